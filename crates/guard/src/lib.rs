@@ -1,1 +1,19 @@
-//! Placeholder until the first part lands.
+//! Protection: who is calling, what they may do, and which bytes from outside are fit to touch.
+//!
+//! The server asks this crate before every handler; the command line and the shim use it to find and to make
+//! tokens. Decisions ([`access::decide`], [`browser::check`], [`path::relative`]) are pure; only [`keys`] touches
+//! files. Nothing here knows HTTP frameworks or routes.
+
+pub mod access;
+pub mod browser;
+pub mod credential;
+pub mod identity;
+pub mod keys;
+pub mod path;
+pub mod role;
+pub mod token;
+pub mod unit_token;
+
+pub use access::{Denied, Policy, decide};
+pub use identity::Identity;
+pub use role::{Permission, Role};

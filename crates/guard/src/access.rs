@@ -1,0 +1,208 @@
+//! May this caller do that? One pure decision, asked by every route.
+
+use crate::{
+    identity::Identity,
+    role::{Permission, Role},
+};
+
+/// The server's settings that bear on access.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Callers without a token on loopback may use tracking.
+    pub anonymous_tracking: bool,
+    /// The control port listens on loopback only.
+    pub loopback: bool,
+}
+
+/// Why a caller was turned away.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// A credential is needed and none was sent: 401.
+    #[error(
+        "this needs a token: pass `Authorization: Bearer <token>`, or use the `mainspan` command on the server's machine"
+    )]
+    Unauthenticated,
+    /// The credential does not go that far: 403.
+    #[error("this needs the role {needed}, and `{actor}` has {has}")]
+    Role {
+        /// The least role that would do.
+        needed: Role,
+        /// Who asked.
+        actor: String,
+        /// What they have.
+        has: String,
+    },
+    /// The credential is for another project: 403.
+    #[error("`{actor}` is for project `{own}`, not for `{asked}`")]
+    Project {
+        /// Who asked.
+        actor: String,
+        /// The project of the credential.
+        own: String,
+        /// The project that was asked for.
+        asked: String,
+    },
+}
+
+/// Decides whether `identity` has `permission` on `project` (`None`: not about one project).
+///
+/// # Errors
+/// [`Denied`] says which of credential, role or project is missing.
+pub fn decide(
+    identity: &Identity,
+    permission: Permission,
+    project: Option<&str>,
+    policy: Policy,
+) -> Result<(), Denied> {
+    let Some(needed) = permission.least_role() else {
+        return Ok(());
+    };
+    match identity {
+        Identity::Anonymous => {
+            if permission.open_on_loopback() && policy.anonymous_tracking && policy.loopback {
+                Ok(())
+            } else {
+                Err(Denied::Unauthenticated)
+            }
+        }
+        Identity::Token {
+            role, project: own, ..
+        } => {
+            same_project(identity, own.as_deref(), project)?;
+            if *role >= needed {
+                Ok(())
+            } else {
+                Err(lacks(identity, needed, &role.to_string()))
+            }
+        }
+        Identity::Unit { project: own, .. } => {
+            if !permission.open_on_loopback() {
+                return Err(lacks(identity, needed, "tracking of its own run only"));
+            }
+            match project {
+                Some(_) => same_project(identity, Some(own), project),
+                None => Err(lacks(identity, needed, "tracking of its own run only")),
+            }
+        }
+    }
+}
+
+fn same_project(identity: &Identity, own: Option<&str>, asked: Option<&str>) -> Result<(), Denied> {
+    match (own, asked) {
+        (Some(own), Some(asked)) if own != asked => Err(Denied::Project {
+            actor: identity.actor(),
+            own: own.to_owned(),
+            asked: asked.to_owned(),
+        }),
+        (Some(own), None) => Err(Denied::Project {
+            actor: identity.actor(),
+            own: own.to_owned(),
+            asked: "every project".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn lacks(identity: &Identity, needed: Role, has: &str) -> Denied {
+    Denied::Role {
+        needed,
+        actor: identity.actor(),
+        has: has.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: Policy = Policy {
+        anonymous_tracking: true,
+        loopback: true,
+    };
+
+    fn token(role: Role, project: Option<&str>) -> Identity {
+        Identity::Token {
+            name: "t".into(),
+            role,
+            project: project.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        use Permission::*;
+        let unit = Identity::Unit {
+            project: "a".into(),
+            run: "r".into(),
+            mlflow_run: "m".into(),
+        };
+        let closed = Policy {
+            anonymous_tracking: false,
+            loopback: true,
+        };
+        let wide = Policy {
+            anonymous_tracking: true,
+            loopback: false,
+        };
+        let cases: &[(&Identity, Permission, Option<&str>, Policy, bool)] = &[
+            (&Identity::Anonymous, Public, None, wide, true),
+            (
+                &Identity::Anonymous,
+                TrackingWrite,
+                Some("a"),
+                LOOPBACK,
+                true,
+            ),
+            (
+                &Identity::Anonymous,
+                TrackingWrite,
+                Some("a"),
+                closed,
+                false,
+            ),
+            (&Identity::Anonymous, TrackingRead, Some("a"), wide, false),
+            (&Identity::Anonymous, Read, Some("a"), LOOPBACK, false),
+            (&Identity::Anonymous, Execute, Some("a"), LOOPBACK, false),
+            (&token(Role::Viewer, None), Read, Some("a"), wide, true),
+            (&token(Role::Viewer, None), Execute, Some("a"), wide, false),
+            (
+                &token(Role::Developer, Some("a")),
+                Execute,
+                Some("a"),
+                wide,
+                true,
+            ),
+            (
+                &token(Role::Developer, Some("a")),
+                Execute,
+                Some("b"),
+                wide,
+                false,
+            ),
+            (&token(Role::Developer, Some("a")), Read, None, wide, false),
+            (
+                &token(Role::Developer, None),
+                Deploy,
+                Some("a"),
+                wide,
+                false,
+            ),
+            (&token(Role::Operator, None), Deploy, Some("a"), wide, true),
+            (&token(Role::Operator, None), Administer, None, wide, false),
+            (&token(Role::Admin, None), Administer, None, wide, true),
+            (&unit, TrackingWrite, Some("a"), wide, true),
+            (&unit, TrackingWrite, Some("b"), wide, false),
+            (&unit, Read, Some("a"), wide, false),
+            (&unit, Execute, Some("a"), wide, false),
+            (&unit, TrackingRead, None, wide, false),
+        ];
+        for (identity, permission, project, policy, allowed) in cases {
+            let got = decide(identity, *permission, *project, *policy);
+            assert_eq!(
+                got.is_ok(),
+                *allowed,
+                "{identity:?} {permission:?} {project:?}: {got:?}"
+            );
+        }
+    }
+}
