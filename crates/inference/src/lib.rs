@@ -1,1 +1,8 @@
-//! Placeholder until the first part lands.
+//! What a prediction looks like on every wire: the frames between gateway and engine, the Open
+//! Inference Protocol, plain rows, and what an ONNX file says about itself.
+//!
+//! Called by `gateway`, `engine`, `rollout` and `server`. Everything here is pure: bytes in, values
+//! out. It must never do I/O, read a clock, or panic on bytes that somebody else wrote.
+
+pub mod frame;
+pub mod latency;
