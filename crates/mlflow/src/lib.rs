@@ -1,1 +1,18 @@
-//! Placeholder until the first part lands.
+//! MLflow's REST protocol: wire types, names, limits, error codes and the search grammar.
+//!
+//! Used by the server's `mlflow` folder. Pure: it parses and renders, and never does I/O, knows no HTTP framework and
+//! no store. Shapes follow MLflow's service.proto and model_registry.proto as its JSON mapping shows them: snake_case,
+//! 64-bit integers as numbers, enums by name, unset fields left out.
+
+pub mod artifacts;
+pub mod error;
+pub mod experiments;
+pub mod filter;
+pub mod limits;
+pub mod logged_models;
+pub mod names;
+pub mod registry;
+pub mod runs;
+pub mod tag;
+
+pub use error::{Error, ErrorCode};

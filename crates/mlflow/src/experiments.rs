@@ -1,0 +1,89 @@
+//! Experiments: requests and answers.
+
+use crate::tag::{Pair, integer};
+use serde::{Deserialize, Serialize};
+
+/// An experiment as every answer shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// Digits.
+    pub experiment_id: String,
+    /// Unique in its workspace.
+    pub name: String,
+    /// Where its runs' artifacts go.
+    pub artifact_location: String,
+    /// `active` or `deleted`.
+    pub lifecycle_stage: String,
+    /// Milliseconds since 1970.
+    pub last_update_time: i64,
+    /// Milliseconds since 1970.
+    pub creation_time: i64,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Pair>,
+}
+
+/// `experiments/create`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Create {
+    /// Wanted name.
+    pub name: String,
+    /// Artifact root, if not the server's.
+    pub artifact_location: Option<String>,
+    /// First tags.
+    pub tags: Vec<Pair>,
+}
+
+/// Requests that name one experiment: get, delete, restore.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ById {
+    /// Which.
+    pub experiment_id: String,
+}
+
+/// `experiments/get-by-name`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ByName {
+    /// Which.
+    pub experiment_name: String,
+}
+
+/// `experiments/update`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Update {
+    /// Which.
+    pub experiment_id: String,
+    /// Its new name.
+    pub new_name: Option<String>,
+}
+
+/// `experiments/set-experiment-tag`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SetTag {
+    /// Which.
+    pub experiment_id: String,
+    /// Tag name.
+    pub key: String,
+    /// Tag value.
+    pub value: String,
+}
+
+/// `experiments/search`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    /// Page size.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub max_results: Option<i64>,
+    /// Where the last page ended.
+    pub page_token: Option<String>,
+    /// Search grammar.
+    pub filter: Option<String>,
+    /// `ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+    pub view_type: Option<String>,
+}

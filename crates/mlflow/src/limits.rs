@@ -1,0 +1,98 @@
+//! MLflow's limits on sizes and counts (mlflow/utils/validation.py), checked before anything is stored.
+
+use crate::Error;
+
+/// Metrics in one log-batch.
+pub const BATCH_METRICS: usize = 1000;
+/// Parameters in one log-batch.
+pub const BATCH_PARAMS: usize = 100;
+/// Tags in one log-batch.
+pub const BATCH_TAGS: usize = 100;
+/// Everything together in one log-batch.
+pub const BATCH_ENTITIES: usize = 1000;
+/// Bytes of a metric's, parameter's or tag's key.
+pub const KEY: usize = 250;
+/// Characters of a parameter's value.
+pub const PARAM_VALUE: usize = 6000;
+/// Characters of a run tag's value.
+pub const RUN_TAG_VALUE: usize = 8000;
+/// Characters of an experiment's name.
+pub const EXPERIMENT_NAME: usize = 500;
+/// Characters of a registry tag's value.
+pub const REGISTRY_TAG_VALUE: usize = 100_000;
+/// Characters of an alias.
+pub const ALIAS: usize = 255;
+/// Rows of a page of runs unless told, and at most.
+pub const RUNS_PAGE: (u64, u64) = (1000, 50_000);
+/// Rows of a page of registered models unless told, and at most.
+pub const MODELS_PAGE: (u64, u64) = (100, 1000);
+/// Rows of a page of model versions unless told, and at most.
+pub const VERSIONS_PAGE: (u64, u64) = (10_000, 200_000);
+
+/// Checks a text's length.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE naming the field and its limit.
+pub fn at_most(field: &str, value: &str, limit: usize) -> Result<(), Error> {
+    if value.chars().count() <= limit {
+        return Ok(());
+    }
+    let shown: String = value.chars().take(20).collect();
+    Err(Error::invalid(format!(
+        "'{field}' starting with '{shown}' exceeds the maximum length of {limit} characters"
+    )))
+}
+
+/// Checks the counts of one log-batch.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE naming the kind that is too many.
+pub fn batch(metrics: usize, params: usize, tags: usize) -> Result<(), Error> {
+    for (what, count, limit) in [
+        ("metrics", metrics, BATCH_METRICS),
+        ("params", params, BATCH_PARAMS),
+        ("tags", tags, BATCH_TAGS),
+        (
+            "metrics, params and tags together",
+            metrics + params + tags,
+            BATCH_ENTITIES,
+        ),
+    ] {
+        if count > limit {
+            return Err(Error::invalid(format!(
+                "a batch logging request can contain at most {limit} {what}, got {count}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The page size to use for a request's `max_results`.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE when it is zero or above the limit.
+pub fn page(asked: Option<i64>, (default, limit): (u64, u64)) -> Result<u64, Error> {
+    match asked {
+        None => Ok(default),
+        Some(n) => u64::try_from(n).ok().filter(|n| (1..=limit).contains(n)).ok_or_else(|| {
+            Error::invalid(format!("Invalid value {n} for parameter 'max_results': it must be between 1 and {limit}"))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        assert!(batch(1000, 0, 0).is_ok() && batch(1001, 0, 0).is_err());
+        assert!(batch(900, 100, 1).is_err());
+        assert!(
+            at_most("key", &"é".repeat(250), KEY).is_ok()
+                && at_most("key", &"k".repeat(251), KEY).is_err()
+        );
+        assert_eq!(page(None, RUNS_PAGE), Ok(1000));
+        assert!(page(Some(0), RUNS_PAGE).is_err() && page(Some(50_001), RUNS_PAGE).is_err());
+    }
+}
