@@ -1,1 +1,16 @@
-//! Placeholder until the first part lands.
+//! Runs units: supervised processes that outlive the server (a pipeline step, a model replica).
+//!
+//! Callers describe a unit as a [`UnitSpec`] and hand it to a [`Platform`]; `pipeline` and
+//! `rollout` use the trait, `server` makes the [`local::Local`] driver, and the binary's role
+//! `mainspan unit <dir>` is [`shim::main`]. This crate knows neither pipelines nor models and must
+//! never decide what to run; it only decides whether there is room ([`capacity::admit`]).
+
+pub mod capacity;
+pub mod driver;
+pub mod spec;
+pub mod status;
+
+pub use capacity::{Admit, Capacity, Claim};
+pub use driver::{Error, LogChunk, Pending, Platform};
+pub use spec::{Input, Limits, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec};
+pub use status::{Ending, Exit, OutputStatus, Reason, State, UnitStatus};
