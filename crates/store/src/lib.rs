@@ -1,1 +1,73 @@
-//! Placeholder until the first part lands.
+//! Everything that Mainspan remembers: records in SQLite or Postgres, bytes by their digest.
+//!
+//! Work is done in closures over a transaction, [`Store::write`] and [`Store::read`]; what can be
+//! done in one are the traits by concern ([`Runs`], [`Models`], [`Deployments`] …), all
+//! implemented on [`Tx`]. Each change appends its [`Event`] in the same transaction. This crate
+//! holds no business rules and reads no clock: times come in with the records, and are kept to
+//! the microsecond.
+//!
+//! ```no_run
+//! # async fn example(store: store::Store, now: jiff::Timestamp) -> store::Result<()> {
+//! use store::{Events as _, NewEvent, Priority, Projects as _};
+//!
+//! store
+//!     .write(Priority::Normal, move |tx| {
+//!         tx.set_seen_commit("flights", "4f2a…")?;
+//!         tx.append_event(&NewEvent {
+//!             project: Some("flights".into()),
+//!             at: now,
+//!             actor: "trigger".into(),
+//!             kind: "project.pushed".into(),
+//!             subject: "project/flights".into(),
+//!             reason: "a new commit on main".into(),
+//!             before: None,
+//!             after: Some("4f2a…".into()),
+//!         })
+//!     })
+//!     .await?;
+//! let projects = store.read(|tx| tx.projects()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod alarms;
+mod datasets;
+mod deployments;
+mod digest;
+mod error;
+mod events;
+mod joinlog;
+mod models;
+mod place;
+mod projects;
+mod rollouts;
+mod runs;
+mod search;
+mod steps;
+mod store;
+mod tokens;
+mod tracking;
+mod tx;
+mod words;
+
+pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
+pub use datasets::{DatasetVersion, Datasets};
+pub use deployments::{Deployment, Deployments};
+pub use digest::{Digest, Hasher};
+pub use error::{Error, Result};
+pub use events::{Event, EventFilter, Events, NewEvent};
+pub use joinlog::{JoinCounts, JoinLog, Joined, Label, Loss, LossFilter, Prediction};
+pub use models::{Aliases, GateState, ModelVersion, Models, RegisteredModel};
+pub use place::{StateDir, StoreUrl};
+pub use projects::{AppliedSpec, Project, Projects};
+pub use rollouts::{Rollout, RolloutFilter, RolloutKind, RolloutState, Rollouts, Verdict};
+pub use runs::{Run, RunFilter, RunState, Runs};
+pub use search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
+pub use steps::{CachedStep, Step, StepState, Steps};
+pub use store::{Priority, Store};
+pub use tokens::{Idempotency, Lease, Leases, Token, Tokens};
+pub use tracking::{
+    Experiment, Experiments, Input, Lifecycle, LoggedModel, LoggedModels, MetricPoint,
+    NewExperiment, Output, RunView, TagChange, TrackedRun, Tracking, TrackingRead,
+};
+pub use tx::Tx;

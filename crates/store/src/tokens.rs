@@ -1,0 +1,86 @@
+//! User tokens, leases, and answers kept for idempotency keys.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::Result;
+
+/// A user's token. Its secret is never stored, only a hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// The public half, by which it is looked up.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// The hash of the secret half.
+    pub hash: String,
+    /// `viewer`, `developer`, `operator` or `admin`.
+    pub role: String,
+    /// The only project that it is good for; none means all.
+    pub project: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used: Option<Timestamp>,
+}
+
+/// Tokens.
+pub trait Tokens {
+    /// Records a new token.
+    fn insert_token(&mut self, token: &Token) -> Result<()>;
+    /// One token.
+    fn token(&mut self, id: &str) -> Result<Option<Token>>;
+    /// All tokens, newest first.
+    fn tokens(&mut self) -> Result<Vec<Token>>;
+    /// Ends a token; false when there was none.
+    fn delete_token(&mut self, id: &str) -> Result<bool>;
+    /// Remembers that it was used.
+    fn touch_token(&mut self, id: &str, at: Timestamp) -> Result<()>;
+}
+
+/// The right to act alone under a name, until it expires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// What it is for.
+    pub name: String,
+    /// Who has it.
+    pub holder: String,
+    /// Grows with each change of holder; a write made under an older one is refused.
+    pub fencing: u64,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Leases, taken by compare and swap.
+pub trait Leases {
+    /// Takes the lease when it is free, expired or held by `holder` already (which renews it);
+    /// none when somebody else has it.
+    fn acquire_lease(
+        &mut self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Result<Option<Lease>>;
+    /// Gives it back; does nothing when it is held by another or under another fencing number.
+    fn release_lease(&mut self, lease: &Lease) -> Result<()>;
+    /// Who has it.
+    fn lease(&mut self, name: &str) -> Result<Option<Lease>>;
+    /// A conflict unless this very lease is still the one: call it first in a guarded write.
+    fn check_lease(&mut self, lease: &Lease) -> Result<()>;
+}
+
+/// Answers to requests that carried an idempotency key.
+pub trait Idempotency {
+    /// The answer kept under the key.
+    fn recall(&mut self, key: &str) -> Result<Option<Json>>;
+    /// Keeps an answer; the first one stays.
+    fn remember(&mut self, key: &str, response: &Json, at: Timestamp) -> Result<()>;
+    /// Forgets the answer.
+    fn forget(&mut self, key: &str) -> Result<()>;
+    /// Forgets the answers kept before that time; returns how many.
+    fn forget_before(&mut self, before: Timestamp) -> Result<u64>;
+}
