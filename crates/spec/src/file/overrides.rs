@@ -1,0 +1,92 @@
+//! `overrides`: what is different in one environment.
+//!
+//! [`crate::ProjectFile::for_environment`] applies them; nobody else needs to look.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::Service;
+use crate::diagnostic::did_you_mean;
+use crate::read::{Node, Read, Reader, Section, join};
+
+/// What one environment has of its own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Whether a person must approve what is deployed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Approval>,
+    /// When nothing is deployed here, like `Fri 16:00 - Mon 08:00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<String>,
+    /// The platform, as the server knows it, that this environment runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The services that differ here, as they are with the override applied.
+    pub services: IndexMap<String, Service>,
+}
+
+/// Who lets a version in.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// A person.
+    Manual,
+    /// The gate.
+    Auto,
+}
+
+impl Read for Approval {
+    fn read(reader: &mut Reader, node: &Node, _: &str) -> Option<Self> {
+        reader.word(
+            node,
+            "approval",
+            &[("manual", Self::Manual), ("auto", Self::Auto)],
+        )
+    }
+}
+
+impl Override {
+    pub(crate) const KEYS: &[&str] = &["approve", "freeze", "platform", "services"];
+
+    /// Reads one environment's overrides, laid over the services as the file has them.
+    pub(crate) fn read_over(
+        reader: &mut Reader,
+        node: &Node,
+        path: &str,
+        base: Option<&Node>,
+    ) -> Option<Self> {
+        let section = Section::open(reader, node, path, Self::KEYS)?;
+        let mut services = IndexMap::new();
+        if let Some(node) = section.node("services") {
+            let path = section.path("services");
+            for (key, over) in reader.entries(node, &path).unwrap_or_default() {
+                let Some(service) = base.and_then(|base| base.get(&key.name)) else {
+                    let known = base.map(Node::keys).unwrap_or_default();
+                    let hint = did_you_mean(&key.name, known);
+                    reader.wrong(
+                        key.span,
+                        format!(
+                            "there is no service `{}`{hint}",
+                            crate::diagnostic::shown(&key.name)
+                        ),
+                    );
+                    continue;
+                };
+                let inner = join(&path, &key.name);
+                reader.keys.insert(inner.clone(), key.span);
+                if let Some(service) = reader.read(&service.overlaid(over), &inner) {
+                    services.insert(key.name.clone(), service);
+                }
+            }
+        }
+        Some(Self {
+            approve: section.optional(reader, "approve"),
+            freeze: section.optional(reader, "freeze"),
+            platform: section.optional(reader, "platform"),
+            services,
+        })
+    }
+}

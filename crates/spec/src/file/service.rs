@@ -1,0 +1,190 @@
+//! `services`: what answers requests with which model, at what size.
+//!
+//! The roll-out reconciler and the gateway's routes follow it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Monitor, Rollout};
+use crate::names::NameKind;
+use crate::quantity::{ByteSize, Cpus};
+use crate::read::{Node, Read, Reader, Section};
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The model whose versions it serves.
+    pub model: String,
+    /// What runs the model.
+    #[serde(default)]
+    pub engine: EngineKind,
+    /// What one replica gets.
+    #[serde(default)]
+    pub resources: ServiceResources,
+    /// How many replicas.
+    #[serde(default)]
+    pub scale: Scale,
+    /// How traffic moves to a new version; at once when left out.
+    #[serde(default)]
+    pub rollout: Rollout,
+    /// What is watched.
+    #[serde(default)]
+    pub monitor: Monitor,
+}
+
+/// What runs a model.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// The built-in engine, for ONNX.
+    #[default]
+    Onnx,
+    /// Any MLflow model, in Python.
+    Pyfunc,
+    /// Any server that speaks one of the known protocols.
+    Command,
+}
+
+/// What one replica gets: memory is enforced, CPU is a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceResources {
+    /// Processors, as a weight and never a throttle; `0.5` when left out.
+    pub cpu: Cpus,
+    /// Memory; `512MiB` when left out.
+    pub memory: ByteSize,
+    /// Graphics cards; none when left out.
+    pub gpu: u32,
+}
+
+/// How many replicas of each version that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// Replicas at the least; one when left out.
+    #[serde(default = "Scale::one")]
+    pub min: u32,
+    /// Replicas at the most; `min` when left out.
+    #[serde(default = "Scale::one")]
+    pub max: u32,
+    /// Requests one replica takes at a time; eight when left out.
+    #[serde(default = "Scale::eight")]
+    pub concurrency: u32,
+}
+
+impl Service {
+    pub(crate) const KEYS: &[&str] = &[
+        "model",
+        "engine",
+        "resources",
+        "scale",
+        "rollout",
+        "monitor",
+    ];
+}
+
+impl Read for Service {
+    fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
+        let section = Section::open(reader, node, path, Self::KEYS)?;
+        let model = section.required_name(reader, "model", NameKind::Word);
+        Some(Self {
+            engine: section.or(reader, "engine", EngineKind::default()),
+            resources: section.or(reader, "resources", ServiceResources::default()),
+            scale: section.or(reader, "scale", Scale::default()),
+            rollout: section.or(reader, "rollout", Rollout::default()),
+            monitor: section.or(reader, "monitor", Monitor::default()),
+            model: model?,
+        })
+    }
+}
+
+impl Read for EngineKind {
+    fn read(reader: &mut Reader, node: &Node, _: &str) -> Option<Self> {
+        reader.word(
+            node,
+            "engine",
+            &[
+                ("onnx", Self::Onnx),
+                ("pyfunc", Self::Pyfunc),
+                ("command", Self::Command),
+            ],
+        )
+    }
+}
+
+impl Default for ServiceResources {
+    fn default() -> Self {
+        Self {
+            cpu: Cpus::from_millis(500),
+            memory: ByteSize::mib(512),
+            gpu: 0,
+        }
+    }
+}
+
+impl ServiceResources {
+    pub(crate) const KEYS: &[&str] = &["cpu", "memory", "gpu"];
+}
+
+impl Read for ServiceResources {
+    fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
+        let section = Section::open(reader, node, path, Self::KEYS)?;
+        let default = Self::default();
+        Some(Self {
+            cpu: section.or(reader, "cpu", default.cpu),
+            memory: section.or(reader, "memory", default.memory),
+            gpu: section.or(reader, "gpu", default.gpu),
+        })
+    }
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self {
+            min: 1,
+            max: 1,
+            concurrency: Self::eight(),
+        }
+    }
+}
+
+impl Scale {
+    pub(crate) const KEYS: &[&str] = &["min", "max", "concurrency"];
+    const MOST: u32 = 1000;
+
+    fn one() -> u32 {
+        1
+    }
+
+    fn eight() -> u32 {
+        8
+    }
+}
+
+impl Read for Scale {
+    fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
+        let section = Section::open(reader, node, path, Self::KEYS)?;
+        let min = section.or(reader, "min", 1);
+        let max = section.or(reader, "max", min);
+        let scale = Self {
+            min,
+            max,
+            concurrency: section.or(reader, "concurrency", Self::eight()),
+        };
+        let wrong = if scale.min == 0 {
+            "a service has at least one replica; set `min` to 1 or more"
+        } else if scale.max < scale.min {
+            "`max` is below `min`; raise it or leave it out"
+        } else if scale.max > Self::MOST {
+            "a service has at most 1000 replicas"
+        } else if scale.concurrency == 0 {
+            "a replica takes at least one request at a time; set `concurrency` to 1 or more"
+        } else {
+            return Some(scale);
+        };
+        reader.wrong(node.span, wrong);
+        None
+    }
+}
