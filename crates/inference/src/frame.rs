@@ -67,7 +67,8 @@ pub struct Answer {
     pub compute_micros: u32,
     /// First element of the first output, per row; NaN where it is no number.
     pub predictions: Vec<f64>,
-    /// The JSON to hand to the client.
+    /// The JSON object to hand to the client: not empty, its first byte is `{`, so that fields can
+    /// be put behind it without parsing.
     pub body: Bytes,
 }
 

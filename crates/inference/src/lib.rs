@@ -4,5 +4,13 @@
 //! Called by `gateway`, `engine`, `rollout` and `server`. Everything here is pure: bytes in, values
 //! out. It must never do I/O, read a clock, or panic on bytes that somebody else wrote.
 
+pub mod answer;
 pub mod frame;
 pub mod latency;
+pub mod model;
+pub mod oip;
+pub mod onnx;
+pub mod rows;
+pub mod signature;
+pub mod tensor;
+mod values;

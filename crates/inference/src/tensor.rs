@@ -1,0 +1,205 @@
+//! Datatypes and tensors, in the words of the Open Inference Protocol.
+//!
+//! The parsers of requests fill [`Data`], the engine hands it to the model and back, the writers of
+//! answers read it. Nothing here knows JSON or ONNX Runtime.
+
+use serde::{Deserialize, Serialize};
+
+/// What the elements of a tensor are. As JSON, the protocol's names: `FP32`, `INT64`, `BYTES`, …
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names are the protocol's and say it all")]
+pub enum Datatype {
+    Bool,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Fp16,
+    Fp32,
+    Fp64,
+    /// Brain floating point.
+    Bf16,
+    /// Strings.
+    Bytes,
+}
+
+impl Datatype {
+    /// The protocol's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "BOOL",
+            Self::Uint8 => "UINT8",
+            Self::Uint16 => "UINT16",
+            Self::Uint32 => "UINT32",
+            Self::Uint64 => "UINT64",
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Fp16 => "FP16",
+            Self::Fp32 => "FP32",
+            Self::Fp64 => "FP64",
+            Self::Bf16 => "BF16",
+            Self::Bytes => "BYTES",
+        }
+    }
+
+    /// The datatype of an ONNX `TensorProto.DataType`, if the protocol has a word for it.
+    #[must_use]
+    pub fn from_onnx(element: i32) -> Option<Self> {
+        Some(match element {
+            1 => Self::Fp32,
+            2 => Self::Uint8,
+            3 => Self::Int8,
+            4 => Self::Uint16,
+            5 => Self::Int16,
+            6 => Self::Int32,
+            7 => Self::Int64,
+            8 => Self::Bytes,
+            9 => Self::Bool,
+            10 => Self::Fp16,
+            11 => Self::Fp64,
+            12 => Self::Uint32,
+            13 => Self::Uint64,
+            16 => Self::Bf16,
+            _ => return None,
+        })
+    }
+}
+
+impl std::fmt::Display for Datatype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The elements of a tensor, row-major.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "one variant per datatype")]
+pub enum Data {
+    Bool(Vec<bool>),
+    Uint8(Vec<u8>),
+    Uint16(Vec<u16>),
+    Uint32(Vec<u32>),
+    Uint64(Vec<u64>),
+    Int8(Vec<i8>),
+    Int16(Vec<i16>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Fp32(Vec<f32>),
+    Fp64(Vec<f64>),
+    Bytes(Vec<String>),
+}
+
+/// Runs one expression for whichever vector a [`Data`] holds.
+macro_rules! each {
+    ($data:expr, $values:ident => $body:expr) => {
+        match $data {
+            $crate::tensor::Data::Bool($values) => $body,
+            $crate::tensor::Data::Uint8($values) => $body,
+            $crate::tensor::Data::Uint16($values) => $body,
+            $crate::tensor::Data::Uint32($values) => $body,
+            $crate::tensor::Data::Uint64($values) => $body,
+            $crate::tensor::Data::Int8($values) => $body,
+            $crate::tensor::Data::Int16($values) => $body,
+            $crate::tensor::Data::Int32($values) => $body,
+            $crate::tensor::Data::Int64($values) => $body,
+            $crate::tensor::Data::Fp32($values) => $body,
+            $crate::tensor::Data::Fp64($values) => $body,
+            $crate::tensor::Data::Bytes($values) => $body,
+        }
+    };
+}
+pub(crate) use each;
+
+impl Data {
+    /// No elements of this datatype; `None` for `FP16` and `BF16`, which are not supported yet.
+    #[must_use]
+    pub fn empty(datatype: Datatype) -> Option<Self> {
+        Some(match datatype {
+            Datatype::Bool => Self::Bool(Vec::new()),
+            Datatype::Uint8 => Self::Uint8(Vec::new()),
+            Datatype::Uint16 => Self::Uint16(Vec::new()),
+            Datatype::Uint32 => Self::Uint32(Vec::new()),
+            Datatype::Uint64 => Self::Uint64(Vec::new()),
+            Datatype::Int8 => Self::Int8(Vec::new()),
+            Datatype::Int16 => Self::Int16(Vec::new()),
+            Datatype::Int32 => Self::Int32(Vec::new()),
+            Datatype::Int64 => Self::Int64(Vec::new()),
+            Datatype::Fp32 => Self::Fp32(Vec::new()),
+            Datatype::Fp64 => Self::Fp64(Vec::new()),
+            Datatype::Bytes => Self::Bytes(Vec::new()),
+            Datatype::Fp16 | Datatype::Bf16 => return None,
+        })
+    }
+
+    /// What the elements are.
+    #[must_use]
+    pub fn datatype(&self) -> Datatype {
+        match self {
+            Self::Bool(_) => Datatype::Bool,
+            Self::Uint8(_) => Datatype::Uint8,
+            Self::Uint16(_) => Datatype::Uint16,
+            Self::Uint32(_) => Datatype::Uint32,
+            Self::Uint64(_) => Datatype::Uint64,
+            Self::Int8(_) => Datatype::Int8,
+            Self::Int16(_) => Datatype::Int16,
+            Self::Int32(_) => Datatype::Int32,
+            Self::Int64(_) => Datatype::Int64,
+            Self::Fp32(_) => Datatype::Fp32,
+            Self::Fp64(_) => Datatype::Fp64,
+            Self::Bytes(_) => Datatype::Bytes,
+        }
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        each!(self, values => values.len())
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Element `index` as a number: 0 or 1 for a boolean, NaN for a string or past the end.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a figure for statistics; the answer keeps all digits"
+    )]
+    pub fn number(&self, index: usize) -> f64 {
+        match self {
+            Self::Bool(v) => v.get(index).map(|b| f64::from(u8::from(*b))),
+            Self::Uint8(v) => v.get(index).copied().map(f64::from),
+            Self::Uint16(v) => v.get(index).copied().map(f64::from),
+            Self::Uint32(v) => v.get(index).copied().map(f64::from),
+            Self::Uint64(v) => v.get(index).map(|n| *n as f64),
+            Self::Int8(v) => v.get(index).copied().map(f64::from),
+            Self::Int16(v) => v.get(index).copied().map(f64::from),
+            Self::Int32(v) => v.get(index).copied().map(f64::from),
+            Self::Int64(v) => v.get(index).map(|n| *n as f64),
+            Self::Fp32(v) => v.get(index).copied().map(f64::from),
+            Self::Fp64(v) => v.get(index).copied(),
+            Self::Bytes(_) => None,
+        }
+        .unwrap_or(f64::NAN)
+    }
+}
+
+/// A tensor: elements and their shape. The product of the shape is the number of elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// Length of each dimension, outermost first.
+    pub shape: Vec<usize>,
+    /// The elements, row-major.
+    pub data: Data,
+}
