@@ -1,0 +1,133 @@
+//! Two arms' event rates (errors, slow answers) compared: is the candidate's more than r0 times the champion's?
+//!
+//! Looks arrive as counts of a stretch of time in which both arms had traffic. Two e-processes read them: one takes
+//! each *request* as the unit (fast, needs independent requests), one takes each *look* as the unit (holds for any
+//! noise that is exchangeable between looks, however over-dispersed). [`RateRatio::log_evidence`] is the smaller:
+//! a false alarm needs both to fail.
+
+use crate::betting::Wealth;
+use crate::log_sum_exp;
+use serde::{Deserialize, Serialize};
+
+/// Counts of one arm in one look: `events` among `requests`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Arm {
+    /// What could have been an event.
+    pub requests: u64,
+    /// What was one.
+    pub events: u64,
+}
+
+/// The grid of log rate ratios: from e^-5 to e^7 in steps of a tenth; fixed for ever (stored states depend on it).
+const POINTS: usize = 121;
+const FIRST: f64 = -5.0;
+const STEP: f64 = 0.1;
+
+fn grid(i: usize) -> f64 {
+    FIRST + STEP * i as f64
+}
+
+/// The state of the comparison; serialise it to resume.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateRatio {
+    tolerance: f64,
+    /// Log-likelihood of each grid point, and of the tolerance itself.
+    points: Vec<f64>,
+    at_tolerance: f64,
+    looks: Wealth,
+}
+
+impl RateRatio {
+    /// Against H0: candidate's rate ≤ `tolerance` × champion's (above 0).
+    pub fn above(tolerance: f64) -> Self {
+        Self {
+            tolerance,
+            points: vec![0.0; POINTS],
+            at_tolerance: 0.0,
+            looks: Wealth::default(),
+        }
+    }
+
+    /// Takes one look's *new* counts. Nothing is learned from a look in which an arm had no request or neither had
+    /// an event.
+    pub fn observe(&mut self, champion: Arm, candidate: Arm) {
+        if champion.requests == 0
+            || candidate.requests == 0
+            || champion.events + candidate.events == 0
+        {
+            return;
+        }
+        let odds = (candidate.requests as f64 / champion.requests as f64).ln();
+        let (s, f) = (candidate.events as f64, champion.events as f64);
+        let likelihood =
+            |log_ratio: f64| -s * softplus(-odds - log_ratio) - f * softplus(odds + log_ratio);
+        for (i, point) in self.points.iter_mut().enumerate() {
+            *point += likelihood(grid(i));
+        }
+        self.at_tolerance += likelihood(self.tolerance.ln());
+        let theta0 = 1.0 / (1.0 + (-odds - self.tolerance.ln()).exp());
+        self.looks.observe(s / (s + f) / theta0);
+    }
+
+    /// Evidence with each request as the unit.
+    ///
+    /// ∏ over looks of (θ/θ0)^s ((1−θ)/(1−θ0))^f, mixed over ratios r > r0 on a grid, with θ = n1·r/(n1·r + n0) from
+    /// the look's *own* request counts, so that shares may change from stage to stage and traffic may fluctuate.
+    /// It is formula (i) of Lindon and Malek 2022 conditioned on the arms' requests; for independent requests with
+    /// p1 ≤ r0·p0, E[(θ/θ0)^s] E[((1−θ)/(1−θ0))^f] ≤ exp((θ−θ0)(n1·r0 + n0)(p1/r0 − p0)) ≤ 1 because 1 + x ≤ e^x:
+    /// an exact supermartingale, also when events are not rare.
+    pub fn log_evidence_by_request(&self) -> f64 {
+        let floor = self.tolerance.ln();
+        let above = (0..POINTS).filter(|&i| grid(i) > floor);
+        let top = above
+            .clone()
+            .map(|i| self.points[i])
+            .fold(f64::NEG_INFINITY, f64::max);
+        let (mut weights, mut sum) = (0.0, 0.0);
+        for i in above {
+            let weight = (1.0 + grid(i) - floor).powi(-2);
+            weights += weight;
+            sum += weight * (self.points[i] - top).exp();
+        }
+        (sum / weights).ln() + top - self.at_tolerance
+    }
+
+    /// Evidence with each look as the unit: a bet on the candidate's part of the look's events, whose mean is at
+    /// most θ0 under the null (exactly so for rare events; see [`Wealth`] for the source).
+    pub fn log_evidence_by_look(&self) -> f64 {
+        self.looks.log_evidence()
+    }
+
+    /// The smaller of the two: an e-value whenever either is one.
+    pub fn log_evidence(&self) -> f64 {
+        self.log_evidence_by_request()
+            .min(self.log_evidence_by_look())
+    }
+
+    /// A confidence sequence for the rate ratio: contains it at all times at once with probability 1 − `alpha`, for
+    /// independent requests. Ratios whose own null the flat mixture over the grid does not contradict, widened to
+    /// the next grid point. `None` before the first event.
+    pub fn interval(&self, alpha: f64) -> Option<(f64, f64)> {
+        let flat = log_sum_exp(self.points.iter().copied()) - (POINTS as f64).ln();
+        if flat == 0.0 {
+            return None;
+        }
+        let kept = |i: &usize| flat - self.points[*i] < -alpha.ln();
+        let (low, high) = ((0..POINTS).find(kept)?, (0..POINTS).rfind(kept)?);
+        let lower = if low == 0 { 0.0 } else { grid(low - 1).exp() };
+        let upper = if high + 1 == POINTS {
+            f64::INFINITY
+        } else {
+            grid(high + 1).exp()
+        };
+        Some((lower, upper))
+    }
+}
+
+/// `ln(1 + e^x)` without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests;
