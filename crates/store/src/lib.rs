@@ -31,6 +31,7 @@
 //! ```
 
 mod alarms;
+mod backend;
 mod datasets;
 mod deployments;
 mod digest;
@@ -45,6 +46,8 @@ mod runs;
 mod search;
 mod steps;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod tracking;
 mod tx;

@@ -2,13 +2,23 @@
 //! says when something changed.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use crate::error::Result;
+use crate::backend::lock::{self, Lock};
+use crate::backend::postgres::Postgres;
+use crate::backend::queue::Queue;
+use crate::backend::sqlite::Sqlite;
+use crate::backend::{Once, Repeat, answer};
+use crate::error::{Error, Result};
 use crate::place::{StateDir, StoreUrl};
 use crate::tx::Tx;
+
+/// How many threads read (and, on Postgres, write).
+const THREADS: usize = 4;
 
 /// Who goes first when several writes wait. Within one priority the order is that of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,14 +32,20 @@ pub enum Priority {
 }
 
 /// The records of one server. Cheap to clone; the last clone to go closes the database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
-    changes: watch::Sender<u64>,
+    url: StoreUrl,
+    state: StateDir,
+    writes: Arc<Queue>,
+    reads: Arc<Queue>,
+    changes: Arc<watch::Sender<u64>>,
+    closing: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _lock: Lock,
 }
 
 impl Store {
@@ -39,11 +55,23 @@ impl Store {
     /// once, at the start. Refused when another server has the directory
     /// ([`Error::InUse`](crate::Error::InUse)) or a newer version wrote it
     /// ([`Error::Newer`](crate::Error::Newer)).
-    pub fn open(_url: &StoreUrl, _state: &StateDir) -> Result<Self> {
+    pub fn open(url: &StoreUrl, state: &StateDir) -> Result<Self> {
+        let inner = Inner {
+            url: url.clone(),
+            state: state.clone(),
+            writes: Arc::new(Queue::new()),
+            reads: Arc::new(Queue::new()),
+            changes: Arc::new(watch::Sender::new(0)),
+            closing: Arc::default(),
+            threads: Mutex::default(),
+            _lock: lock::take(state)?,
+        };
+        match url {
+            StoreUrl::Sqlite => inner.start_sqlite()?,
+            StoreUrl::Postgres(url) => inner.start_postgres(url)?,
+        }
         Ok(Self {
-            inner: Arc::new(Inner {
-                changes: watch::Sender::new(0),
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -56,23 +84,33 @@ impl Store {
     /// may still be done.
     pub fn write<T, F>(
         &self,
-        _priority: Priority,
-        _work: F,
+        priority: Priority,
+        work: F,
     ) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        async { Err(crate::Error::Stopped("the store is not there yet")) }
+        let queue = Arc::clone(&self.inner.writes);
+        async move {
+            let (job, reply) = Repeat::new(work);
+            queue.push(priority, job).await?;
+            answer(reply).await
+        }
     }
 
     /// Runs `work` on a consistent view of everything that was acknowledged before.
-    pub fn read<T, F>(&self, _work: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    pub fn read<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         F: FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        async { Err(crate::Error::Stopped("the store is not there yet")) }
+        let queue = Arc::clone(&self.inner.reads);
+        async move {
+            let (job, reply) = Once::new(work);
+            queue.push(Priority::Normal, job).await?;
+            answer(reply).await
+        }
     }
 
     /// A number that grows after each commit of an urgent or normal write: wait on it in place
@@ -80,5 +118,117 @@ impl Store {
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// How many writes wait for the writer, for metrics and for tests.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inner.writes.len()
+    }
+
+    /// Where its records are.
+    #[must_use]
+    pub fn url(&self) -> &StoreUrl {
+        &self.inner.url
+    }
+
+    /// The directory that it holds.
+    #[must_use]
+    pub fn state_dir(&self) -> &StateDir {
+        &self.inner.state
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("url", &self.inner.url.to_string())
+            .field("state", &self.inner.state)
+            .finish()
+    }
+}
+
+impl Inner {
+    fn start_sqlite(&self) -> Result<()> {
+        let path = self.state.database();
+        let writer = Sqlite::writer(&path)?;
+        let (queue, changes) = (Arc::clone(&self.writes), Arc::clone(&self.changes));
+        self.spawn("store-write", move || {
+            writer.write_all(&queue, &|| bump(&changes))
+        })?;
+        for _ in 0..THREADS {
+            let reader = Sqlite::reader(&path)?;
+            let queue = Arc::clone(&self.reads);
+            self.spawn("store-read", move || reader.read_all(&queue))?;
+        }
+        Ok(())
+    }
+
+    fn start_postgres(&self, url: &str) -> Result<()> {
+        // The driver has a runtime of its own, which must not start on a thread of ours.
+        let connect = || {
+            let mut first = Postgres::connect(url)?;
+            first.migrate()?;
+            let more = (0..2 * THREADS).map(|_| Postgres::connect(url));
+            std::iter::once(Ok(first))
+                .chain(more)
+                .collect::<Result<Vec<_>>>()
+        };
+        let connected = std::thread::scope(|scope| scope.spawn(connect).join());
+        let mut connections = connected
+            .unwrap_or(Err(Error::Stopped("connecting panicked")))?
+            .into_iter();
+        for mut writer in connections.by_ref().take(THREADS) {
+            let (queue, changes) = (Arc::clone(&self.writes), Arc::clone(&self.changes));
+            self.spawn("store-write", move || {
+                writer.write_all(&queue, &|| bump(&changes))
+            })?;
+        }
+        for mut reader in connections.by_ref().take(THREADS) {
+            let queue = Arc::clone(&self.reads);
+            self.spawn("store-read", move || reader.read_all(&queue))?;
+        }
+        for mut listener in connections {
+            let (closing, changes) = (Arc::clone(&self.closing), Arc::clone(&self.changes));
+            self.spawn("store-listen", move || {
+                listener.listen(&|| closing.load(Ordering::Relaxed), &|| bump(&changes));
+            })?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work);
+        let thread = thread.map_err(Error::io("start a thread for", self.state.path()))?;
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
+        Ok(())
+    }
+}
+
+fn bump(changes: &watch::Sender<u64>) {
+    changes.send_modify(|commits| *commits += 1);
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.writes.close();
+        self.reads.close();
+        let threads = self
+            .threads
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // What waits is finished first; a thread that panicked has said so already. The last
+            // clone may go inside a closure, on one of these very threads.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
     }
 }

@@ -140,7 +140,12 @@ impl Column for bool {
 
 impl Param for f64 {
     fn value(&self) -> Value<'_> {
-        Value::Real(*self)
+        // SQLite would keep NaN as NULL; so both do.
+        if self.is_nan() {
+            Value::Null
+        } else {
+            Value::Real(*self)
+        }
     }
 }
 

@@ -3,9 +3,19 @@
 //! The traits are implemented once, on [`Tx`]; the two databases differ behind [`Sql`] only.
 //! Nothing here commits: the writer does, when the closure has returned.
 
+mod alarms;
 pub(crate) mod column;
+mod datasets;
+mod deployments;
+mod events;
+pub(crate) mod filter;
+mod projects;
 pub(crate) mod record;
+mod rollouts;
+mod runs;
+mod steps;
 mod stubs;
+mod tokens;
 
 use crate::error::{Error, Result};
 use column::{Cols, Column, Row, Value};
@@ -22,6 +32,7 @@ pub(crate) enum Dialect {
 pub(crate) trait Sql {
     fn dialect(&self) -> Dialect;
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64>;
+    fn batch(&mut self, sql: &str) -> Result<()>;
     fn query(
         &mut self,
         sql: &str,

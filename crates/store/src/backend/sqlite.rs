@@ -1,0 +1,249 @@
+//! SQLite: one thread writes, a few read.
+//!
+//! The writer drains its queue into one transaction, each job in a savepoint of its own, and
+//! commits once for all of them (group commit) with `synchronous=FULL`; only then do the callers
+//! hear. After an urgent job it commits at once.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::queue::{Queue, Waiting};
+use super::{Job, migrate};
+use crate::error::{Error, Result};
+use crate::store::Priority;
+use crate::tx::column::{Row, Value};
+use crate::tx::{Dialect, Sql, Tx};
+
+/// After so long a batch is committed although more work waits.
+const BATCH_TIME: Duration = Duration::from_millis(10);
+/// After so many jobs a batch is committed although more work waits.
+const BATCH_JOBS: usize = 512;
+
+/// A connection with the settings that everything relies on.
+pub(crate) struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the file for writing and brings its schema up to date.
+    pub(crate) fn writer(path: &Path) -> Result<Self> {
+        let connection = Connection::open(path).map_err(|e| failed(&e))?;
+        let own = Self { connection };
+        own.settings(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;",
+        )?;
+        own.batch("BEGIN IMMEDIATE")?;
+        migrate::migrate(&mut own.sql())?;
+        own.batch("COMMIT")?;
+        Ok(own)
+    }
+
+    /// Opens the file for reading only.
+    pub(crate) fn reader(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(&e))?;
+        let own = Self { connection };
+        own.settings("PRAGMA query_only=ON;")?;
+        Ok(own)
+    }
+
+    fn settings(&self, more: &str) -> Result<()> {
+        self.connection.set_prepared_statement_cache_capacity(256);
+        self.batch("PRAGMA busy_timeout=20000; PRAGMA foreign_keys=ON; PRAGMA case_sensitive_like=ON; PRAGMA temp_store=MEMORY;")?;
+        self.batch(more)
+    }
+
+    pub(crate) fn batch(&self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(|e| failed(&e))
+    }
+
+    pub(crate) fn sql(&self) -> SqliteSql<'_> {
+        SqliteSql {
+            connection: &self.connection,
+            changed: 0,
+        }
+    }
+
+    /// A short statement that is used all the time.
+    fn cached(&self, sql: &str) -> Result<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|e| failed(&e))?;
+        statement.raw_execute().map(drop).map_err(|e| failed(&e))
+    }
+
+    /// The writer thread: works until the queue is closed. `committed` hears of each commit that
+    /// changed something that reconcilers care for.
+    pub(crate) fn write_all(&self, queue: &Queue, committed: &dyn Fn()) {
+        while let Some(first) = queue.wait() {
+            let mut done = Vec::new();
+            let outcome = self.write_batch(first, queue, &mut done);
+            match &outcome {
+                Ok(changed) if *changed => committed(),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, jobs = done.len(), "group commit failed");
+                    // Not in a transaction any more when SQLite undid it by itself.
+                    let _ = self.batch("ROLLBACK");
+                }
+            }
+            for job in done {
+                job.finish(outcome.as_ref().err());
+            }
+        }
+    }
+
+    fn write_batch(
+        &self,
+        first: Waiting,
+        queue: &Queue,
+        done: &mut Vec<Box<dyn Job>>,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        let mut noted = false;
+        let mut urgent = false;
+        let mut next = Some(first);
+        let begun = self.cached("BEGIN IMMEDIATE");
+        while let Some(Waiting {
+            mut job, priority, ..
+        }) = next.take()
+        {
+            let ran = begun
+                .as_ref()
+                .map_err(Error::again)
+                .and_then(|()| self.in_savepoint(job.as_mut()));
+            done.push(job);
+            noted |= ran? && priority < Priority::Bulk;
+            urgent |= priority == Priority::Urgent;
+            let full = urgent || done.len() >= BATCH_JOBS || started.elapsed() >= BATCH_TIME;
+            next = queue.next(if full {
+                Priority::Urgent
+            } else {
+                Priority::Bulk
+            });
+        }
+        self.cached("COMMIT")?;
+        Ok(noted)
+    }
+
+    /// Runs the job; says whether it changed anything that stays.
+    fn in_savepoint(&self, job: &mut dyn Job) -> Result<bool> {
+        self.cached("SAVEPOINT job")?;
+        let mut sql = self.sql();
+        let keep = job.run(&mut Tx::new(&mut sql));
+        let changed = sql.changed > 0;
+        if self.connection.is_autocommit() {
+            return Err(Error::Full("SQLite gave the transaction up".to_owned()));
+        }
+        if !keep {
+            self.cached("ROLLBACK TO job")?;
+        }
+        self.cached("RELEASE job")?;
+        Ok(keep && changed)
+    }
+
+    /// A reader thread: works until the queue is closed.
+    pub(crate) fn read_all(&self, queue: &Queue) {
+        while let Some(Waiting { mut job, .. }) = queue.wait() {
+            let outcome = self.read_one(job.as_mut());
+            job.finish(outcome.as_ref().err());
+        }
+    }
+
+    fn read_one(&self, job: &mut dyn Job) -> Result<()> {
+        self.cached("BEGIN")?;
+        job.run(&mut Tx::new(&mut self.sql()));
+        self.cached("COMMIT")
+    }
+}
+
+/// The statements of one transaction.
+pub(crate) struct SqliteSql<'c> {
+    connection: &'c Connection,
+    changed: u64,
+}
+
+impl<'c> SqliteSql<'c> {
+    fn bound(&self, sql: &str, params: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'c>> {
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|e| failed(&e))?;
+        for (index, value) in (1..).zip(params) {
+            statement
+                .raw_bind_parameter(index, value)
+                .map_err(|e| failed(&e))?;
+        }
+        Ok(statement)
+    }
+}
+
+impl Sql for SqliteSql<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        let changed = self
+            .bound(sql, params)?
+            .raw_execute()
+            .map_err(|e| failed(&e))? as u64;
+        self.changed += changed;
+        Ok(changed)
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.bound(sql, params)?;
+        // A query that writes (RETURNING) counts as a change.
+        self.changed += u64::from(!statement.readonly());
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|e| failed(&e))? {
+            each(&Row::Sqlite(row))?;
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(|e| failed(&e))
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Real(value) => ValueRef::Real(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+/// What the driver's error means for the caller.
+pub(crate) fn failed(error: &rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let Some(code) = error.sqlite_error_code() else {
+        return Error::Database(text);
+    };
+    match code {
+        ErrorCode::DiskFull => Error::Full(text),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Unavailable(text),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(text),
+        ErrorCode::ConstraintViolation => Error::Conflict(text),
+        ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure => {
+            Error::Unavailable(format!(
+                "{text} (is the state directory on a healthy disk, and yours?)"
+            ))
+        }
+        _ => Error::Database(text),
+    }
+}

@@ -1,0 +1,132 @@
+//! Priorities, group commit, errors and panics of the SQLite writer.
+
+use std::sync::{Arc, Barrier, Mutex};
+
+use super::{event, fresh};
+use crate::{Error, EventFilter, Events as _, Priority, StateDir, Store, StoreUrl};
+
+#[tokio::test]
+async fn what_was_acknowledged_is_read() {
+    let (store, _dir) = fresh();
+    let seq = store
+        .write(Priority::Normal, |tx| tx.append_event(&event("a", 0)))
+        .await
+        .unwrap();
+    let read = store.read(move |tx| tx.event(seq)).await.unwrap().unwrap();
+    assert_eq!(read.event, event("a", 0));
+}
+
+#[tokio::test]
+async fn an_error_undoes_its_own_writes_only() {
+    let (store, _dir) = fresh();
+    let jobs = (0..20).map(|n| {
+        store.write(Priority::Normal, move |tx| {
+            tx.append_event(&event(&format!("n{n}"), n))?;
+            match n % 3 {
+                0 => Err(Error::caller("no")),
+                1 => panic!("the closure's own fault"),
+                _ => Ok(n),
+            }
+        })
+    });
+    let answers = futures_util::future::join_all(jobs).await;
+    let kept: Vec<i64> = answers.into_iter().filter_map(Result::ok).collect();
+    let events = store
+        .read(|tx| {
+            tx.events(&EventFilter {
+                oldest_first: true,
+                ..EventFilter::default()
+            })
+        })
+        .await
+        .unwrap();
+    let found: Vec<i64> = events
+        .iter()
+        .map(|e| e.after.as_ref().unwrap().as_i64().unwrap())
+        .collect();
+    assert_eq!(found, kept);
+    assert_eq!(kept, [2, 5, 8, 11, 14, 17]);
+}
+
+#[tokio::test]
+async fn urgent_overtakes_bulk() {
+    let (store, _dir) = fresh();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let gate = Arc::new(Barrier::new(2));
+    let job = |priority: Priority, wait: bool| {
+        let (order, gate) = (Arc::clone(&order), Arc::clone(&gate));
+        store.write(priority, move |_| {
+            if wait {
+                gate.wait();
+                gate.wait();
+            }
+            order.lock().unwrap().push(priority);
+            Ok(())
+        })
+    };
+    // The first job holds the writer until all others are in the queue.
+    let mut jobs = vec![tokio::spawn(job(Priority::Bulk, true))];
+    let started = Arc::clone(&gate);
+    tokio::task::spawn_blocking(move || started.wait()).await.unwrap();
+    for priority in [
+        Priority::Bulk,
+        Priority::Bulk,
+        Priority::Normal,
+        Priority::Urgent,
+        Priority::Bulk,
+        Priority::Urgent,
+    ] {
+        jobs.push(tokio::spawn(job(priority, false)));
+    }
+    while store.waiting() < 6 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::spawn_blocking(move || gate.wait())
+        .await
+        .unwrap();
+    futures_util::future::join_all(jobs)
+        .await
+        .into_iter()
+        .for_each(|job| job.unwrap().unwrap());
+    use Priority::{Bulk, Normal, Urgent};
+    assert_eq!(
+        *order.lock().unwrap(),
+        [Bulk, Urgent, Urgent, Normal, Bulk, Bulk, Bulk]
+    );
+}
+
+#[tokio::test]
+async fn subscribers_hear_of_commits_that_matter() {
+    let (store, _dir) = fresh();
+    let changes = store.subscribe();
+    store
+        .write(Priority::Bulk, |tx| tx.append_event(&event("bulk", 0)))
+        .await
+        .unwrap();
+    store
+        .write(Priority::Normal, |tx| tx.last_event())
+        .await
+        .unwrap();
+    assert!(!changes.has_changed().unwrap());
+    store
+        .write(Priority::Normal, |tx| tx.append_event(&event("normal", 0)))
+        .await
+        .unwrap();
+    assert!(changes.has_changed().unwrap());
+}
+
+#[test]
+fn a_state_directory_in_use_is_refused() {
+    let (store, dir) = fresh();
+    let state = StateDir::create(dir.path().join("state")).unwrap();
+    let error = Store::open(&StoreUrl::Sqlite, &state).unwrap_err();
+    let me = std::process::id();
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("in use by another server (process {me})")),
+        "{error}"
+    );
+    drop(store);
+    Store::open(&StoreUrl::Sqlite, &state).unwrap();
+}
