@@ -139,6 +139,14 @@ impl Data {
         })
     }
 
+    /// `count` zeros, falses or empty strings; `None` as for [`Data::empty`].
+    #[must_use]
+    pub fn blank(datatype: Datatype, count: usize) -> Option<Self> {
+        let mut data = Self::empty(datatype)?;
+        each!(&mut data, values => values.resize(count, Default::default()));
+        Some(data)
+    }
+
     /// What the elements are.
     #[must_use]
     pub fn datatype(&self) -> Datatype {

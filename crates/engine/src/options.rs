@@ -1,0 +1,43 @@
+//! What a replica is told when it starts.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of one replica, decided by its caller.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The ONNX file.
+    pub model: PathBuf,
+    /// Where to listen. The socket appears only once the model can answer; a stale one is replaced.
+    pub socket: PathBuf,
+    /// How many requests are computed at a time, each on a session of its own.
+    pub threads: NonZeroUsize,
+    /// ONNX Runtime's shared library; else `ORT_DYLIB_PATH` names it.
+    pub library: Option<PathBuf>,
+    /// The largest model file that is loaded.
+    pub max_model_bytes: u64,
+    /// The most rows that one plain-rows request may carry.
+    pub max_rows: usize,
+    /// How many requests may wait for a thread before more are answered 503.
+    pub queue: NonZeroUsize,
+    /// How long requests in flight may take to finish after the shutdown was asked for.
+    pub grace: Duration,
+}
+
+impl EngineOptions {
+    /// One thread, models up to 2 GiB, 65,536 rows a request, 1,024 requests waiting, 10 s to drain.
+    #[must_use]
+    pub fn new(model: PathBuf, socket: PathBuf) -> Self {
+        Self {
+            model,
+            socket,
+            threads: NonZeroUsize::MIN,
+            library: None,
+            max_model_bytes: 2 << 30,
+            max_rows: 1 << 16,
+            queue: NonZeroUsize::MIN.saturating_add(1023),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who computes: worker threads behind a bounded queue, or the connection's own thread.
+//!
+//! A model that takes microseconds is run right where its request was read, for handing it to
+//! another thread costs more than running it. A slow one goes to the workers, so that pings and
+//! refusals do not wait behind it. The replica owns the pool; connections submit to it.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use inference::frame::{self, Answer, FrameError, Reply, Request};
+use tokio::sync::mpsc::Sender;
+
+use crate::model::{Runner, refusal};
+use crate::queue::Queue;
+
+/// A request slower than this, on a smoothed average, goes to a worker.
+const INLINE_MICROS: u32 = 200;
+/// The newest request counts 1/8 in the average.
+const SMOOTHING: u32 = 8;
+
+const BAD_REQUEST: u16 = 400;
+const OVERLOADED: u16 = 503;
+
+/// A request on its way to a worker.
+pub(crate) struct Job {
+    /// The frame's id.
+    pub(crate) id: u64,
+    /// What to infer.
+    pub(crate) request: Request,
+    /// Where the encoded reply goes. Its connection gives room for each job it submits.
+    pub(crate) reply: Sender<BytesMut>,
+}
+
+/// Runners and the threads that wait to use them.
+pub(crate) struct Pool {
+    runners: Vec<Mutex<Runner>>,
+    queue: Queue<Job>,
+    pace_micros: AtomicU32,
+}
+
+impl Pool {
+    /// A pool that uses these runners, at least one; up to `waiting` jobs may queue.
+    pub(crate) fn new(runners: Vec<Runner>, waiting: NonZeroUsize) -> Arc<Self> {
+        let runners = runners.into_iter().map(Mutex::new).collect();
+        // Unknown is slow: the first requests find out.
+        let pace_micros = AtomicU32::new(INLINE_MICROS * 2);
+        Arc::new(Self {
+            runners,
+            queue: Queue::new(waiting),
+            pace_micros,
+        })
+    }
+
+    /// Starts a thread per runner. They end after [`Pool::close`].
+    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let spawn = |index| {
+            let pool = Arc::clone(self);
+            std::thread::Builder::new()
+                .name(format!("model-{index}"))
+                .spawn(move || pool.work(index))
+        };
+        (0..self.runners.len()).map(spawn).collect()
+    }
+
+    /// Takes no more jobs and lets the threads end once the rest is done.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// Answers at once, if the model is quick and a runner is free. With several runners, only the
+    /// last request of a batch is: the others are better off in parallel.
+    pub(crate) fn answer_here(&self, request: &Request, last: bool) -> Option<Answer> {
+        let quick = self.pace_micros.load(Ordering::Relaxed) < INLINE_MICROS;
+        if !quick || (self.runners.len() > 1 && !last) || !self.queue.is_empty() {
+            return None;
+        }
+        let mut runner = self
+            .runners
+            .iter()
+            .find_map(|runner| match runner.try_lock() {
+                Ok(free) => Some(free),
+                Err(TryLockError::Poisoned(free)) => Some(free.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            })?;
+        Some(self.timed(&mut runner, request))
+    }
+
+    /// Hands a job to the threads; gives the reply that says so when too many wait.
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Answer> {
+        self.queue.push(job).map_err(|_| {
+            refusal(
+                OVERLOADED,
+                "the replica has too many requests waiting; send it again later or add replicas",
+            )
+        })
+    }
+
+    fn work(&self, index: usize) {
+        while let Some(Job { id, request, reply }) = self.queue.pop() {
+            if reply.is_closed() {
+                continue;
+            }
+            let answer = {
+                let mut runner = self.runners[index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                self.timed(&mut runner, &request)
+            };
+            let mut out = BytesMut::new();
+            encode(id, answer, &mut out);
+            // Without a receiver there is nobody left to tell.
+            let _ = reply.blocking_send(out);
+        }
+    }
+
+    fn timed(&self, runner: &mut Runner, request: &Request) -> Answer {
+        let started = Instant::now();
+        let answer = runner.answer(request);
+        let took = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let pace = self.pace_micros.load(Ordering::Relaxed);
+        // Threads may overwrite each other's step; the average only steers.
+        self.pace_micros.store(
+            pace - pace / SMOOTHING + took / SMOOTHING,
+            Ordering::Relaxed,
+        );
+        answer
+    }
+}
+
+/// Appends an answer. One that no frame can hold becomes an error that a frame can.
+pub(crate) fn encode(id: u64, answer: Answer, out: &mut BytesMut) {
+    if let Err(FrameError::TooLong(bytes)) = frame::encode_reply(id, &Reply::Answer(answer), out) {
+        let message = format!(
+            "the answer would be {bytes} bytes, above the limit of {}; ask for fewer rows",
+            frame::MAX_LEN
+        );
+        // An error of a few bytes fits every frame.
+        let _ = frame::encode_reply(id, &Reply::Answer(refusal(BAD_REQUEST, &message)), out);
+    }
+}

@@ -1,0 +1,152 @@
+//! The replica's life: load, listen, serve, drain.
+//!
+//! [`run`] is the whole of it. The socket is the sign of readiness: it is put in place in one step
+//! after the model can answer, and taken away first when the replica is to stop.
+
+mod connection;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::UnixListener;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::library;
+use crate::model::{Model, ModelError, Runner};
+use crate::options::EngineOptions;
+use crate::pool::Pool;
+
+/// How long to wait before accepting again after accepting failed, as it does when the process has
+/// too many files open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+
+/// A replica that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model or ONNX Runtime is at fault.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The socket cannot be made.
+    #[error("cannot listen on {}: {source}; its directory must exist, be writable, and the path be at most 107 bytes", .path.display())]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Threads cannot be started.
+    #[error("cannot start a worker thread: {0}; raise the limit of processes")]
+    Threads(io::Error),
+}
+
+/// What every connection needs.
+struct Shared {
+    pool: Arc<Pool>,
+    description: Bytes,
+    /// Replies that may wait for one connection.
+    backlog: usize,
+}
+
+/// Loads the model, listens, and answers until `shutdown` is cancelled and what was asked by then
+/// is answered, or the grace period is over. To be run on a runtime of its own, best a
+/// current-thread one: quick models are run on the thread that reads the request.
+pub async fn run(options: EngineOptions, shutdown: CancellationToken) -> Result<(), EngineError> {
+    let (model, runners) = load(options.clone()).await?;
+    let pool = Pool::new(runners, options.queue);
+    let threads = pool.start().map_err(EngineError::Threads)?;
+    let backlog = options.queue.get() + options.threads.get();
+    let shared = Arc::new(Shared {
+        pool: Arc::clone(&pool),
+        description: model.description(),
+        backlog,
+    });
+    let served = match listen(&options.socket) {
+        Ok(listener) => {
+            tracing::info!(socket = %options.socket.display(), "replica ready");
+            serve(&listener, &options, &shared, &shutdown).await;
+            Ok(())
+        }
+        Err(source) => Err(EngineError::Listen {
+            path: options.socket.clone(),
+            source,
+        }),
+    };
+    pool.close();
+    join(threads).await;
+    served
+}
+
+async fn load(options: EngineOptions) -> Result<(Arc<Model>, Vec<Runner>), EngineError> {
+    let load = move || {
+        let model = Model::read(&options.model, options.max_model_bytes, options.max_rows)?;
+        let library = library::resolve(
+            options.library.as_deref(),
+            std::env::var_os(library::VARIABLE),
+        );
+        model.load(&library.map_err(ModelError::from)?, options.threads.get())
+    };
+    let loaded = spawn_blocking(load).await;
+    let panicked = |_| ModelError::Load("the library panicked".into());
+    Ok(loaded.map_err(panicked)??)
+}
+
+/// Makes the socket under another name and moves it into place, so that nobody sees it half made
+/// and a stale one is replaced.
+fn listen(socket: &Path) -> io::Result<UnixListener> {
+    let draft = socket.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&draft)?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&draft, socket)?;
+    Ok(listener)
+}
+
+async fn serve(
+    listener: &UnixListener,
+    options: &EngineOptions,
+    shared: &Arc<Shared>,
+    shutdown: &CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::serve(stream, Arc::clone(shared), shutdown.clone()));
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            },
+        }
+    }
+    // Nobody new may find a replica that stops.
+    let _ = fs::remove_file(&options.socket);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(options.grace, finished).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "grace period over, requests are cut off"
+        );
+        connections.shutdown().await;
+    }
+}
+
+async fn join(threads: Vec<JoinHandle<()>>) {
+    let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+    // A worker that panicked has nothing more to say.
+    let _ = spawn_blocking(join).await;
+}

@@ -1,0 +1,156 @@
+//! One connection: frames in, frames out, as many of them a system call as there are.
+//!
+//! One task reads, writes and takes finished jobs, so it never waits for one of them alone. It
+//! stops reading while much waits to be written, which is how a slow peer slows itself.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use inference::frame::{self, FrameError, Reply, Request};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::pool::{Job, encode};
+
+/// Bytes waiting to be written above which nothing more is read.
+const FULL: usize = 1 << 20;
+/// Room made for reading.
+const READ: usize = 1 << 16;
+/// A draining connection on which nothing came for this long is done.
+const QUIET: Duration = Duration::from_millis(20);
+
+struct Connection {
+    shared: Arc<Shared>,
+    input: BytesMut,
+    output: BytesMut,
+    finished: Receiver<BytesMut>,
+    finish: Sender<BytesMut>,
+    /// Jobs whose replies have not come back.
+    in_flight: usize,
+}
+
+/// Serves until the peer hangs up, breaks the protocol, or the shutdown has drained it.
+pub(super) async fn serve(stream: UnixStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let (finish, finished) = mpsc::channel(shared.backlog);
+    let (input, output) = (BytesMut::with_capacity(READ), BytesMut::new());
+    let mut connection = Connection {
+        shared,
+        input,
+        output,
+        finished,
+        finish,
+        in_flight: 0,
+    };
+    if let Err(e) = connection.converse(stream, &shutdown).await {
+        tracing::warn!(error = %e, "connection broken");
+    }
+}
+
+/// Why a connection ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Connection {
+    async fn converse(
+        &mut self,
+        mut stream: UnixStream,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Broken> {
+        let (mut reader, mut writer) = stream.split();
+        let mut stop = pin!(shutdown.cancelled());
+        let mut stopping = false;
+        loop {
+            self.take_requests()?;
+            let idle = self.in_flight == 0 && self.output.is_empty();
+            let read = !self.is_full();
+            if read {
+                self.input.reserve(READ / 4);
+            }
+            tokio::select! {
+                biased;
+                wrote = writer.write_buf(&mut self.output), if !self.output.is_empty() => {
+                    wrote?;
+                }
+                Some(reply) = self.finished.recv(), if self.in_flight > 0 => self.put(&reply),
+                got = reader.read_buf(&mut self.input), if read => {
+                    if got? == 0 {
+                        return Ok(());
+                    }
+                }
+                // In a block, so that the timer is only made when it is needed.
+                () = async { tokio::time::sleep(QUIET).await }, if stopping && idle => {
+                    return Ok(writer.shutdown().await?);
+                }
+                () = &mut stop, if !stopping => stopping = true,
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.output.len() >= FULL
+    }
+
+    /// Takes the whole frames that have come and answers them or hands them on.
+    fn take_requests(&mut self) -> Result<(), FrameError> {
+        let mut next = self.next()?;
+        while let Some((id, request)) = next {
+            next = self.next()?;
+            self.take(id, request, next.is_none());
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(u64, Request)>, FrameError> {
+        if self.is_full() {
+            Ok(None)
+        } else {
+            frame::decode_request(&mut self.input)
+        }
+    }
+
+    fn take(&mut self, id: u64, request: Request, last: bool) {
+        let reply = match request {
+            Request::Ping => Reply::Pong,
+            Request::Describe => Reply::Description(self.shared.description.clone()),
+            Request::InferOip(_) | Request::InferRows(_) => return self.infer(id, request, last),
+        };
+        // A description is as long as the model's names, which are bounded far below a frame.
+        if let Err(e) = frame::encode_reply(id, &reply, &mut self.output) {
+            tracing::warn!(error = %e, "reply left out");
+        }
+    }
+
+    fn infer(&mut self, id: u64, request: Request, last: bool) {
+        if let Some(answer) = self.shared.pool.answer_here(&request, last) {
+            return encode(id, answer, &mut self.output);
+        }
+        match self.shared.pool.submit(Job {
+            id,
+            request,
+            reply: self.finish.clone(),
+        }) {
+            Ok(()) => self.in_flight += 1,
+            Err(answer) => encode(id, answer, &mut self.output),
+        }
+    }
+
+    /// Puts a finished job's reply in line, and all others that have come with it.
+    fn put(&mut self, reply: &BytesMut) {
+        self.in_flight -= 1;
+        self.output.extend_from_slice(reply);
+        while let Ok(reply) = self.finished.try_recv() {
+            self.in_flight -= 1;
+            self.output.extend_from_slice(&reply);
+        }
+    }
+}
