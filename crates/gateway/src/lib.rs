@@ -1,1 +1,84 @@
-//! Placeholder until the first part lands.
+//! The data plane: takes requests, shares them among versions, counts what became of them.
+//!
+//! Run by the role `mainspan gateway`. It serves the routing table that was last pushed to its
+//! admin socket, which it keeps on disk, so it needs no server to be alive; engines are reached
+//! over Unix sockets. It must never know the store, and never wait for one.
+//!
+//! Inside: threads ([`worker`](mod@worker)) that share nothing which is locked on a request's way; each has its
+//! own listener ([`edge`]), routing table ([`live`]) and connections ([`replica`]). Counters
+//! ([`evidence`]), the join log ([`join`]) and the traffic log ([`traffic`]) are written by threads
+//! of their own.
+
+mod address;
+mod admin;
+mod clock;
+mod durable;
+mod edge;
+mod error;
+mod evidence;
+mod fields;
+mod join;
+mod labels;
+mod listen;
+mod live;
+mod options;
+mod predict;
+mod protocol;
+mod replica;
+mod respond;
+pub mod split;
+mod start;
+mod table;
+mod traffic;
+mod worker;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use admin::Health;
+pub use error::GatewayError;
+pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
+pub use options::{Options, TokenHash, TokenHashError};
+pub use start::start;
+pub use table::{Arm, Limits, Route, RoutingTable, TableError};
+pub use traffic::TrafficOptions;
+pub use worker::ReplicaReport;
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Handle {
+    address: SocketAddr,
+    admin: PathBuf,
+    ended: JoinHandle<Result<(), GatewayError>>,
+}
+
+impl Handle {
+    /// The data plane's address, with the port that was taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The admin socket.
+    #[must_use]
+    pub fn admin(&self) -> &Path {
+        &self.admin
+    }
+
+    /// Waits until the gateway has stopped: all requests answered, everything on disk.
+    pub async fn stopped(self) -> Result<(), GatewayError> {
+        match self.ended.await {
+            Ok(result) => result,
+            Err(error) => Err(GatewayError::Thread(std::io::Error::other(error))),
+        }
+    }
+}
+
+/// Runs a gateway until `shutdown`, then drains and flushes it. Call it on a runtime with I/O and
+/// time.
+pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), GatewayError> {
+    start(options, shutdown).await?.stopped().await
+}

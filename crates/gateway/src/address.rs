@@ -1,0 +1,162 @@
+//! What a path of the data plane means.
+//!
+//! Called for each request by the edge. Addresses are made of `a-z`, `0-9`, `-` and `_` only, so
+//! everything else is refused before it could mean anything: `..`, encoded dots and slashes,
+//! double encoding, backslashes, NUL. Pure; a path is looked up in a table and never becomes a
+//! file's path.
+
+use std::borrow::Cow;
+
+use crate::table::Index;
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Plain rows of the route.
+    Rows(usize),
+    /// Labels of the route.
+    Labels(usize),
+    /// The Open Inference Protocol's server metadata.
+    Server,
+    /// Whether the gateway runs.
+    Live,
+    /// Whether the route, or without one the gateway, can answer.
+    Ready(Option<usize>),
+    /// The names of the models at the route, or of all.
+    Repository(Option<usize>),
+    /// A model of the Open Inference Protocol, at a version if the path names one.
+    Model(usize, Option<u32>, ModelTarget),
+}
+
+/// What a request asks of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelTarget {
+    /// Inputs, outputs, versions.
+    Metadata,
+    /// Whether it can answer.
+    Ready,
+    /// A prediction.
+    Infer,
+}
+
+/// A path that leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AddressError {
+    /// It has bytes that no address has.
+    #[error("the path has characters that no address has; use only a-z, 0-9, `-`, `_` and `/`")]
+    Malformed,
+    /// It is well formed, but nothing is there.
+    #[error(
+        "nothing is served at this path; services are at /{{project}}/{{environment}}/{{service}}"
+    )]
+    NotFound,
+}
+
+/// More parts than the longest address has.
+const MAX_PARTS: usize = 10;
+
+/// Whether a byte may be part of a name in an address.
+pub(crate) fn is_name_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')
+}
+
+/// Finds what a path (as sent, without the query) means under a table.
+pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError> {
+    let path = decode(path)?;
+    let mut parts = [""; MAX_PARTS];
+    let mut count = 0;
+    for part in path.split('/') {
+        *parts.get_mut(count).ok_or(AddressError::NotFound)? = part;
+        count += 1;
+    }
+    let parts = &parts[..count];
+    if let ["v2", rest @ ..] = parts {
+        return protocol(index, None, rest);
+    }
+    if let [project, environment, service, rest @ ..] = parts {
+        let base = project.len() + environment.len() + service.len() + 2;
+        if let Some(route) = index.by_base(&path[..base]) {
+            return under(index, route, rest);
+        }
+    }
+    let route = index.by_root(parts[0]).ok_or(AddressError::NotFound)?;
+    under(index, route, &parts[1..])
+}
+
+/// What is under a route's base path.
+fn under(index: &Index, route: usize, rest: &[&str]) -> Result<Target, AddressError> {
+    match rest {
+        [] => Ok(Target::Rows(route)),
+        ["labels"] => Ok(Target::Labels(route)),
+        ["v2", rest @ ..] => protocol(index, Some(route), rest),
+        _ => Err(AddressError::NotFound),
+    }
+}
+
+/// The Open Inference Protocol's paths after `v2`, under a base path or at the root.
+fn protocol(index: &Index, base: Option<usize>, rest: &[&str]) -> Result<Target, AddressError> {
+    let model = |name: &str| match base {
+        Some(route) if index.table.routes[route].service == name => Ok(route),
+        Some(_) => Err(AddressError::NotFound),
+        None => index.by_model(name).ok_or(AddressError::NotFound),
+    };
+    let (name, version, rest) = match rest {
+        [] => return Ok(Target::Server),
+        ["health", "live"] => return Ok(Target::Live),
+        ["health", "ready"] => return Ok(Target::Ready(base)),
+        ["repository", "index"] => return Ok(Target::Repository(base)),
+        ["models", name, "versions", version, rest @ ..] => {
+            let version = version.parse().map_err(|_| AddressError::NotFound)?;
+            (name, Some(version), rest)
+        }
+        ["models", name, rest @ ..] => (name, None, rest),
+        _ => return Err(AddressError::NotFound),
+    };
+    let target = match rest {
+        [] => ModelTarget::Metadata,
+        ["ready"] => ModelTarget::Ready,
+        ["infer"] => ModelTarget::Infer,
+        _ => return Err(AddressError::NotFound),
+    };
+    Ok(Target::Model(model(name)?, version, target))
+}
+
+/// Takes the first slash off and decodes `%XX`, once, where it stands for a character of a name.
+fn decode(path: &str) -> Result<Cow<'_, str>, AddressError> {
+    let path = path.strip_prefix('/').ok_or(AddressError::Malformed)?;
+    if path.bytes().all(|b| is_name_byte(b) || b == b'/') {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut decoded = String::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => {
+                let digits = [bytes.next(), bytes.next()].map(|b| b.and_then(hex));
+                let [Some(high), Some(low)] = digits else {
+                    return Err(AddressError::Malformed);
+                };
+                let byte = high << 4 | low;
+                if !is_name_byte(byte) {
+                    return Err(AddressError::Malformed);
+                }
+                byte
+            }
+            b'/' => byte,
+            // Capital letters, dots inside names and the like are harmless, but no name has them.
+            b'A'..=b'Z' | b'~' => return Err(AddressError::NotFound),
+            other if is_name_byte(other) => other,
+            _ => return Err(AddressError::Malformed),
+        };
+        decoded.push(char::from(byte));
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    let digit = char::from(byte).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use super::*;
+use crate::table::{Arm, Limits, Route, RoutingTable};
+
+fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
+    Route {
+        project: project.into(),
+        environment: environment.into(),
+        service: service.into(),
+        root,
+        sticky: None,
+        join: None,
+        time: None,
+        salt: String::new(),
+        arms: vec![Arm {
+            version: 1,
+            model: "m".into(),
+            weight: 1.0,
+            replicas: vec![],
+        }],
+        limits: Limits::default(),
+    }
+}
+
+fn index() -> Index {
+    let routes = vec![
+        route("flights", "prod", "delay", true),
+        route("flights", "staging", "delay", false),
+        route("flights", "prod", "only", false),
+        route("delay", "health", "odd_1", false),
+    ];
+    let generation = 1;
+    Index::new(RoutingTable { generation, routes }).unwrap()
+}
+
+#[test]
+fn every_address_of_the_data_plane() {
+    use ModelTarget::{Infer, Metadata};
+    let index = index();
+    let check =
+        |path: &str, expect: Target| assert_eq!(resolve(&index, path), Ok(expect), "{path}");
+    check("/flights/prod/delay", Target::Rows(0));
+    check("/flights/staging/delay", Target::Rows(1));
+    check("/delay", Target::Rows(0));
+    check("/delay/labels", Target::Labels(0));
+    check("/flights/staging/delay/labels", Target::Labels(1));
+    check("/delay/health/odd_1", Target::Rows(3));
+    check("/v2", Target::Server);
+    check("/flights/prod/delay/v2", Target::Server);
+    check("/v2/health/live", Target::Live);
+    check("/v2/health/ready", Target::Ready(None));
+    check(
+        "/flights/staging/delay/v2/health/ready",
+        Target::Ready(Some(1)),
+    );
+    check("/delay/v2/health/ready", Target::Ready(Some(0)));
+    check("/v2/repository/index", Target::Repository(None));
+    check("/v2/models/delay", Target::Model(0, None, Metadata));
+    check("/v2/models/only/infer", Target::Model(2, None, Infer));
+    check(
+        "/flights/staging/delay/v2/models/delay/ready",
+        Target::Model(1, None, ModelTarget::Ready),
+    );
+    check(
+        "/delay/v2/models/delay/versions/3/infer",
+        Target::Model(0, Some(3), Infer),
+    );
+    check(
+        "/v2/models/delay/versions/3",
+        Target::Model(0, Some(3), Metadata),
+    );
+    // An encoded letter is that letter.
+    check("/flights/prod/%64elay", Target::Rows(0));
+}
+
+#[test]
+fn what_no_address_has_is_refused() {
+    let index = index();
+    let check = |path: &str, expect| assert_eq!(resolve(&index, path), Err(expect), "{path}");
+    for path in [
+        "",
+        "delay",
+        "*",
+        "/..",
+        "/.",
+        "/flights/../flights/prod/delay",
+        "/flights/%2e%2e/flights/prod/delay",
+        "/flights/%2E%2E/prod/delay",
+        "/flights/prod/delay/%2e",
+        "/flights%2fprod%2fdelay",
+        "/%252e%252e/delay",
+        "/flights/prod/%2564elay",
+        "/flights\\prod\\delay",
+        "/flights/prod/delay%5c",
+        "/delay%00",
+        "/delay\0",
+        "/delay;v=1",
+        "/delay%",
+        "/delay%6",
+        "/delay%zz",
+        "/c:/delay",
+        "/d\u{e9}lay",
+        "/file://delay",
+    ] {
+        check(path, AddressError::Malformed);
+    }
+    for path in [
+        "/",
+        "//delay",
+        "/delay/",
+        "/Delay",
+        "/only",
+        "/flights",
+        "/flights/prod",
+        "/flights/prod/delay/",
+        "/flights//prod/delay",
+        "/flights/prod/delay/v1",
+        "/v2/",
+        "/v2/models",
+        "/v2/models/none",
+        "/v2/models/delay/versions/x/infer",
+        "/v2/models/delay/versions/-1",
+        "/v2/models/delay/versions/99999999999",
+        "/flights/prod/delay/v2/models/only/infer",
+        "/a/b/c/d/e/f/g/h/i/j/k/l/m",
+    ] {
+        check(path, AddressError::NotFound);
+    }
+}

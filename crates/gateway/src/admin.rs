@@ -1,0 +1,255 @@
+//! The admin socket: tables in, evidence out. HTTP/1.1 with JSON over a private Unix socket.
+//!
+//! `PUT /routes` (answered when the table is on disk and every thread serves it), `GET /routes`,
+//! `GET /evidence` (what is shown is on disk), `GET /health`. Who may open the socket may do all.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::{Deserialize, Serialize};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::edge::collect;
+use crate::evidence::{Evidence, Ledger};
+use crate::respond::{self, Answer};
+use crate::table::{Index, RoutingTable, TableError};
+use crate::worker::{Command, ReplicaReport};
+use crate::{clock, durable};
+
+/// Longest table.
+const MAX_TABLE: usize = 16 << 20;
+/// Longest wait for a table to arrive.
+const TABLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How the gateway is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Its process.
+    pub pid: u32,
+    /// The data plane's address.
+    pub address: SocketAddr,
+    /// Of the table that is served.
+    pub generation: u64,
+    /// Serving threads. A replica is fully connected when as many are connected to it.
+    pub threads: usize,
+    /// Replicas of the table.
+    pub replicas: Vec<ReplicaReport>,
+}
+
+/// What the admin socket can do.
+pub(crate) struct Admin {
+    path: PathBuf,
+    address: SocketAddr,
+    threads: Vec<mpsc::Sender<Command>>,
+    /// One change at a time.
+    index: Mutex<Arc<Index>>,
+    ledger: Arc<Ledger>,
+}
+
+/// A request that is refused, or failed.
+#[derive(Debug, thiserror::Error)]
+enum AdminError {
+    #[error("the body is not a routing table: {0}")]
+    Json(serde_json::Error),
+    #[error(transparent)]
+    Table(TableError),
+    #[error(
+        "generation {offered} is not newer than {current}, which is served; read GET /routes and \
+         send a higher generation"
+    )]
+    Stale { offered: u64, current: u64 },
+    #[error("{0}")]
+    Body(crate::edge::BodyError),
+    #[error("cannot keep this on disk: {0}; check the free space of the state directory")]
+    Disk(io::Error),
+    #[error("the gateway is stopping")]
+    Stopping,
+    #[error("nothing is here; use PUT or GET /routes, GET /evidence, GET /health")]
+    NotFound,
+}
+
+impl AdminError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Json(_) | Self::Table(_) => StatusCode::BAD_REQUEST,
+            Self::Stale { .. } => StatusCode::CONFLICT,
+            Self::Body(error) => error.status(),
+            Self::Disk(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotFound => StatusCode::NOT_FOUND,
+        }
+    }
+}
+
+/// Serves the socket until told to stop.
+pub(crate) async fn serve(listener: UnixListener, admin: Arc<Admin>, stop: CancellationToken) {
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = clients.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    clients.spawn(client(stream, Arc::clone(&admin)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "admin connection not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+async fn client(stream: UnixStream, admin: Arc<Admin>) {
+    let service = service_fn(move |request| {
+        let admin = Arc::clone(&admin);
+        async move {
+            let answer = admin.answer(request).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "admin request refused");
+                respond::error(error.status(), &error.to_string())
+            });
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let ended = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = ended {
+        tracing::debug!(%error, "admin connection ended");
+    }
+}
+
+impl Admin {
+    /// For a gateway that serves `index` in `threads`.
+    pub(crate) fn new(
+        path: PathBuf,
+        address: SocketAddr,
+        threads: Vec<mpsc::Sender<Command>>,
+        index: Arc<Index>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self {
+            path,
+            address,
+            threads,
+            index: Mutex::new(index),
+            ledger,
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, AdminError> {
+        match (request.method(), request.uri().path()) {
+            (&Method::PUT, "/routes") => {
+                let body = collect(request, MAX_TABLE, TABLE_TIMEOUT).await;
+                let generation = self.change(&body.map_err(AdminError::Body)?).await?;
+                json(&serde_json::json!({ "generation": generation }))
+            }
+            (&Method::GET, "/routes") => json(&self.index.lock().await.table),
+            (&Method::GET, "/evidence") => json(&self.evidence().await?),
+            (&Method::GET, "/health") => json(&self.health().await?),
+            _ => Err(AdminError::NotFound),
+        }
+    }
+
+    /// Puts a table in force: on disk first, so that no restart goes back, then in every thread.
+    async fn change(&self, body: &Bytes) -> Result<u64, AdminError> {
+        let table: RoutingTable = serde_json::from_slice(body).map_err(AdminError::Json)?;
+        let generation = table.generation;
+        let mut current = self.index.lock().await;
+        if table == current.table {
+            return Ok(generation);
+        }
+        let served = current.table.generation;
+        if generation <= served && !(served == 0 && current.table.routes.is_empty()) {
+            return Err(AdminError::Stale {
+                offered: generation,
+                current: served,
+            });
+        }
+        let bytes = serde_json::to_vec(&table).map_err(AdminError::Json)?;
+        let index = Arc::new(Index::new(table).map_err(AdminError::Table)?);
+        let path = self.path.clone();
+        spawn_blocking(move || durable::replace(&path, &bytes))
+            .await
+            .map_err(|error| AdminError::Disk(io::Error::other(error)))?
+            .map_err(AdminError::Disk)?;
+        // From here on a restart would serve it, so it is in force whatever comes.
+        *current = Arc::clone(&index);
+        let done = self
+            .tell(|done| Command::Swap(Arc::clone(&index), done))
+            .await?;
+        for thread in done {
+            thread.await.map_err(|_| AdminError::Stopping)?;
+        }
+        tracing::info!(generation, "routing table in force");
+        Ok(generation)
+    }
+
+    async fn evidence(&self) -> Result<Evidence, AdminError> {
+        let ledger = Arc::clone(&self.ledger);
+        spawn_blocking(move || ledger.persist(clock::now_micros()))
+            .await
+            .map_err(|error| AdminError::Disk(io::Error::other(error)))?
+            .map_err(AdminError::Disk)
+    }
+
+    async fn health(&self) -> Result<Health, AdminError> {
+        let mut replicas: Vec<ReplicaReport> = Vec::new();
+        for thread in self.tell(Command::Report).await? {
+            for report in thread.await.map_err(|_| AdminError::Stopping)? {
+                match replicas.iter_mut().find(|sum| sum.path == report.path) {
+                    Some(sum) => {
+                        sum.connections += report.connections;
+                        sum.in_flight += report.in_flight;
+                    }
+                    None => replicas.push(report),
+                }
+            }
+        }
+        replicas.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Health {
+            pid: std::process::id(),
+            address: self.address,
+            generation: self.index.lock().await.table.generation,
+            threads: self.threads.len(),
+            replicas,
+        })
+    }
+
+    /// Sends every thread a command; they carry it out side by side.
+    async fn tell<T>(
+        &self,
+        command: impl Fn(oneshot::Sender<T>) -> Command,
+    ) -> Result<Vec<oneshot::Receiver<T>>, AdminError> {
+        let mut answers = Vec::new();
+        for thread in &self.threads {
+            let (sender, receiver) = oneshot::channel();
+            let sent = thread.send(command(sender)).await;
+            sent.map_err(|_| AdminError::Stopping)?;
+            answers.push(receiver);
+        }
+        Ok(answers)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Answer, AdminError> {
+    let body = serde_json::to_vec(value).map_err(|error| AdminError::Disk(error.into()))?;
+    Ok(respond::json(StatusCode::OK, body))
+}

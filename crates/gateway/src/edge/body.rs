@@ -1,0 +1,52 @@
+//! A request's body, bounded in length and time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+
+/// A body that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// It is longer than allowed.
+    #[error("the body is longer than {0} bytes; send fewer rows in each request")]
+    TooLong(usize),
+    /// It did not arrive in time.
+    #[error("the body did not arrive within {0:?}")]
+    TooSlow(Duration),
+    /// The connection broke, or the encoding is wrong.
+    #[error("the body could not be read: {0}")]
+    Broken(String),
+}
+
+impl BodyError {
+    /// What to answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Reads a whole body. One that says it is too long is refused before a byte of it is read.
+pub(crate) async fn collect(
+    request: Request<Incoming>,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, BodyError> {
+    let body = request.into_body();
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLong(limit));
+    }
+    let whole = tokio::time::timeout(timeout, Limited::new(body, limit).collect());
+    match whole.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(limit)),
+        Ok(Err(error)) => Err(BodyError::Broken(error.to_string())),
+        Err(_) => Err(BodyError::TooSlow(timeout)),
+    }
+}

@@ -1,0 +1,125 @@
+//! Labels: what really happened, sent back by the request's id.
+//!
+//! `POST <base>/labels` with one `{"request_id": …, "label": …}` or an array of them. The id may
+//! also have the name that the service joins by, and the event's time may come with it. All of a
+//! request's labels are kept, or none; what a repeated or late label means is the monitor's
+//! business. Answered when they are on the disk.
+
+use http::StatusCode;
+
+use crate::clock::{self, event_micros};
+use crate::fields::{self, Fields, FieldsError, Rows, Wanted};
+use crate::join::{Label, LabelError};
+use crate::live::LiveRoute;
+use crate::predict::REQUEST_ID;
+use crate::respond::{self, Answer};
+use crate::worker::Worker;
+
+/// The field with the label.
+const LABEL: &str = "label";
+
+/// Labels that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum LabelsError {
+    /// No JSON, or no objects.
+    #[error(transparent)]
+    Body(FieldsError),
+    /// A label that is nobody's.
+    #[error("label {at} has no `{id}`; send the id that the request had")]
+    NoId { at: usize, id: String },
+    /// A label that is no number.
+    #[error("label {at} has no `label` that is a number, true or false")]
+    NoLabel { at: usize },
+}
+
+/// Keeps the labels of a body.
+pub(crate) async fn keep(worker: &Worker, route: &LiveRoute, body: &[u8]) -> Answer {
+    let Some(join) = route.route.join.as_deref() else {
+        let message = format!(
+            "{} joins no labels; set `monitor.labels.join` for it in mainspan.yaml and apply",
+            route.key
+        );
+        return respond::error(StatusCode::CONFLICT, &message);
+    };
+    let (lines, count) = match read(route, join, body, clock::now_micros()) {
+        Ok(read) => read,
+        Err(error) => return respond::error(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    if count == 0 {
+        return accepted(0);
+    }
+    match worker.join.keep(lines, count).await {
+        Ok(()) => accepted(count),
+        Err(error @ LabelError::Full) => {
+            respond::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+        }
+        Err(error @ LabelError::Disk(_)) => {
+            respond::error(StatusCode::INSUFFICIENT_STORAGE, &error.to_string())
+        }
+    }
+}
+
+fn accepted(count: u64) -> Answer {
+    respond::json(StatusCode::OK, format!("{{\"accepted\":{count}}}"))
+}
+
+/// The lines of all labels of a body, and how many.
+fn read(
+    route: &LiveRoute,
+    join: &str,
+    body: &[u8],
+    now: i64,
+) -> Result<(Vec<u8>, u64), LabelsError> {
+    let wanted = Wanted {
+        id: join,
+        value: Some(LABEL),
+        time: route.route.time.as_deref(),
+    };
+    let rows = fields::rows(body, wanted).map_err(LabelsError::Body)?;
+    let any = Wanted {
+        id: REQUEST_ID,
+        ..wanted
+    };
+    let by_request_id = fields::rows(body, any).unwrap_or(Rows::Many(Vec::new()));
+    let mut lines = Vec::new();
+    for (at, row) in rows.as_slice().iter().enumerate() {
+        let other = by_request_id.as_slice().get(at).and_then(|row| row.id);
+        append(&mut lines, route, at, row, other, now)?;
+    }
+    Ok((lines, rows.as_slice().len() as u64))
+}
+
+fn append(
+    lines: &mut Vec<u8>,
+    route: &LiveRoute,
+    at: usize,
+    row: &Fields<'_>,
+    request_id: Option<&str>,
+    now: i64,
+) -> Result<(), LabelsError> {
+    let id = row.id.or(request_id).ok_or_else(|| LabelsError::NoId {
+        at,
+        id: route.route.join.clone().unwrap_or_default(),
+    })?;
+    let y = row
+        .value
+        .and_then(number)
+        .ok_or(LabelsError::NoLabel { at })?;
+    let label = Label {
+        route: &route.key,
+        id: &fields::text(id),
+        y,
+        t: row.time.and_then(event_micros),
+        a: now,
+    };
+    label.append(lines);
+    Ok(())
+}
+
+fn number(raw: &str) -> Option<f64> {
+    match raw {
+        "true" => Some(1.0),
+        "false" => Some(0.0),
+        _ => raw.parse().ok().filter(|y: &f64| y.is_finite()),
+    }
+}

@@ -1,0 +1,166 @@
+//! The routing table as one thread serves it: with its counters and connections.
+//!
+//! Made anew by [`crate::worker`] whenever the table changes; requests keep the one they began
+//! with until they look again. Must never be shared between threads.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+use crate::evidence::Counters;
+use crate::replica::Replica;
+use crate::split;
+use crate::table::{Index, Route};
+
+/// What a thread serves.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// The table it was made from.
+    pub(crate) index: Arc<Index>,
+    /// In the table's order.
+    pub(crate) routes: Vec<LiveRoute>,
+}
+
+/// One route.
+#[derive(Debug)]
+pub(crate) struct LiveRoute {
+    /// As in the table.
+    pub(crate) route: Arc<Route>,
+    /// `project/environment/service`.
+    pub(crate) key: Rc<str>,
+    /// What the salt stands for.
+    pub(crate) seed: u64,
+    /// What keeps its version.
+    pub(crate) sticky: Sticky,
+    /// In the table's order.
+    pub(crate) arms: Vec<LiveArm>,
+    /// Longest body.
+    pub(crate) max_body: usize,
+    /// Most requests at one version from this thread.
+    pub(crate) max_in_flight: usize,
+    /// Longest attempt.
+    pub(crate) timeout: Duration,
+}
+
+/// The unit of assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sticky {
+    /// Each request by itself.
+    Request,
+    /// A field of the body.
+    Field(String),
+    /// A header.
+    Header(HeaderName),
+}
+
+/// One version.
+#[derive(Debug)]
+pub(crate) struct LiveArm {
+    /// Which.
+    pub(crate) version: u32,
+    /// Its number as a header.
+    pub(crate) header: HeaderValue,
+    /// Its share.
+    pub(crate) weight: f64,
+    /// This thread's counters of it.
+    pub(crate) counters: Arc<Counters>,
+    /// Its replicas.
+    pub(crate) replicas: Vec<Rc<Replica>>,
+}
+
+impl Live {
+    /// The route at a base path.
+    pub(crate) fn by_base(&self, base: &str) -> Option<&LiveRoute> {
+        self.index.by_base(base).map(|at| &self.routes[at])
+    }
+}
+
+impl LiveRoute {
+    /// The arm that a value keeps, or a random number decides.
+    pub(crate) fn choose(&self, sticky: Option<&[u8]>, random: u64) -> &LiveArm {
+        let u = match sticky {
+            Some(value) => split::unit(self.seed, value),
+            None => split::fraction(random),
+        };
+        &self.arms[split::choose(self.arms.iter().map(|arm| arm.weight), u)]
+    }
+
+    /// The arm of a version.
+    pub(crate) fn version(&self, version: u32) -> Option<&LiveArm> {
+        self.arms.iter().find(|arm| arm.version == version)
+    }
+
+    /// The arm that has most of the traffic, for questions that are not predictions.
+    pub(crate) fn main(&self) -> &LiveArm {
+        let mut main = &self.arms[0];
+        for arm in &self.arms {
+            if arm.weight > main.weight {
+                main = arm;
+            }
+        }
+        main
+    }
+
+    /// Whether every version that takes traffic has a connected replica.
+    pub(crate) fn is_ready(&self) -> bool {
+        let takes_traffic = |arm: &&LiveArm| arm.weight > 0.0;
+        self.arms
+            .iter()
+            .filter(takes_traffic)
+            .all(LiveArm::is_ready)
+    }
+}
+
+impl LiveArm {
+    /// Whether a replica is connected.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.replicas.iter().any(|replica| replica.is_up())
+    }
+
+    /// The connected replica with the fewest requests, another than `avoid` if there is one.
+    pub(crate) fn least_loaded(&self, avoid: Option<&Path>) -> Option<&Rc<Replica>> {
+        let load = |replica: &&Rc<Replica>| (Some(replica.path()) == avoid, replica.in_flight());
+        self.replicas
+            .iter()
+            .filter(|replica| replica.is_up())
+            .min_by_key(load)
+    }
+
+    /// Its number as the protocol writes versions.
+    pub(crate) fn version_text(&self) -> String {
+        self.version.to_string()
+    }
+
+    /// Requests of this thread at all its replicas.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.replicas
+            .iter()
+            .map(|replica| replica.in_flight())
+            .sum()
+    }
+}
+
+impl Sticky {
+    /// As the table spells it. A header name that cannot be is never there; tables are checked
+    /// before.
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        match text {
+            None => Self::Request,
+            Some(text) => match text.strip_prefix("header:") {
+                None => Self::Field(text.to_owned()),
+                Some(name) => HeaderName::try_from(name).map_or(Self::Request, Self::Header),
+            },
+        }
+    }
+
+    /// The body's field, if it is one.
+    pub(crate) fn field(&self) -> Option<&str> {
+        match self {
+            Self::Field(name) => Some(name),
+            Self::Request | Self::Header(_) => None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a gateway is told when it starts.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::traffic::TrafficOptions;
+
+/// How a gateway runs. Parsed and checked by the caller; nothing here is read from anywhere else.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state directory: `routes.json`, `gateway.json`, `traffic/`.
+    pub state_dir: PathBuf,
+    /// The data plane's address. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The admin socket.
+    pub admin: PathBuf,
+    /// Threads that serve requests, each with its own listener and connections.
+    pub threads: NonZeroUsize,
+    /// Bearer tokens that are let in. Needed when `listen` is not a loopback address; when there
+    /// are any, every request but the health checks needs one.
+    pub tokens: Vec<TokenHash>,
+    /// Longest request body; a service may have a smaller limit.
+    pub max_body: usize,
+    /// Longest wait for a body to arrive.
+    pub body_timeout: Duration,
+    /// How long a connection may be without a request, or a request's head may take.
+    pub idle_timeout: Duration,
+    /// How long a request waits while its version has no connected replica; then 503.
+    pub replica_wait: Duration,
+    /// How long an attempt may take; then 504. A service may have another limit.
+    pub request_timeout: Duration,
+    /// How long requests in flight may take to end after a shutdown was asked for.
+    pub drain: Duration,
+    /// Most open connections, in all threads together.
+    pub max_connections: usize,
+    /// Most requests at one version's replicas, in all threads together; a service may have
+    /// another limit.
+    pub max_in_flight: usize,
+    /// The traffic log; `None` writes none.
+    pub traffic: Option<TrafficOptions>,
+}
+
+impl Options {
+    /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
+    /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 30 s for an answer, 10 s to
+    /// drain, 10,000 connections, 4,096 requests at a version, the usual traffic log.
+    #[must_use]
+    pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            admin: state_dir.join("gateway.sock"),
+            state_dir,
+            listen,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            tokens: Vec::new(),
+            max_body: 16 << 20,
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            replica_wait: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            max_connections: 10_000,
+            max_in_flight: 4096,
+            traffic: Some(TrafficOptions::usual()),
+        }
+    }
+}
+
+/// The SHA-256 of a bearer token; the gateway never has the token itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// Text that is no SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token's hash is 64 hexadecimal digits; `printf %s TOKEN | sha256sum` prints it")]
+pub struct TokenHashError;
+
+impl FromStr for TokenHash {
+    type Err = TokenHashError;
+
+    fn from_str(text: &str) -> Result<Self, TokenHashError> {
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(TokenHashError);
+        }
+        for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| TokenHashError)?;
+        }
+        Ok(Self(hash))
+    }
+}

@@ -1,0 +1,303 @@
+//! A prediction: choose the version, ask a replica, count, log, answer.
+//!
+//! Called by [`crate::edge`] with a whole body. Every attempt is counted when it ends, before
+//! anything else is tried. A request that was not sent waits for a replica for a while; one whose
+//! replica was lost is tried once more, since asking a model twice does no harm.
+
+mod attempt;
+mod record;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use inference::frame::{self, Reply, Request};
+
+use attempt::Attempt;
+
+use crate::evidence::Outcome;
+use crate::fields::{self, Fields, FieldsError, Rows, Wanted};
+use crate::live::{Live, LiveArm, LiveRoute, Sticky};
+use crate::replica::CallError;
+use crate::respond::{self, Answer};
+use crate::worker::Worker;
+
+/// The field that names a request where the route names no other.
+pub(crate) const REQUEST_ID: &str = "request_id";
+
+/// How a request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// Plain rows.
+    Rows,
+    /// Open Inference Protocol.
+    Protocol,
+}
+
+/// A request for a prediction.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The route's base path.
+    pub(crate) base: Rc<str>,
+    /// How it is written.
+    pub(crate) wire: Wire,
+    /// The version that its address names. Such requests are no part of the split: neither
+    /// evidence nor predictions to be joined.
+    pub(crate) pinned: Option<u32>,
+    /// What keeps its version, if that is a header.
+    pub(crate) sticky_header: Option<HeaderValue>,
+    /// As sent.
+    pub(crate) body: Bytes,
+    /// When it was whole.
+    pub(crate) began: Instant,
+    /// The same, microseconds since 1970.
+    pub(crate) arrived: i64,
+}
+
+/// What an attempt came to.
+enum Step {
+    /// This is the answer.
+    Done(Reached),
+    /// Nothing was sent: try when something changed.
+    Wait,
+    /// It failed and is counted: try another replica than this.
+    Again(PathBuf),
+}
+
+/// An answer, and what is known of it.
+pub(crate) struct Reached {
+    status: StatusCode,
+    body: Bytes,
+    /// First output of each row.
+    predictions: Vec<f64>,
+}
+
+impl Reached {
+    fn error(status: StatusCode, message: &str) -> Self {
+        Self {
+            status,
+            body: respond::error_body(message).into(),
+            predictions: Vec::new(),
+        }
+    }
+}
+
+/// Answers a request for a prediction.
+pub(crate) async fn predict(worker: &Worker, call: &Call) -> Answer {
+    let random = worker.random();
+    let mut avoid: Option<PathBuf> = None;
+    let mut began = call.began;
+    let mut patience = began + worker.options.replica_wait;
+    loop {
+        let live = worker.live();
+        let chosen = match Chosen::new(&live, call, random) {
+            Ok(chosen) => chosen,
+            Err(gone) => return gone.answer(&call.base),
+        };
+        let step = match &chosen.malformed {
+            Some(error) => Step::Done(chosen.refuse(call, error)),
+            None => {
+                chosen
+                    .attempt(call, began, avoid.as_deref(), avoid.is_none())
+                    .await
+            }
+        };
+        match step {
+            Step::Done(reached) => return chosen.finish(worker, call, reached),
+            Step::Again(lost) => {
+                avoid = Some(lost);
+                began = Instant::now();
+                patience = began + worker.options.replica_wait;
+            }
+            Step::Wait => {
+                let changed = worker.changed.notified();
+                let until = tokio::time::timeout_at(patience.into(), changed);
+                if until.await.is_err() {
+                    let reached = chosen.give_up(call, began);
+                    return chosen.finish(worker, call, reached);
+                }
+            }
+        }
+    }
+}
+
+/// What a request is for is not in the table.
+enum Gone {
+    Route,
+    Version(u32),
+}
+
+impl Gone {
+    fn answer(&self, base: &str) -> Answer {
+        let message = match self {
+            Self::Route => format!("{base} is not served any more"),
+            Self::Version(version) => format!("{base} does not serve version {version}"),
+        };
+        respond::error(StatusCode::NOT_FOUND, &message)
+    }
+}
+
+/// Where a request goes under the table in force.
+struct Chosen<'a> {
+    route: &'a LiveRoute,
+    arm: &'a LiveArm,
+    rows: Rows<'a>,
+    malformed: Option<FieldsError>,
+    /// A request id for one that came without.
+    minted: Option<String>,
+}
+
+impl<'a> Chosen<'a> {
+    /// Reads what decides and decides. A malformed body goes to a version at random, whose answer
+    /// would have been the same.
+    fn new(live: &'a Live, call: &'a Call, random: u64) -> Result<Self, Gone> {
+        let route = live.by_base(&call.base).ok_or(Gone::Route)?;
+        let wanted = Wanted {
+            id: route.route.join.as_deref().unwrap_or(REQUEST_ID),
+            value: route.sticky.field(),
+            time: route.route.time.as_deref(),
+        };
+        let read = match call.wire {
+            Wire::Rows => fields::rows(&call.body, wanted),
+            Wire::Protocol => fields::protocol(&call.body, wanted).map(Rows::One),
+        };
+        let (rows, malformed) = match read {
+            Ok(rows) => (rows, None),
+            Err(error) => (Rows::One(Fields::default()), Some(error)),
+        };
+        let first = rows.first();
+        let value = match &route.sticky {
+            Sticky::Request => None,
+            Sticky::Header(_) => call
+                .sticky_header
+                .as_ref()
+                .map(|v| Cow::Borrowed(v.as_bytes())),
+            Sticky::Field(_) => first.value.map(|raw| match fields::text(raw) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            }),
+        };
+        let arm = match call.pinned {
+            None => route.choose(value.as_deref(), random),
+            Some(version) => route.version(version).ok_or(Gone::Version(version))?,
+        };
+        let nameless = first.id.is_none() && matches!(rows, Rows::One(_));
+        let mints = nameless && call.wire == Wire::Rows && route.route.join.is_some();
+        Ok(Self {
+            route,
+            arm,
+            rows,
+            malformed,
+            minted: mints.then(|| format!("\"{random:016x}\"")),
+        })
+    }
+
+    /// Asks a replica, once.
+    async fn attempt(
+        &self,
+        call: &Call,
+        began: Instant,
+        avoid: Option<&std::path::Path>,
+        may_repeat: bool,
+    ) -> Step {
+        let Some(replica) = self.arm.least_loaded(avoid) else {
+            return Step::Wait;
+        };
+        if self.arm.in_flight() >= self.route.max_in_flight {
+            self.arm.counters.reject();
+            let message = "this version has all the requests it can take; try again in a moment";
+            return Step::Done(Reached::error(StatusCode::SERVICE_UNAVAILABLE, message));
+        }
+        let request = match call.wire {
+            Wire::Rows => Request::InferRows(call.body.clone()),
+            Wire::Protocol => Request::InferOip(call.body.clone()),
+        };
+        let attempt = Attempt::begin(self.arm, call.pinned, began);
+        let reply = tokio::time::timeout(self.route.timeout, replica.call(&request)).await;
+        let reply = match reply {
+            Ok(Ok(Reply::Answer(answer))) => answer,
+            Ok(Err(CallError::Down)) => {
+                attempt.never_was();
+                return Step::Wait;
+            }
+            Ok(Err(CallError::TooLong)) => {
+                attempt.ended(Outcome::ClientError);
+                let message = format!("the body is longer than {} bytes", frame::MAX_BODY);
+                return Step::Done(Reached::error(StatusCode::PAYLOAD_TOO_LARGE, &message));
+            }
+            Ok(Err(CallError::Lost)) => {
+                attempt.ended(Outcome::Error);
+                if may_repeat {
+                    return Step::Again(replica.path().to_owned());
+                }
+                let message = "the model's replica went away twice with this request under way";
+                return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
+            }
+            Ok(Ok(Reply::Description(_) | Reply::Pong)) => {
+                attempt.ended(Outcome::Error);
+                let message = "the model's replica gave an answer of another kind";
+                return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
+            }
+            Err(_) => {
+                attempt.ended(Outcome::Error);
+                let message = format!("no answer within {:?}", self.route.timeout);
+                return Step::Done(Reached::error(StatusCode::GATEWAY_TIMEOUT, &message));
+            }
+        };
+        attempt.ended(match reply.status {
+            ..400 => Outcome::Good,
+            400..500 => Outcome::ClientError,
+            500.. => Outcome::Error,
+        });
+        if reply.status == 503 && may_repeat && self.arm.replicas.len() > 1 {
+            return Step::Again(replica.path().to_owned());
+        }
+        Step::Done(Reached {
+            status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY),
+            body: reply.body,
+            predictions: reply.predictions,
+        })
+    }
+
+    fn refuse(&self, call: &Call, error: &FieldsError) -> Reached {
+        Attempt::begin(self.arm, call.pinned, call.began).ended(Outcome::ClientError);
+        Reached::error(StatusCode::BAD_REQUEST, &error.to_string())
+    }
+
+    fn give_up(&self, call: &Call, began: Instant) -> Reached {
+        Attempt::begin(self.arm, call.pinned, began).ended(Outcome::Error);
+        let message = "this version has no replica at the moment; try again soon";
+        Reached::error(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// Logs what was answered and turns it into HTTP.
+    fn finish(&self, worker: &Worker, call: &Call, reached: Reached) -> Answer {
+        let record = record::Record {
+            call,
+            route: self.route,
+            arm: self.arm,
+            rows: &self.rows,
+            minted: self.minted.as_deref(),
+            reached: &reached,
+        };
+        record.keep(worker);
+        let body = match call.wire {
+            Wire::Rows => {
+                let sent = match self.rows {
+                    Rows::One(fields) => fields.id,
+                    Rows::Many(_) => None,
+                };
+                respond::splice(
+                    &reached.body,
+                    self.arm.version,
+                    sent.or(self.minted.as_deref()),
+                )
+            }
+            Wire::Protocol => reached.body,
+        };
+        respond::from_version(respond::json(reached.status, body), &self.arm.header)
+    }
+}

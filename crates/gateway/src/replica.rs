@@ -1,0 +1,235 @@
+//! One thread's connection to one replica: requests out, replies back, in any order.
+//!
+//! Owned by [`crate::worker`]. A single task keeps the connection: it connects, writes what has
+//! gathered since its last write in one system call, gives each reply to whoever waits for it, and
+//! when the connection is lost tells all who wait and connects again. Lives on one thread, so
+//! nothing here locks. Must never send a request twice: that is the caller's decision.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
+use inference::frame::{self, Reply, Request};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Notify, oneshot};
+
+/// First pause after a connection could not be made or was lost.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+/// Longest pause. Connecting to a Unix socket is cheap, and somebody may be waiting.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// Room for replies.
+const READ_BYTES: usize = 64 << 10;
+/// A write buffer above this is given back after use.
+const KEEP_BYTES: usize = 1 << 20;
+
+/// A replica as one thread sees it.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    path: PathBuf,
+    up: Cell<bool>,
+    next: Cell<u64>,
+    out: RefCell<BytesMut>,
+    waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
+    /// Something to write.
+    filled: Notify,
+    retired: Cell<bool>,
+    /// Retired and nobody waits.
+    idle: Notify,
+}
+
+/// A request that will have no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// There is no connection; nothing was sent.
+    #[error("the replica is not connected")]
+    Down,
+    /// The request does not fit a frame; nothing was sent.
+    #[error("the request does not fit a frame")]
+    TooLong,
+    /// The connection was lost with the request under way.
+    #[error("the connection to the replica was lost before its answer")]
+    Lost,
+}
+
+impl Replica {
+    /// A replica that is not connected yet: run [`Self::keep`] for that.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            up: Cell::new(false),
+            next: Cell::new(0),
+            out: RefCell::new(BytesMut::new()),
+            waiting: RefCell::new(HashMap::new()),
+            filled: Notify::new(),
+            retired: Cell::new(false),
+            idle: Notify::new(),
+        }
+    }
+
+    /// Its socket.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is connected.
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.get()
+    }
+
+    /// Requests without a reply so far.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
+    /// Lets the connection go once nobody waits for a reply. Nobody may call afterwards.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        self.wake_if_idle();
+    }
+
+    /// Sends a request and waits for its reply. Dropping the future forgets the request.
+    pub(crate) async fn call(self: &Rc<Self>, request: &Request) -> Result<Reply, CallError> {
+        if !self.up.get() {
+            return Err(CallError::Down);
+        }
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        frame::encode_request(id, request, &mut self.out.borrow_mut())
+            .map_err(|_| CallError::TooLong)?;
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.borrow_mut().insert(id, sender);
+        let _forget = Forget { replica: self, id };
+        self.filled.notify_one();
+        receiver.await.map_err(|_| CallError::Lost)
+    }
+
+    /// Keeps the connection until the replica is retired and idle. `changed` is told whenever it
+    /// comes or goes.
+    pub(crate) async fn keep(self: Rc<Self>, changed: &Notify) {
+        let mut pause = PAUSE_MIN;
+        while !self.is_done() {
+            match UnixStream::connect(&self.path).await {
+                Ok(stream) => {
+                    self.up.set(true);
+                    changed.notify_waiters();
+                    let lost = self.exchange(stream, &mut pause).await;
+                    self.fail_all();
+                    changed.notify_waiters();
+                    if let Err(error) = lost {
+                        tracing::warn!(replica = %self.path.display(), %error, "replica lost");
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(replica = %self.path.display(), %error, "replica not there");
+                }
+            }
+            let done = pin!(self.idle.notified());
+            if !self.is_done() {
+                select(pin!(tokio::time::sleep(pause)), done).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+
+    /// Writes and reads until the connection is lost (an error) or no longer needed.
+    async fn exchange(&self, stream: UnixStream, pause: &mut Duration) -> io::Result<()> {
+        let (read, write) = stream.into_split();
+        let traffic = pin!(async {
+            match select(pin!(self.read(read, pause)), pin!(self.write(write))).await {
+                Either::Left((result, _)) | Either::Right((result, _)) => result,
+            }
+        });
+        let done = pin!(async {
+            while !self.is_done() {
+                self.idle.notified().await;
+            }
+        });
+        match select(traffic, done).await {
+            Either::Left((lost, _)) => lost,
+            Either::Right(((), _)) => Ok(()),
+        }
+    }
+
+    async fn write(&self, mut write: OwnedWriteHalf) -> io::Result<()> {
+        let mut batch = BytesMut::new();
+        loop {
+            while self.out.borrow().is_empty() {
+                self.filled.notified().await;
+            }
+            std::mem::swap(&mut batch, &mut *self.out.borrow_mut());
+            write.write_all(&batch).await?;
+            batch.clear();
+            if batch.capacity() > KEEP_BYTES {
+                batch = BytesMut::new();
+            }
+        }
+    }
+
+    async fn read(&self, mut read: OwnedReadHalf, pause: &mut Duration) -> io::Result<()> {
+        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        loop {
+            if read.read_buf(&mut buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // A replica that answers is no reason to wait.
+            *pause = PAUSE_MIN;
+            while let Some((id, reply)) =
+                frame::decode_reply(&mut buffer).map_err(io::Error::other)?
+            {
+                let waiter = self.waiting.borrow_mut().remove(&id);
+                if let Some(waiter) = waiter {
+                    // Whoever asked may have gone meanwhile.
+                    let _ = waiter.send(reply);
+                }
+            }
+            self.wake_if_idle();
+            buffer.reserve(READ_BYTES / 2);
+        }
+    }
+
+    fn fail_all(&self) {
+        self.up.set(false);
+        self.out.borrow_mut().clear();
+        // Dropping the senders tells the receivers.
+        self.waiting.borrow_mut().clear();
+    }
+
+    fn is_done(&self) -> bool {
+        self.retired.get() && self.waiting.borrow().is_empty()
+    }
+
+    fn wake_if_idle(&self) {
+        if self.is_done() {
+            self.idle.notify_one();
+        }
+    }
+}
+
+/// Forgets a request when whoever waits for it goes away.
+struct Forget<'a> {
+    replica: &'a Replica,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.replica.waiting.borrow_mut().remove(&self.id);
+        self.replica.wake_if_idle();
+    }
+}
+
+/// The body of a reply that is a description.
+pub(crate) fn description(reply: Reply) -> Option<Bytes> {
+    match reply {
+        Reply::Description(json) => Some(json),
+        Reply::Answer(_) | Reply::Pong => None,
+    }
+}

@@ -1,0 +1,44 @@
+//! The traffic log: requests and their predictions, in Parquet, for people and for comparing
+//! versions. Not evidence: it drops (and counts) what it cannot take.
+//!
+//! Gateway threads push rows to a bounded [`Tap`] of their own; one thread writes files
+//! `traffic/log/traffic-<microseconds>.parquet`. A file has its footer when it has its name:
+//! while it is written it ends in `.tmp`. Must never make a request wait.
+
+mod file;
+mod tap;
+mod writer;
+
+pub(crate) use tap::{Row, Tap};
+pub(crate) use writer::start;
+
+use std::time::Duration;
+
+/// What the traffic log keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrafficOptions {
+    /// Longest part of a request's body that is kept.
+    pub max_body: usize,
+    /// A file is closed, and can be read, this long after its first row.
+    pub file_age: Duration,
+    /// Or when it has about this many bytes.
+    pub file_bytes: usize,
+    /// The oldest files go when all together are longer.
+    pub keep_bytes: u64,
+}
+
+impl TrafficOptions {
+    /// 16 KiB of a body, a file each minute or 64 MiB, 1 GiB in all.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self {
+            max_body: 16 << 10,
+            file_age: Duration::from_secs(60),
+            file_bytes: 64 << 20,
+            keep_bytes: 1 << 30,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

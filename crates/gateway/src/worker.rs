@@ -1,0 +1,315 @@
+//! One thread of the gateway: its listener, its clients, its connections to replicas.
+//!
+//! Started by [`crate::start`], one for each core, and told of new tables and of the end by
+//! commands. Threads share nothing that is locked on the way of a request. Must never block.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::edge::{self, Admission};
+use crate::evidence::Ledger;
+use crate::join::{JoinLog, Lane};
+use crate::live::{Live, LiveArm, LiveRoute, Sticky};
+use crate::options::Options;
+use crate::replica::Replica;
+use crate::split;
+use crate::table::{Arm, Index, Route};
+use crate::traffic::Tap;
+
+/// Pause after a connection could not be accepted (no file descriptors left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Serve this table from now on, and say when you do.
+    Swap(Arc<Index>, oneshot::Sender<()>),
+    /// Say how your replicas are.
+    Report(oneshot::Sender<Vec<ReplicaReport>>),
+}
+
+/// How a replica is, seen by a thread or (added up) by the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaReport {
+    /// Its socket.
+    pub path: PathBuf,
+    /// How many threads are connected to it.
+    pub connections: usize,
+    /// Requests without an answer so far.
+    pub in_flight: usize,
+}
+
+/// What a thread is given.
+pub(crate) struct Setup {
+    /// Which thread this is.
+    pub(crate) thread: usize,
+    /// The gateway's options.
+    pub(crate) options: Arc<Options>,
+    /// All counters.
+    pub(crate) ledger: Arc<Ledger>,
+    /// The first table.
+    pub(crate) index: Arc<Index>,
+    /// Where predictions go.
+    pub(crate) lane: Arc<Lane>,
+    /// Where labels go.
+    pub(crate) join: JoinLog,
+    /// Where traffic goes.
+    pub(crate) tap: Option<Arc<Tap>>,
+    /// Makes assignments of requests without a sticky value, and ids, differ between threads.
+    pub(crate) random: u64,
+}
+
+/// The thread's state.
+pub(crate) struct Worker {
+    thread: usize,
+    /// The gateway's options.
+    pub(crate) options: Arc<Options>,
+    /// Who is let in.
+    pub(crate) admission: Admission,
+    ledger: Arc<Ledger>,
+    /// Where predictions go.
+    pub(crate) lane: Arc<Lane>,
+    /// Where labels go.
+    pub(crate) join: JoinLog,
+    /// Where traffic goes.
+    pub(crate) tap: Option<Arc<Tap>>,
+    live: RefCell<Rc<Live>>,
+    replicas: RefCell<HashMap<PathBuf, Rc<Replica>>>,
+    keepers: RefCell<JoinSet<()>>,
+    /// Told when a replica came or went, or the table changed.
+    pub(crate) changed: Rc<Notify>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    /// A thread that serves nothing yet. Call it inside a `LocalSet`.
+    pub(crate) fn new(setup: Setup) -> Rc<Self> {
+        let nothing = Live {
+            index: Arc::clone(&setup.index),
+            routes: Vec::new(),
+        };
+        let worker = Rc::new(Self {
+            thread: setup.thread,
+            admission: Admission::new(
+                setup.options.listen.ip().is_loopback(),
+                setup.options.tokens.clone(),
+            ),
+            options: setup.options,
+            ledger: setup.ledger,
+            lane: setup.lane,
+            join: setup.join,
+            tap: setup.tap,
+            live: RefCell::new(Rc::new(nothing)),
+            replicas: RefCell::default(),
+            keepers: RefCell::default(),
+            changed: Rc::new(Notify::new()),
+            random: Cell::new(setup.random),
+        });
+        worker.swap(setup.index);
+        worker
+    }
+
+    /// What is served now.
+    pub(crate) fn live(&self) -> Rc<Live> {
+        Rc::clone(&self.live.borrow())
+    }
+
+    /// The next random number (splitmix64).
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Accepts clients until told to stop, then lets those that are served finish.
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        listener: TcpListener,
+        mut commands: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) {
+        let mut clients = JoinSet::new();
+        let most = (self.options.max_connections / self.options.threads).max(1);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(command) = commands.recv() => self.obey(command),
+                Some(_) = clients.join_next() => {}
+                accepted = listener.accept(), if clients.len() < most => match accepted {
+                    Ok((stream, _)) => self.welcome(stream, &stop, &mut clients),
+                    Err(error) => {
+                        tracing::warn!(%error, "connection not accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+        self.welcome_the_last(listener, &stop, &mut clients);
+        let ended = async { while clients.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.options.drain, ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests cut off: they did not end while draining");
+        }
+    }
+
+    /// Closing a listener resets those who are in its queue, so they are taken out first.
+    fn welcome_the_last(
+        self: &Rc<Self>,
+        listener: TcpListener,
+        stop: &CancellationToken,
+        clients: &mut JoinSet<()>,
+    ) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok((stream, _)) = listener.accept() {
+            let stream = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.welcome(stream, stop, clients);
+            }
+        }
+    }
+
+    fn welcome(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        stop: &CancellationToken,
+        clients: &mut JoinSet<()>,
+    ) {
+        match prepare(&stream) {
+            Ok(()) => {
+                clients.spawn_local(edge::client(Rc::clone(self), stream, stop.clone()));
+            }
+            Err(error) => tracing::debug!(%error, "client gone before it was served"),
+        }
+    }
+
+    fn obey(&self, command: Command) {
+        // Whoever asked may have gone.
+        match command {
+            Command::Swap(index, done) => {
+                self.swap(index);
+                let _ = done.send(());
+            }
+            Command::Report(answer) => {
+                let _ = answer.send(self.report());
+            }
+        }
+    }
+
+    fn report(&self) -> Vec<ReplicaReport> {
+        let replicas = self.replicas.borrow();
+        let report = |replica: &Rc<Replica>| ReplicaReport {
+            path: replica.path().to_owned(),
+            connections: usize::from(replica.is_up()),
+            in_flight: replica.in_flight(),
+        };
+        replicas.values().map(report).collect()
+    }
+
+    /// Serves another table: keeps the connections that both have, makes new ones, and lets those
+    /// that are no longer named go when their last request has ended.
+    fn swap(&self, index: Arc<Index>) {
+        let mut old = std::mem::take(&mut *self.replicas.borrow_mut());
+        let routes = index
+            .table
+            .routes
+            .iter()
+            .map(|route| self.route(route, &mut old))
+            .collect();
+        *self.live.borrow_mut() = Rc::new(Live { index, routes });
+        for replica in old.into_values() {
+            replica.retire();
+        }
+        let mut keepers = self.keepers.borrow_mut();
+        while keepers.try_join_next().is_some() {}
+        self.changed.notify_waiters();
+    }
+
+    fn route(&self, route: &Route, old: &mut HashMap<PathBuf, Rc<Replica>>) -> LiveRoute {
+        let (options, limits) = (&self.options, &route.limits);
+        let arm = |arm: &Arm| LiveArm {
+            version: arm.version,
+            header: HeaderValue::from(arm.version),
+            weight: arm.weight,
+            counters: self.ledger.counters(self.thread, route, arm.version),
+            replicas: arm
+                .replicas
+                .iter()
+                .map(|path| self.replica(path, old))
+                .collect(),
+        };
+        let in_flight = limits.max_in_flight.unwrap_or(options.max_in_flight);
+        LiveRoute {
+            key: route.key().into(),
+            seed: split::seed(&route.salt),
+            sticky: Sticky::parse(route.sticky.as_deref()),
+            arms: route.arms.iter().map(arm).collect(),
+            max_body: limits
+                .max_body_bytes
+                .map_or(options.max_body, |n| n.min(options.max_body)),
+            max_in_flight: in_flight.div_ceil(options.threads.get()),
+            timeout: limits
+                .timeout_ms
+                .map_or(options.request_timeout, Duration::from_millis),
+            route: Arc::new(route.clone()),
+        }
+    }
+
+    fn replica(&self, path: &PathBuf, old: &mut HashMap<PathBuf, Rc<Replica>>) -> Rc<Replica> {
+        let mut replicas = self.replicas.borrow_mut();
+        if let Some(replica) = replicas.get(path) {
+            return Rc::clone(replica);
+        }
+        let replica = old.remove(path).unwrap_or_else(|| {
+            let replica = Rc::new(Replica::new(path));
+            let (keep, changed) = (Rc::clone(&replica), Rc::clone(&self.changed));
+            let task = async move { keep.keep(&changed).await };
+            self.keepers.borrow_mut().spawn_local(task);
+            replica
+        });
+        replicas.insert(path.clone(), Rc::clone(&replica));
+        replica
+    }
+}
+
+/// What every accepted connection needs: an answer is written whole, and waiting to send it until
+/// the client has acknowledged the last one (Nagle) would cost 40 ms.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_do_not_wait_to_send() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (server, _)) = (client.unwrap(), server.unwrap());
+        assert!(!server.nodelay().unwrap());
+        prepare(&server).unwrap();
+        assert!(server.nodelay().unwrap());
+    }
+}
