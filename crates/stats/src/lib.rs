@@ -12,11 +12,16 @@
 
 pub mod beta;
 pub mod betting;
+pub mod blocks;
 pub mod coin;
+pub mod conformal;
 pub mod confseq;
 pub mod difference;
+pub mod distance;
+pub mod edetector;
 pub mod ratio;
 pub mod rng;
+pub mod sketch;
 
 /// `ln(Σ exp(x))` without overflow; `-inf` for nothing.
 pub fn log_sum_exp(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
