@@ -57,6 +57,8 @@ pub struct Diagnostic {
 #[serde(transparent)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
+/// Mistakes shown at once; who has more mends these first.
+const MOST: usize = 100;
 /// How much of a long line is shown.
 const EXCERPT: usize = 100;
 
@@ -84,16 +86,22 @@ impl Diagnostic {
 }
 
 impl Diagnostics {
-    /// Sorted and without repetition; `None` when there is nothing to say.
+    /// Sorted, without repetition, at most a hundred; `None` when there is nothing to say.
     pub fn of(mut all: Vec<Diagnostic>) -> Option<Self> {
         all.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
         all.dedup_by(|a, b| (a.line, a.column, &a.message) == (b.line, b.column, &b.message));
+        all.truncate(MOST);
         (!all.is_empty()).then_some(Self(all))
     }
 
     /// The single mistake.
     pub fn one(diagnostic: Diagnostic) -> Self {
         Self(vec![diagnostic])
+    }
+
+    /// All of them, owned.
+    pub fn into_vec(self) -> Vec<Diagnostic> {
+        self.0
     }
 
     /// All of them, at least one.
@@ -138,23 +146,31 @@ pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a 
     if given.len() > 80 {
         return String::new();
     }
+    let lower = given.to_lowercase();
+    let likeness = |word: &str| {
+        let word = word.to_lowercase();
+        // Short words differ much by one slip, which the edit distance forgives.
+        let slips = strsim::osa_distance(&lower, &word);
+        let near = slips <= 1 && word.chars().count() > 2;
+        strsim::jaro_winkler(&lower, &word) + if near { 0.5 } else { 0.0 }
+    };
     let best = known
         .into_iter()
-        .map(|word| {
-            (
-                strsim::jaro_winkler(&given.to_lowercase(), &word.to_lowercase()),
-                word,
-            )
-        })
-        .filter(|(similarity, _)| *similarity > 0.8)
+        .map(|word| (likeness(word), word))
+        .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or_else(String::new, |(_, word)| format!(", did you mean `{word}`?"))
 }
 
+/// A text without control characters, which could steer a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(clean).collect()
+}
+
 /// A name of the user's as it can stand in a message: bounded, without control characters.
 pub(crate) fn shown(name: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = name.chars().take(60).map(clean).collect();
+    let mut short = printable(&name.chars().take(60).collect::<String>());
     if name.chars().nth(60).is_some() {
         short.push('…');
     }

@@ -7,19 +7,29 @@
 //! [`parse`] is the door: it makes a [`ProjectFile`] in which every reference holds, or the
 //! list of everything that is wrong with it.
 
+pub mod cel;
+mod conditions;
 mod diagnostic;
 mod file;
 mod names;
 mod overrides;
+pub mod plan;
 pub mod quantity;
 mod read;
 mod references;
 pub mod schedule;
+mod schema;
+mod unsupported;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Source, Span};
 pub use file::*;
 pub use names::env_name;
+pub use plan::{
+    Action, Change, Desired, Observed, Plan, ResourceKey, ResourceKind, plan, resources,
+};
 pub use quantity::{ByteSize, Cpus, Cron, Duration, Percent, Quantile, Rate, Requests};
+pub use schema::schema;
+pub use unsupported::unsupported;
 
 use read::{MAX_BYTES, Reader};
 
@@ -41,13 +51,14 @@ pub fn parse(file_name: &str, text: &str) -> Result<ProjectFile, Diagnostics> {
     let file = file::read(&mut reader, &root);
     let mut wrong = std::mem::take(&mut reader.diagnostics);
     let file = file.map(|mut file| {
-        file.places = reader.keys;
-        file.places.extend(reader.places);
+        file.places = reader.places;
+        file.keys = reader.keys;
         file
     });
     // References into sections that could not be read would be noise.
     if let (true, Some(file)) = (wrong.is_empty(), &file) {
         wrong.extend(references::check(file));
+        wrong.extend(conditions::check(file));
     }
     match (Diagnostics::of(wrong), file) {
         (None, Some(file)) => Ok(file),

@@ -20,7 +20,7 @@ pub(crate) enum NameKind {
 
 const LONGEST: usize = 63;
 /// First path segments that a protocol of the data plane has taken.
-const TAKEN: [&str; 7] = ["v1", "v2", "p", "api", "labels", "metrics", "health"];
+const TAKEN: [&str; 5] = ["v1", "v2", "labels", "metrics", "health"];
 /// Words of CEL, and `champion`, which gates speak of.
 const RESERVED: [&str; 24] = [
     "champion",

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, did_you_mean, shown};
-use crate::file::{Measure, Pipeline, ProjectFile, Service, Step};
+use crate::file::{Measure, Pipeline, ProjectFile, Select, Service, Step};
 use crate::names::env_name;
 
 /// Every reference that does not hold.
@@ -24,6 +24,8 @@ pub(crate) fn check(file: &ProjectFile) -> Vec<Diagnostic> {
     checker.found
 }
 
+const MOST: usize = 100;
+
 struct Checker<'a> {
     file: &'a ProjectFile,
     found: Vec<Diagnostic>,
@@ -32,6 +34,11 @@ struct Checker<'a> {
 impl<'a> Checker<'a> {
     fn wrong(&mut self, path: &str, message: impl Into<String>) {
         self.found.push(self.file.diagnostic_at(path, message));
+    }
+
+    /// Notes a mistake that is about a key.
+    fn wrong_key(&mut self, path: &str, message: impl Into<String>) {
+        self.found.push(self.file.diagnostic_at_key(path, message));
     }
 
     /// Notes a name that is not among the known ones.
@@ -45,6 +52,10 @@ impl<'a> Checker<'a> {
         let known: Vec<&str> = known.into_iter().collect();
         if known.contains(&name) {
             return true;
+        }
+        // Suggestions cost time, and nobody reads a thousand of them.
+        if self.found.len() > MOST {
+            return false;
         }
         let mut hint = did_you_mean(name, known.iter().copied());
         if hint.is_empty() {
@@ -133,19 +144,31 @@ impl<'a> Checker<'a> {
             }
         }
         for (index, need) in step.needs.iter().enumerate() {
+            if need == name {
+                self.wrong(
+                    &format!("{path}.needs.{index}"),
+                    format!("step `{name}` waits for itself; remove it from `needs`"),
+                );
+                continue;
+            }
             let steps = pipeline.steps.keys().map(String::as_str);
             self.known(&format!("{path}.needs.{index}"), "step", need, steps);
         }
         for parameter in step.matrix.keys() {
             if pipeline.params.contains_key(parameter) {
-                self.wrong(&format!("{path}.matrix.{parameter}"), format!("`{parameter}` is a parameter of the pipeline already; name it in `params` or in `matrix`"));
+                self.wrong_key(&format!("{path}.matrix.{parameter}"), format!("`{parameter}` is a parameter of the pipeline already; name it in `params` or in `matrix`"));
             }
         }
         match (&step.select, step.matrix.is_empty()) {
             (Some(select), false) => {
+                let word = if matches!(select, Select::Min(_)) {
+                    "min"
+                } else {
+                    "max"
+                };
                 let metrics = step.metrics.iter().map(String::as_str);
                 self.known(
-                    &format!("{path}.select"),
+                    &format!("{path}.select.{word}"),
                     "declared metric",
                     select.metric(),
                     metrics,

@@ -77,9 +77,11 @@ impl Override {
                 };
                 let inner = join(&path, &key.name);
                 reader.keys.insert(inner.clone(), key.span);
+                let before = reader.diagnostics.len();
                 if let Some(service) = reader.read(&service.overlaid(over), &inner) {
                     services.insert(key.name.clone(), service);
                 }
+                reader.forget_repeated(before);
             }
         }
         Some(Self {

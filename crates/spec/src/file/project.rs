@@ -51,6 +51,8 @@ pub struct ProjectFile {
     pub(crate) source: Source,
     #[serde(skip)]
     pub(crate) places: BTreeMap<String, Span>,
+    #[serde(skip)]
+    pub(crate) keys: BTreeMap<String, Span>,
 }
 
 impl ProjectFile {
@@ -84,10 +86,21 @@ impl ProjectFile {
         Diagnostic::new(&self.source, self.place(path), message)
     }
 
+    /// The same at the key rather than the value.
+    pub fn diagnostic_at_key(&self, path: &str, message: impl Into<String>) -> Diagnostic {
+        let span = self
+            .keys
+            .get(path)
+            .copied()
+            .unwrap_or_else(|| self.place(path));
+        Diagnostic::new(&self.source, span, message)
+    }
+
+    /// Where the value at a path stands, or what is nearest around it.
     pub(crate) fn place(&self, path: &str) -> Span {
         let mut path = path;
         loop {
-            if let Some(span) = self.places.get(path) {
+            if let Some(span) = self.places.get(path).or_else(|| self.keys.get(path)) {
                 return *span;
             }
             match path.rsplit_once('.') {
@@ -135,6 +148,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Option<ProjectFile> {
         overrides,
         source: reader.source.clone(),
         places: BTreeMap::new(),
+        keys: BTreeMap::new(),
     })
 }
 

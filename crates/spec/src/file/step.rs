@@ -209,7 +209,7 @@ impl Read for Step {
             .try_fold(1usize, |all, values| all.checked_mul(values.len()));
         if combinations.is_none_or(|all| all == 0 || all > Self::MAX_COMBINATIONS) {
             let span = reader
-                .places
+                .keys
                 .get(&section.path("matrix"))
                 .copied()
                 .unwrap_or(node.span);

@@ -61,9 +61,12 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole =
+            |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
         let fitting = UNITS
             .iter()
-            .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
+            .filter(whole)
+            .min_by_key(|(_, factor)| self.0 / factor);
         let (unit, factor) = fitting.unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }

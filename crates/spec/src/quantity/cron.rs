@@ -33,6 +33,14 @@ fn pattern(text: &str) -> Result<croner::Cron, croner::errors::CronError> {
         .parse(text)
 }
 
+/// What the parser says, without its own classification.
+fn reason(error: &croner::errors::CronError) -> String {
+    let text = error.to_string();
+    text.trim_start_matches("Component error: ")
+        .trim_end_matches('.')
+        .to_lowercase()
+}
+
 impl FromStr for Cron {
     type Err = QuantityError;
 
@@ -46,7 +54,7 @@ impl FromStr for Cron {
             QuantityError(format!(
                 "`{text}` is not a schedule ({}); write minute, hour, day of month, month and \
                  day of week like `0 3 * * *`",
-                error.to_string().trim_end_matches('.')
+                reason(&error)
             ))
         })?;
         Ok(Self(text.to_owned()))

@@ -25,6 +25,9 @@ pub(crate) trait Read: Sized {
     fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self>;
 }
 
+/// Entries of one mapping of the user's names.
+const MOST_NAMED: usize = 500;
+
 /// What is gathered while a file is read.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -48,6 +51,21 @@ impl Reader {
     pub(crate) fn wrong(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(&self.source, span, message);
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Drops what was noted since `before` at places where something had been noted already: a
+    /// part of the file that is read twice is wrong once.
+    pub(crate) fn forget_repeated(&mut self, before: usize) {
+        let since = self.diagnostics.split_off(before);
+        let known: BTreeSet<_> = self
+            .diagnostics
+            .iter()
+            .map(|one| (one.line, one.column))
+            .collect();
+        let new = since
+            .into_iter()
+            .filter(|one| !known.contains(&(one.line, one.column)));
+        self.diagnostics.extend(new);
     }
 
     /// Reads the value at `path` and remembers where it stands.
@@ -146,7 +164,18 @@ impl Reader {
             return Some(IndexMap::new());
         }
         let mut all = IndexMap::new();
-        for (key, value) in self.entries(node, path)? {
+        let entries = self.entries(node, path)?;
+        if entries.len() > MOST_NAMED {
+            self.wrong(
+                node.span,
+                format!(
+                    "this has {} entries and may have {MOST_NAMED}; split the project",
+                    entries.len()
+                ),
+            );
+            return None;
+        }
+        for (key, value) in entries {
             self.name(&key.name, key.span, kind);
             let inner = join(path, &key.name);
             self.keys.insert(inner.clone(), key.span);
