@@ -32,6 +32,7 @@
 
 mod alarms;
 mod backend;
+mod blobs;
 mod datasets;
 mod deployments;
 mod digest;
@@ -54,6 +55,7 @@ mod tx;
 mod words;
 
 pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
+pub use blobs::{Blobs, Stored};
 pub use datasets::{DatasetVersion, Datasets};
 pub use deployments::{Deployment, Deployments};
 pub use digest::{Digest, Hasher};

@@ -66,6 +66,7 @@ impl Store {
             threads: Mutex::default(),
             _lock: lock::take(state)?,
         };
+        crate::blobs::clear_unfinished(state)?;
         match url {
             StoreUrl::Sqlite => inner.start_sqlite()?,
             StoreUrl::Postgres(url) => inner.start_postgres(url)?,

@@ -67,7 +67,9 @@ async fn urgent_overtakes_bulk() {
     // The first job holds the writer until all others are in the queue.
     let mut jobs = vec![tokio::spawn(job(Priority::Bulk, true))];
     let started = Arc::clone(&gate);
-    tokio::task::spawn_blocking(move || started.wait()).await.unwrap();
+    tokio::task::spawn_blocking(move || started.wait())
+        .await
+        .unwrap();
     for priority in [
         Priority::Bulk,
         Priority::Bulk,

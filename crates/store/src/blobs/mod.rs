@@ -1,0 +1,188 @@
+//! Bytes by their digest: datasets, snapshots, models, artifacts.
+//!
+//! Bytes that were put are whole and on disk, or not there at all; bytes that are read are what
+//! was put, or an error. Local files are the default; any URL that `object_store` knows works
+//! in their place. Nothing here knows what the bytes mean.
+
+mod local;
+mod remote;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::place::StateDir;
+use local::Local;
+use remote::Remote;
+
+/// A store of bytes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    place: Arc<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Local(Local),
+    Remote(Remote),
+}
+
+/// What a put wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The name of the bytes.
+    pub digest: Digest,
+    /// How many they are.
+    pub size: u64,
+}
+
+impl Blobs {
+    /// The store at `url`: nothing or `local` for the state directory's own, a path or a
+    /// `file://` URL for another directory, or an object store (`s3://bucket/prefix`, when the
+    /// program was built with the feature `s3`; credentials come from the environment given).
+    pub fn open(url: &str, state: &StateDir, environment: &[(String, String)]) -> Result<Self> {
+        let place = match url {
+            "" | "local" => Place::Local(Local::open(state.blobs())?),
+            path if path.starts_with('/') => Place::Local(Local::open(path.into())?),
+            url => match url.strip_prefix("file://") {
+                Some(path) => Place::Local(Local::open(path.into())?),
+                None => Place::Remote(Remote::open(url, environment, state.join("tmp"))?),
+            },
+        };
+        Ok(Self {
+            place: Arc::new(place),
+        })
+    }
+
+    /// The state directory's own store.
+    pub fn local(state: &StateDir) -> Result<Self> {
+        Self::open("", state, &[])
+    }
+
+    /// Keeps the bytes. Those that are there already are not written again.
+    pub async fn put(&self, bytes: impl Into<Bytes>) -> Result<Digest> {
+        let bytes = bytes.into();
+        let stored = self
+            .put_stream(futures_util::stream::iter([Ok(bytes)]))
+            .await?;
+        Ok(stored.digest)
+    }
+
+    /// Keeps bytes that arrive in pieces, with flat memory. An error in the stream leaves
+    /// nothing behind.
+    pub async fn put_stream(
+        &self,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<Stored> {
+        match self.place.as_ref() {
+            Place::Local(local) => local.put(pieces).await,
+            Place::Remote(remote) => remote.put(pieces).await,
+        }
+    }
+
+    /// Keeps a copy of the file's bytes, with flat memory.
+    pub async fn put_file(&self, path: &Path) -> Result<Stored> {
+        let pieces = local::read_file(path.to_owned());
+        self.put_stream(pieces.map(|piece| piece.map_err(std::io::Error::other)))
+            .await
+    }
+
+    /// All of the bytes, verified. For what is known to be small.
+    pub async fn get(&self, digest: &Digest) -> Result<Bytes> {
+        let mut pieces = self.read(digest);
+        let mut all = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            all.extend_from_slice(&piece?);
+        }
+        Ok(all.into())
+    }
+
+    /// The bytes in pieces, with flat memory; when they turn out not to match their digest, the
+    /// last item is an error.
+    pub fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
+        let pieces = match self.place.as_ref() {
+            Place::Local(local) => local.read(digest),
+            Place::Remote(remote) => remote.read(digest),
+        };
+        verified(pieces, digest.clone()).boxed()
+    }
+
+    /// Writes the verified bytes to a new file; a file that is there is replaced, at once and
+    /// only when everything arrived.
+    pub async fn fetch(&self, digest: &Digest, to: &Path) -> Result<()> {
+        local::write_file(self.read(digest), to.to_owned()).await
+    }
+
+    /// Whether the bytes are there, and how many they are.
+    pub async fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.place.as_ref() {
+            Place::Local(local) => local.size(digest),
+            Place::Remote(remote) => remote.size(digest).await,
+        }
+    }
+
+    /// Removes the bytes; false when they were not there.
+    pub async fn delete(&self, digest: &Digest) -> Result<bool> {
+        match self.place.as_ref() {
+            Place::Local(local) => local.delete(digest),
+            Place::Remote(remote) => remote.delete(digest).await,
+        }
+    }
+
+    /// The digests of everything that is kept.
+    pub async fn list(&self) -> Result<Vec<Digest>> {
+        match self.place.as_ref() {
+            Place::Local(local) => local.list(),
+            Place::Remote(remote) => remote.list().await,
+        }
+    }
+
+    /// The file that holds the bytes, when they are on this machine; it may be missing. Read it,
+    /// copy it or link to it, never write to it (its mode is 0444).
+    #[must_use]
+    pub fn path_of(&self, digest: &Digest) -> Option<PathBuf> {
+        match self.place.as_ref() {
+            Place::Local(local) => Some(local.path_of(digest)),
+            Place::Remote(_) => None,
+        }
+    }
+}
+
+/// Removes what a killed server had begun to write in this state directory.
+pub(crate) fn clear_unfinished(state: &StateDir) -> Result<()> {
+    Local::clear(&state.blobs())?;
+    Local::clear(state.path())
+}
+
+/// Passes the pieces on and ends with an error when they are not what the digest says.
+fn verified(
+    pieces: BoxStream<'static, Result<Bytes>>,
+    digest: Digest,
+) -> impl Stream<Item = Result<Bytes>> + Send {
+    let state = (pieces, Some(Hasher::default()));
+    futures_util::stream::unfold(state, move |(mut pieces, hasher)| {
+        let digest = digest.clone();
+        async move {
+            let mut hasher = hasher?;
+            match pieces.next().await {
+                Some(Ok(piece)) => {
+                    hasher.update(&piece);
+                    Some((Ok(piece), (pieces, Some(hasher))))
+                }
+                Some(Err(error)) => Some((Err(error), (pieces, None))),
+                None if hasher.finish() == digest => None,
+                None => {
+                    let error =
+                        Error::Corrupt(format!("the bytes of {digest} are not what was put"));
+                    Some((Err(error), (pieces, None)))
+                }
+            }
+        }
+    })
+}

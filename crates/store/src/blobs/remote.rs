@@ -1,0 +1,139 @@
+//! Blobs in an object store, `prefix/ab/abcdef…`. An object appears whole or not at all; that is
+//! the store's promise. Bytes pass through a local temporary file, since their name is known
+//! only when the last one is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
+
+use super::{Stored, local};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+
+/// How many parts of an upload are under way at once.
+const PARTS: usize = 4;
+
+/// A prefix of an object store.
+#[derive(Debug)]
+pub(super) struct Remote {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+    temporary: PathBuf,
+}
+
+impl Remote {
+    pub(super) fn open(
+        url: &str,
+        environment: &[(String, String)],
+        temporary: PathBuf,
+    ) -> Result<Self> {
+        let parsed: url::Url = url
+            .parse()
+            .map_err(|e| Error::Invalid(format!("`{url}` is not a place for blobs: {e}")))?;
+        let options = environment
+            .iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()));
+        let (objects, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| {
+            Error::Invalid(format!("cannot keep blobs at `{url}`: {e}; use a directory, or a program built with the feature for that kind of store"))
+        })?;
+        std::fs::create_dir_all(&temporary).map_err(Error::io("create directory", &temporary))?;
+        Ok(Self {
+            objects: objects.into(),
+            prefix,
+            temporary,
+        })
+    }
+
+    fn path_of(&self, digest: &Digest) -> Path {
+        let hex = digest.hex();
+        self.prefix.clone().join(&hex[..2]).join(hex)
+    }
+
+    pub(super) async fn put(
+        &self,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+    ) -> Result<Stored> {
+        let (temporary, stored) = local::write_temporary(pieces, &self.temporary).await?;
+        if self.size(&stored.digest).await? == Some(stored.size) {
+            return Ok(stored);
+        }
+        let upload = self
+            .objects
+            .put_multipart(&self.path_of(&stored.digest))
+            .await
+            .map_err(failed)?;
+        let mut upload = WriteMultipart::new(upload);
+        let mut pieces = local::read_file(temporary.path().to_owned());
+        while let Some(piece) = pieces.next().await {
+            upload.wait_for_capacity(PARTS).await.map_err(failed)?;
+            match piece {
+                Ok(piece) => upload.put(piece),
+                Err(error) => {
+                    // The error that stopped it matters more than one in taking it back.
+                    let _ = upload.abort().await;
+                    return Err(error);
+                }
+            }
+        }
+        upload.finish().await.map_err(failed)?;
+        Ok(stored)
+    }
+
+    pub(super) fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
+        let (objects, path, digest) = (
+            Arc::clone(&self.objects),
+            self.path_of(digest),
+            digest.clone(),
+        );
+        let opening = async move {
+            let found = objects.get(&path).await.map_err(|error| match error {
+                object_store::Error::NotFound { .. } => Error::missing("blob", digest.as_str()),
+                other => failed(other),
+            })?;
+            Ok::<_, Error>(found.into_stream().map_err(failed))
+        };
+        futures_util::stream::once(opening).try_flatten().boxed()
+    }
+
+    pub(super) async fn size(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.objects.head(&self.path_of(digest)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, digest: &Digest) -> Result<bool> {
+        let there = self.size(digest).await?.is_some();
+        if there {
+            self.objects
+                .delete(&self.path_of(digest))
+                .await
+                .map_err(failed)?;
+        }
+        Ok(there)
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<Digest>> {
+        let found: Vec<_> = self
+            .objects
+            .list(Some(&self.prefix))
+            .try_collect()
+            .await
+            .map_err(failed)?;
+        let names = found.iter().filter_map(|object| object.location.filename());
+        let mut all: Vec<Digest> = names
+            .filter_map(|hex| format!("sha256:{hex}").parse().ok())
+            .collect();
+        all.sort();
+        Ok(all)
+    }
+}
+
+fn failed(error: object_store::Error) -> Error {
+    Error::Unavailable(format!("the object store says: {error}"))
+}

@@ -1,0 +1,101 @@
+//! The same scenario on a local directory and on an object store in memory, and what only files
+//! can suffer.
+
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::Blobs;
+use crate::{Digest, Error, StateDir, Store, StoreUrl};
+
+async fn conforms(url: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path()).unwrap();
+    let blobs = Blobs::open(url, &state, &[]).unwrap();
+    let abc = Digest::of(b"abc");
+    assert!(
+        matches!(blobs.get(&abc).await, Err(Error::NotFound { .. })),
+        "{url}"
+    );
+    assert_eq!(blobs.put("abc").await.unwrap(), abc);
+    assert_eq!(blobs.put("abc").await.unwrap(), abc);
+    assert_eq!(blobs.get(&abc).await.unwrap(), "abc");
+    assert_eq!(blobs.size(&abc).await.unwrap(), Some(3));
+
+    let big: Vec<Bytes> = (0..40u8).map(|n| Bytes::from(vec![n; 500_000])).collect();
+    let whole = big.concat();
+    let stored = blobs
+        .put_stream(stream::iter(big.into_iter().map(Ok)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (stored.digest.clone(), stored.size),
+        (Digest::of(&whole), whole.len() as u64)
+    );
+    let copy = dir.path().join("copy");
+    blobs.fetch(&stored.digest, &copy).await.unwrap();
+    assert!(std::fs::read(&copy).unwrap() == whole);
+    assert_eq!(blobs.put_file(&copy).await.unwrap(), stored);
+
+    let empty = blobs.put("").await.unwrap();
+    assert_eq!(blobs.get(&empty).await.unwrap(), "");
+    let broken = stream::iter([Ok(Bytes::from("half")), Err(std::io::Error::other("gone"))]);
+    assert!(blobs.put_stream(broken).await.is_err());
+    let mut all = vec![abc.clone(), stored.digest, empty];
+    all.sort();
+    assert_eq!(blobs.list().await.unwrap(), all);
+    assert!(blobs.delete(&abc).await.unwrap());
+    assert!(!blobs.delete(&abc).await.unwrap());
+    assert_eq!(blobs.size(&abc).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_place_keeps_bytes() {
+    conforms("").await;
+    conforms("memory:///prefix").await;
+}
+
+#[tokio::test]
+async fn damaged_bytes_are_never_given_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = Blobs::local(&StateDir::create(dir.path()).unwrap()).unwrap();
+    let digest = blobs.put("the model").await.unwrap();
+    let path = blobs.path_of(&digest).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "the mod3l").unwrap();
+    let to = dir.path().join("out");
+    std::fs::write(&to, "before").unwrap();
+    assert!(matches!(blobs.get(&digest).await, Err(Error::Corrupt(_))));
+    assert!(matches!(
+        blobs.fetch(&digest, &to).await,
+        Err(Error::Corrupt(_))
+    ));
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "before");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        2,
+        "no temporary file stays"
+    );
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path()).unwrap();
+    Blobs::local(&state).unwrap();
+    let half = state.blobs().join("tmp/half");
+    std::fs::write(&half, "half a blob").unwrap();
+    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    assert!(!half.exists());
+    let blobs = Blobs::local(store.state_dir()).unwrap();
+    assert_eq!(blobs.list().await.unwrap(), []);
+}
+
+#[test]
+fn an_unknown_place_is_refused_with_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path()).unwrap();
+    let error = Blobs::open("gopher://hole", &state, &[])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("use a directory"), "{error}");
+}
