@@ -211,7 +211,6 @@ fn gates_with_mistakes() {
         "evaluate.mae == null",
         "99999999999999999999 > 1",
         "'open < 1",
-        "   ",
         "true ? 1 : false",
     ];
     let text: String = all.iter().map(|text| wrong(text, &scope)).collect();
@@ -284,11 +283,18 @@ fn gates_with_mistakes() {
           0..1 `9`: this is not a condition in CEL (invalid int literal)
         'open < 1
           0..1 `'`: this text has no closing '
-   
-          0..3 `   `: this condition is empty; write one or remove the key
         true ? 1 : false
           11..16 `false`: the other branch takes a number, and this is a truth value
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn an_empty_condition() {
+    let error = compile("  ", &Scope::gate(&pipeline())).unwrap_err();
+    assert_eq!(
+        error.message,
+        "this condition is empty; write one or remove the key"
+    );
 }
 
 #[test]
