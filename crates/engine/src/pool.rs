@@ -7,7 +7,6 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -55,15 +54,20 @@ impl Pool {
         })
     }
 
-    /// Starts a thread per runner. They end after [`Pool::close`].
-    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<Vec<JoinHandle<()>>> {
-        let spawn = |index| {
-            let pool = Arc::clone(self);
+    /// Starts a thread per runner. They end after [`Pool::close`], and each holds on to a copy of
+    /// `alive` until then.
+    pub(crate) fn start(self: &Arc<Self>, alive: &Sender<()>) -> std::io::Result<()> {
+        for index in 0..self.runners.len() {
+            let (pool, alive) = (Arc::clone(self), alive.clone());
+            let work = move || {
+                pool.work(index);
+                drop(alive);
+            };
             std::thread::Builder::new()
                 .name(format!("model-{index}"))
-                .spawn(move || pool.work(index))
-        };
-        (0..self.runners.len()).map(spawn).collect()
+                .spawn(work)?;
+        }
+        Ok(())
     }
 
     /// Takes no more jobs and lets the threads end once the rest is done.

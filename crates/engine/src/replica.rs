@@ -10,11 +10,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::UnixListener;
+use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -58,29 +58,49 @@ struct Shared {
 /// is answered, or the grace period is over. To be run on a runtime of its own, best a
 /// current-thread one: quick models are run on the thread that reads the request.
 pub async fn run(options: EngineOptions, shutdown: CancellationToken) -> Result<(), EngineError> {
-    let (model, runners) = load(options.clone()).await?;
+    let (model, runners) = tokio::select! {
+        loaded = load(options.clone()) => loaded?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
     let pool = Pool::new(runners, options.queue);
-    let threads = pool.start().map_err(EngineError::Threads)?;
+    let (alive, mut threads) = mpsc::channel::<()>(1);
+    let started = pool.start(&alive).map_err(EngineError::Threads);
+    drop(alive);
+    let served = match started {
+        Ok(()) => listen_and_serve(&options, &pool, &model, &shutdown).await,
+        Err(e) => Err(e),
+    };
+    pool.close();
+    // Ends when the last thread has let go of its sender. A run that never ends is left behind.
+    if tokio::time::timeout(options.grace, threads.recv())
+        .await
+        .is_err()
+    {
+        tracing::warn!("a model is still running and is left behind");
+    }
+    served
+}
+
+async fn listen_and_serve(
+    options: &EngineOptions,
+    pool: &Arc<Pool>,
+    model: &Model,
+    shutdown: &CancellationToken,
+) -> Result<(), EngineError> {
     let backlog = options.queue.get() + options.threads.get();
     let shared = Arc::new(Shared {
-        pool: Arc::clone(&pool),
+        pool: Arc::clone(pool),
         description: model.description(),
         backlog,
     });
-    let served = match listen(&options.socket) {
-        Ok(listener) => {
-            tracing::info!(socket = %options.socket.display(), "replica ready");
-            serve(&listener, &options, &shared, &shutdown).await;
-            Ok(())
-        }
-        Err(source) => Err(EngineError::Listen {
-            path: options.socket.clone(),
-            source,
-        }),
+    let refused = |source| EngineError::Listen {
+        path: options.socket.clone(),
+        source,
     };
-    pool.close();
-    join(threads).await;
-    served
+    let listener = listen(&options.socket).map_err(refused)?;
+    tracing::info!(socket = %options.socket.display(), "replica ready");
+    serve(&listener, options, &shared, shutdown).await;
+    Ok(())
 }
 
 async fn load(options: EngineOptions) -> Result<(Arc<Model>, Vec<Runner>), EngineError> {
@@ -143,10 +163,4 @@ async fn serve(
         );
         connections.shutdown().await;
     }
-}
-
-async fn join(threads: Vec<JoinHandle<()>>) {
-    let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
-    // A worker that panicked has nothing more to say.
-    let _ = spawn_blocking(join).await;
 }

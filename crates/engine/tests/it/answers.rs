@@ -190,3 +190,49 @@ async fn a_replica_describes_its_model() {
         r#"{"inputs":[{"name":"a","datatype":"FP32","shape":[-1,1]},{"name":"b","datatype":"INT64","shape":[-1,1]}],"outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]}]}"#
     );
 }
+
+/// What [`onnx::forest`] must give, by walking down its trees.
+fn walk(row: &[f32], trees: usize, depth: u32) -> f64 {
+    let descend = |tree: usize| {
+        let mut node = 0;
+        for _ in 0..depth {
+            let feature = (tree * 13 + node * 5) % row.len();
+            let threshold = ((tree * 31 + node * 17) % 100) as f32 / 100.0;
+            node = 2 * node + if row[feature] <= threshold { 1 } else { 2 };
+        }
+        ((tree * 7 + node) % 11) as f64 / 10.0
+    };
+    (0..trees).map(descend).sum()
+}
+
+#[tokio::test]
+async fn a_forest_answers_what_a_walk_down_its_trees_gives() {
+    let (features, trees, depth) = (5, 20, 4);
+    let columns = Replica::start(&onnx::forest(features, trees, depth, true), |_| {}).await;
+    let vector = Replica::start(&onnx::forest(features, trees, depth, false), |_| {}).await;
+    let (mut columns, mut vector) = (columns.connect().await, vector.connect().await);
+    for seed in 0..50 {
+        let row: Vec<f32> = (0..features)
+            .map(|n| ((seed * 37 + n * 23) % 101) as f32 / 100.0)
+            .collect();
+        let expect = walk(&row, trees as usize, depth);
+        let fields = row
+            .iter()
+            .enumerate()
+            .map(|(n, x)| format!("\"c{n}\":{x}"))
+            .collect::<Vec<_>>();
+        let by_column = columns
+            .rows(&format!("{{{}}}", fields.join(",")))
+            .await
+            .predictions[0];
+        let by_vector = vector.rows(&format!("{{\"x\":{row:?}}}")).await.predictions[0];
+        assert!(
+            (by_column - expect).abs() < 1e-5,
+            "row {row:?}: {by_column}, not {expect}"
+        );
+        assert!(
+            (by_vector - expect).abs() < 1e-5,
+            "row {row:?}: {by_vector}, not {expect}"
+        );
+    }
+}

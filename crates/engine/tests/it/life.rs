@@ -52,7 +52,9 @@ async fn what_cannot_be_served_never_gets_a_socket() {
     );
     let missing = |options: &mut EngineOptions| options.model.push("nothing");
     check(refused(&whole, missing).await, "cannot read the model ");
-    let directory = |options: &mut EngineOptions| drop(options.model.pop());
+    let directory = |options: &mut EngineOptions| {
+        options.model.pop();
+    };
     check(refused(&whole, directory).await, "cannot read the model ");
     let no_library = |options: &mut EngineOptions| options.library = Some("/nonexistent.so".into());
     check(

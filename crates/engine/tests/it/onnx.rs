@@ -305,3 +305,73 @@ pub(crate) fn slow(rounds: usize) -> Vec<u8> {
         .output("y", FLOAT, &[-1, 1])
         .model()
 }
+
+/// A forest of full trees of this depth over `features` numbers, which come as one input `x` of
+/// shape `[batch, features]`, or, if `columns`, as inputs `c0`, `c1`, … of shape `[batch, 1]`.
+pub(crate) fn forest(features: usize, trees: i64, depth: u32, columns: bool) -> Vec<u8> {
+    let names: Vec<_> = (0..features).map(|n| format!("c{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut graph = Graph::new();
+    if columns {
+        for name in &names {
+            graph = graph.input(name, FLOAT, &[-1, 1]);
+        }
+        graph = graph.node("Concat", &names, &["x"], &[Attribute::int("axis", 1)]);
+    } else {
+        graph = graph.input("x", FLOAT, &[-1, features as i64]);
+    }
+    // Node n of a full tree has the children 2n + 1 and 2n + 2; thresholds and leaves are arbitrary.
+    let nodes = (1_i64 << (depth + 1)) - 1;
+    let inner = (1_i64 << depth) - 1;
+    let all = (0..trees).flat_map(|tree| (0..nodes).map(move |node| (tree, node)));
+    let pick = |f: &dyn Fn(i64, i64) -> i64| {
+        all.clone()
+            .map(|(tree, node)| f(tree, node))
+            .collect::<Vec<_>>()
+    };
+    let leaves: Vec<_> = all.clone().filter(|(_, node)| *node >= inner).collect();
+    let values: Vec<_> = all
+        .clone()
+        .map(|(t, n)| ((t * 31 + n * 17) % 100) as f32 / 100.0)
+        .collect();
+    let modes: Vec<_> = all
+        .clone()
+        .map(|(_, n)| if n < inner { "BRANCH_LEQ" } else { "LEAF" })
+        .collect();
+    let weights: Vec<_> = leaves
+        .iter()
+        .map(|(t, n)| ((t * 7 + n) % 11) as f32 / 10.0)
+        .collect();
+    let child = |offset: i64| pick(&|_, n| if n < inner { 2 * n + offset } else { 0 });
+    graph
+        .ml_node(
+            "TreeEnsembleRegressor",
+            &["x"],
+            &["y"],
+            &[
+                Attribute::int("n_targets", 1),
+                Attribute::ints("nodes_treeids", &pick(&|t, _| t)),
+                Attribute::ints("nodes_nodeids", &pick(&|_, n| n)),
+                Attribute::ints(
+                    "nodes_featureids",
+                    &pick(&|t, n| (t * 13 + n * 5) % features as i64),
+                ),
+                Attribute::floats("nodes_values", &values),
+                Attribute::strings("nodes_modes", &modes),
+                Attribute::ints("nodes_truenodeids", &child(1)),
+                Attribute::ints("nodes_falsenodeids", &child(2)),
+                Attribute::ints(
+                    "target_treeids",
+                    &leaves.iter().map(|(t, _)| *t).collect::<Vec<_>>(),
+                ),
+                Attribute::ints(
+                    "target_nodeids",
+                    &leaves.iter().map(|(_, n)| *n).collect::<Vec<_>>(),
+                ),
+                Attribute::ints("target_ids", &vec![0; leaves.len()]),
+                Attribute::floats("target_weights", &weights),
+            ],
+        )
+        .output("y", FLOAT, &[-1, 1])
+        .model()
+}
