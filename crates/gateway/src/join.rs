@@ -3,8 +3,8 @@
 //! Gateway threads append predictions to a bounded [`Lane`] of their own (what does not fit is
 //! counted) and hand labels to the writer thread, which answers once they are on the disk. The
 //! monitor reads the files: `traffic/join/join-<first record's number>.log`, one JSON line a
-//! record, in the order of answers; a label always stands after the prediction that its client
-//! saw. Must never make a prediction wait.
+//! record. Predictions of different threads may change places within 20 ms; a label always stands
+//! after the prediction that its client saw. Must never make a prediction wait.
 
 mod lane;
 mod record;

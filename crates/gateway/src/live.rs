@@ -144,15 +144,12 @@ impl LiveArm {
 }
 
 impl Sticky {
-    /// As the table spells it. A header name that cannot be is never there; tables are checked
-    /// before.
-    pub(crate) fn parse(text: Option<&str>) -> Self {
-        match text {
-            None => Self::Request,
-            Some(text) => match text.strip_prefix("header:") {
-                None => Self::Field(text.to_owned()),
-                Some(name) => HeaderName::try_from(name).map_or(Self::Request, Self::Header),
-            },
+    /// As the table says. A header name that cannot be is never there; tables are checked before.
+    pub(crate) fn of(route: &Route) -> Self {
+        match (route.sticky_header(), &route.sticky) {
+            (Some(name), _) => HeaderName::try_from(name).map_or(Self::Request, Self::Header),
+            (None, Some(field)) => Self::Field(field.clone()),
+            (None, None) => Self::Request,
         }
     }
 

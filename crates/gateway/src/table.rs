@@ -104,6 +104,14 @@ pub enum TableError {
     /// Two bare names.
     #[error("{0}: two routes want this bare name at the root; set `root` on one of them only")]
     Root(String),
+    /// A header that cannot be.
+    #[error("{route}: {name:?} cannot be a header's name; write `sticky: header:NAME`")]
+    Header {
+        /// Which route.
+        route: String,
+        /// The name.
+        name: String,
+    },
     /// No version at all.
     #[error("{0}: a route needs at least one arm")]
     NoArm(String),
@@ -135,6 +143,8 @@ pub enum TableError {
     },
 }
 
+/// What a sticky header begins with.
+const STICKY_HEADER: &str = "header:";
 /// How far from one the sum of the weights may be.
 const SUM_TOLERANCE: f64 = 1e-6;
 /// Words that addresses use themselves.
@@ -145,6 +155,11 @@ impl Route {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.project, self.environment, self.service)
+    }
+
+    /// The header that keeps the version, if it is one.
+    pub(crate) fn sticky_header(&self) -> Option<&str> {
+        self.sticky.as_deref()?.strip_prefix(STICKY_HEADER)
     }
 }
 
@@ -164,6 +179,12 @@ impl RoutingTable {
                     let (route, name) = (key, name.clone());
                     return Err(TableError::Name { route, what, name });
                 }
+            }
+            if let Some(name) = route.sticky_header()
+                && http::HeaderName::try_from(name).is_err()
+            {
+                let (route, name) = (key, name.to_owned());
+                return Err(TableError::Header { route, name });
             }
             validate_arms(&key, &route.arms)?;
             if route.root && !roots.insert(&route.service) {

@@ -262,7 +262,7 @@ impl Worker {
         LiveRoute {
             key: route.key().into(),
             seed: split::seed(&route.salt),
-            sticky: Sticky::parse(route.sticky.as_deref()),
+            sticky: Sticky::of(route),
             arms: route.arms.iter().map(arm).collect(),
             max_body: limits
                 .max_body_bytes

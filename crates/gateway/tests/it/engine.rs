@@ -1,0 +1,174 @@
+//! A fake engine: speaks frames over a Unix socket and does as its script says.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use bytes::{Bytes, BytesMut};
+use inference::frame::{Answer, Reply, Request, decode_request, encode_reply};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What becomes of a request.
+pub(crate) enum Act {
+    /// This answer.
+    Say(Answer),
+    /// This answer, when the gate opens.
+    Hold(watch::Receiver<bool>, Answer),
+    /// The connection breaks.
+    Break,
+    /// Nothing, ever.
+    Silence,
+}
+
+/// Decides what becomes of the nth request (from 0).
+pub(crate) type Script = Arc<dyn Fn(usize, &Value) -> Act + Send + Sync>;
+
+/// A running engine; dropped, it is gone with all its connections.
+pub(crate) struct Engine {
+    seen: Arc<AtomicUsize>,
+    path: PathBuf,
+    _stop: DropGuard,
+}
+
+/// An answer of 200 with one prediction.
+pub(crate) fn good(y: f64) -> Answer {
+    Answer {
+        status: 200,
+        compute_micros: 5,
+        predictions: vec![y],
+        body: json!({ "prediction": y }).to_string().into(),
+    }
+}
+
+/// An error as engines give it.
+pub(crate) fn bad(status: u16) -> Answer {
+    Answer {
+        status,
+        compute_micros: 0,
+        predictions: vec![],
+        body: Bytes::from_static(b"{\"error\":\"so it is\"}"),
+    }
+}
+
+/// A model that adds one to `x`, for each row.
+pub(crate) fn plus_one() -> Script {
+    Arc::new(|_, body| {
+        let next = |row: &Value| row["x"].as_f64().unwrap_or(0.0) + 1.0;
+        Act::Say(match body {
+            Value::Array(rows) => {
+                let predictions: Vec<f64> = rows.iter().map(next).collect();
+                Answer {
+                    body: json!({ "predictions": predictions }).to_string().into(),
+                    predictions,
+                    ..good(0.0)
+                }
+            }
+            row => good(next(row)),
+        })
+    })
+}
+
+/// A script without memory.
+pub(crate) fn always(act: impl Fn() -> Act + Send + Sync + 'static) -> Script {
+    Arc::new(move |_, _| act())
+}
+
+impl Engine {
+    /// Starts one; a socket that another left is replaced.
+    pub(crate) fn start(path: &Path, script: Script) -> Self {
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).unwrap();
+        let stop = CancellationToken::new();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let (ended, counter) = (stop.clone(), Arc::clone(&seen));
+        tokio::spawn(async move {
+            let accept = async {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let serve = serve(stream, Arc::clone(&script), Arc::clone(&counter));
+                    tokio::spawn(ended.clone().run_until_cancelled_owned(serve));
+                }
+            };
+            ended.run_until_cancelled(accept).await;
+        });
+        Self {
+            seen,
+            path: path.to_owned(),
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// How many requests for predictions came.
+    pub(crate) fn seen(&self) -> usize {
+        self.seen.load(SeqCst)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(stream: UnixStream, script: Script, seen: Arc<AtomicUsize>) {
+    let (mut read, mut write) = stream.into_split();
+    let (sender, mut replies) = mpsc::channel::<(u64, Reply)>(1024);
+    let writer = async move {
+        while let Some((id, reply)) = replies.recv().await {
+            let mut out = BytesMut::new();
+            encode_reply(id, &reply, &mut out).unwrap();
+            if write.write_all(&out).await.is_err() {
+                return;
+            }
+        }
+    };
+    let reader = async move {
+        let mut buffer = BytesMut::new();
+        loop {
+            while let Some((id, request)) = decode_request(&mut buffer).unwrap() {
+                let body = match request {
+                    Request::InferRows(body) | Request::InferOip(body) => body,
+                    Request::Describe => {
+                        let inputs = json!([{"name":"x","datatype":"FP32","shape":[-1,1]}]);
+                        let text = json!({"inputs": inputs, "outputs": []}).to_string();
+                        sender
+                            .send((id, Reply::Description(text.into())))
+                            .await
+                            .unwrap();
+                        continue;
+                    }
+                    Request::Ping => {
+                        sender.send((id, Reply::Pong)).await.unwrap();
+                        continue;
+                    }
+                };
+                let nth = seen.fetch_add(1, SeqCst);
+                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                match script(nth, &body) {
+                    Act::Say(answer) => sender.send((id, Reply::Answer(answer))).await.unwrap(),
+                    Act::Hold(mut gate, answer) => {
+                        let sender = sender.clone();
+                        tokio::spawn(async move {
+                            if gate.wait_for(|open| *open).await.is_ok() {
+                                let _ = sender.send((id, Reply::Answer(answer))).await;
+                            }
+                        });
+                    }
+                    Act::Break => return,
+                    Act::Silence => {}
+                }
+            }
+            if !matches!(read.read_buf(&mut buffer).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    // The connection is over when either side of it is.
+    tokio::select! {
+        () = writer => {}
+        () = reader => {}
+    }
+}

@@ -1,0 +1,19 @@
+//! The gateway as its clients, its replicas and its administrator see it: a real one on port 0,
+//! fake engines that speak frames.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
+mod accounts;
+mod addresses;
+mod doors;
+mod drain;
+mod engine;
+mod labels;
+mod lost;
+mod routing;
+mod swap;
+mod tables;
+mod world;
