@@ -67,14 +67,15 @@ pub struct Distances {
 }
 
 impl ColumnSketch {
-    /// The sketch of a column of numbers, with `bins` bins between its own quantiles; `None` and NaN are missing.
+    /// The sketch of a column of numbers, with `bins` bins between its own quantiles; whatever is
+    /// not a finite number is missing.
     pub fn of_numbers(column: impl IntoIterator<Item = Option<f64>>, bins: usize) -> Self {
         let mut rows = 0;
         let numbers: Vec<f64> = column
             .into_iter()
             .inspect(|_| rows += 1)
             .flatten()
-            .filter(|x| !x.is_nan())
+            .filter(|x| x.is_finite())
             .collect();
         let missing = rows - numbers.len() as u64;
         Self {
@@ -120,7 +121,7 @@ impl ColumnSketch {
     pub fn add_number(&mut self, x: f64) {
         self.rows += 1;
         match &mut self.values {
-            _ if x.is_nan() => self.missing += 1,
+            _ if !x.is_finite() => self.missing += 1,
             Values::Numbers(n) => n.add(x),
             Values::Categories(c) => c.add(&x.to_string()),
         }

@@ -46,13 +46,17 @@ impl Losses {
         self.squares += loss * loss;
     }
 
-    /// The mean; NaN without losses.
+    /// The mean; 0 without losses.
     pub fn mean(&self) -> f64 {
-        self.sum / self.count as f64
+        if self.count == 0 {
+            0.0
+        } else {
+            self.sum / self.count as f64
+        }
     }
 
     fn variance(&self) -> f64 {
-        (self.squares / self.count as f64 - self.mean().powi(2)).max(0.0)
+        (self.squares / self.count.max(1) as f64 - self.mean().powi(2)).max(0.0)
     }
 }
 
@@ -216,6 +220,11 @@ impl Measure {
             }
         };
         let [champion, candidate] = rates;
+        let ratio = ratio.map(|(low, high)| Interval {
+            low,
+            high: high.is_finite().then_some(high),
+            level: 1.0 - alpha,
+        });
         Reading {
             judge: name,
             champion,
@@ -224,7 +233,6 @@ impl Measure {
             log_evidence: peak,
             threshold,
             ratio,
-            level: 1.0 - alpha,
         }
     }
 }
@@ -281,6 +289,17 @@ pub enum Rate {
     },
 }
 
+/// An interval that contains the truth at all times at once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end, if it has one.
+    pub high: Option<f64>,
+    /// Its confidence.
+    pub level: f64,
+}
+
 /// One judge's numbers at one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
@@ -297,9 +316,7 @@ pub struct Reading {
     /// The evidence that rolls back.
     pub threshold: f64,
     /// An anytime-valid interval for candidate's rate over champion's.
-    pub ratio: Option<(f64, f64)>,
-    /// The interval's confidence.
-    pub level: f64,
+    pub ratio: Option<Interval>,
 }
 
 impl Reading {
@@ -318,8 +335,11 @@ impl fmt::Display for Reading {
             ..
         } = self;
         write!(f, "{judge}: {candidate} against {champion}")?;
-        if let Some((low, high)) = self.ratio {
-            write!(f, ", {} to {} times as much", short(low), short(high))?;
+        if let Some(Interval { low, high, .. }) = self.ratio {
+            match high {
+                Some(high) => write!(f, ", {} to {} times as much", short(low), short(high))?,
+                None => write!(f, ", {} times as much or more", short(low))?,
+            }
         }
         write!(
             f,

@@ -14,7 +14,7 @@ mod share;
 mod verdict;
 
 pub use evidence::{Counters, Evidence, Look, Loss};
-pub use measure::{Losses, Rate, Reading, Tally};
+pub use measure::{Interval, Losses, Rate, Reading, Tally};
 pub use policy::{AtLeast, Judge, Policy, PolicyError, Quiet, Then};
 pub use reason::Reason;
 pub use stats::difference::Side;

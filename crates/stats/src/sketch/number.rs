@@ -12,7 +12,8 @@ pub struct NumberSketch {
     counts: Vec<u64>,
     /// Smallest and largest; `None` without numbers (JSON knows no infinities).
     range: Option<(f64, f64)>,
-    sum: f64,
+    /// The sum of each bin's numbers, so that its mean is known also where it is open-ended.
+    sums: Vec<f64>,
     squares: f64,
 }
 
@@ -39,39 +40,37 @@ impl NumberSketch {
                 [None, Some(edge)]
             };
             for candidate in candidates.into_iter().flatten() {
-                if edges.last().is_none_or(|&last| candidate > last) && candidate.is_finite() {
+                if edges.last().is_none_or(|&last| candidate > last) {
                     edges.push(candidate);
                 }
             }
         }
-        // Nothing lies above the largest value: an edge there would leave the last bin empty for new extremes only.
-        let mut sketch = Self {
-            counts: vec![0; edges.len() + 1],
-            edges,
-            range: None,
-            sum: 0.0,
-            squares: 0.0,
-        };
+        let mut sketch = Self::with_edges(edges);
         numbers.into_iter().for_each(|x| sketch.add(x));
         sketch
     }
 
-    pub(super) fn empty(&self) -> Self {
-        let counts = vec![0; self.counts.len()];
+    fn with_edges(edges: Vec<f64>) -> Self {
+        let bins = edges.len() + 1;
         Self {
-            edges: self.edges.clone(),
-            counts,
+            edges,
+            counts: vec![0; bins],
             range: None,
-            sum: 0.0,
+            sums: vec![0.0; bins],
             squares: 0.0,
         }
     }
 
+    pub(super) fn empty(&self) -> Self {
+        Self::with_edges(self.edges.clone())
+    }
+
     pub(super) fn add(&mut self, x: f64) {
-        self.counts[self.edges.partition_point(|&edge| edge < x)] += 1;
+        let bin = self.edges.partition_point(|&edge| edge < x);
+        self.counts[bin] += 1;
+        self.sums[bin] += x;
         let (low, high) = self.range.unwrap_or((x, x));
         self.range = Some((low.min(x), high.max(x)));
-        self.sum += x;
         self.squares += x * x;
     }
 
@@ -86,7 +85,9 @@ impl NumberSketch {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
         };
-        self.sum += other.sum;
+        for (a, b) in self.sums.iter_mut().zip(&other.sums) {
+            *a += b;
+        }
         self.squares += other.squares;
         Ok(())
     }
@@ -118,7 +119,7 @@ impl NumberSketch {
 
     /// The mean, if any.
     pub fn mean(&self) -> Option<f64> {
-        (self.count() > 0).then(|| self.sum / self.count() as f64)
+        (self.count() > 0).then(|| self.sums.iter().sum::<f64>() / self.count() as f64)
     }
 
     /// The standard deviation (n in the denominator), if any.
@@ -163,39 +164,33 @@ impl NumberSketch {
         Ok(distance::kolmogorov_smirnov_binned(&r, &c))
     }
 
-    /// ∫|F_r − F_c| with both taken as linear within bins, over the reference's standard deviation; 0 if either is
+    /// ∫|F_r − F_c| with each bin's numbers at their mean, over the reference's standard deviation; 0 if either is
     /// empty or the reference is constant.
     pub(super) fn wasserstein(&self, current: &Self) -> Result<f64, Unlike> {
         if self.edges != current.edges {
             return Err(Unlike);
         }
-        let (Some(r), Some(c), Some(sd)) = (self.range, current.range, self.sd()) else {
+        let Some(sd) = self.sd().filter(|&sd| sd > 0.0 && current.count() > 0) else {
             return Ok(0.0);
         };
-        let (low, high) = (r.0.min(c.0), r.1.max(c.1));
-        let ends = [low]
-            .into_iter()
-            .chain(self.edges.iter().copied())
-            .chain([high]);
-        let ends: Vec<f64> = ends.map(|x| x.clamp(low, high)).collect();
-        let (r, c) = (
-            distance::shares(&self.counts),
-            distance::shares(&current.counts),
-        );
+        let mut masses: Vec<(f64, f64)> = self.masses(1.0).chain(current.masses(-1.0)).collect();
+        masses.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (mut gap, mut area) = (0.0_f64, 0.0);
-        for (bin, width) in ends.windows(2).map(|pair| pair[1] - pair[0]).enumerate() {
-            let next = gap + r[bin] - c[bin];
-            area += width * mean_of_absolute_line(gap, next);
-            gap = next;
+        for pair in masses.windows(2) {
+            gap += pair[0].1;
+            area += gap.abs() * (pair[1].0 - pair[0].0);
         }
-        Ok(if sd > 0.0 { area / sd } else { 0.0 })
+        Ok(area / sd)
     }
-}
 
-/// The mean of |x| along a straight line from `a` to `b`.
-fn mean_of_absolute_line(a: f64, b: f64) -> f64 {
-    if a * b >= 0.0 {
-        return f64::midpoint(a.abs(), b.abs());
+    /// Each bin's mean with `sign` times its share.
+    fn masses(&self, sign: f64) -> impl Iterator<Item = (f64, f64)> {
+        let total = self.count() as f64;
+        let bins = self
+            .counts
+            .iter()
+            .zip(&self.sums)
+            .filter(|(count, _)| **count > 0);
+        bins.map(move |(&count, sum)| (sum / count as f64, sign * count as f64 / total))
     }
-    (a * a + b * b) / (2.0 * (a - b).abs())
 }
