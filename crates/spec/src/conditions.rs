@@ -11,7 +11,7 @@ const MOST: usize = 1000;
 
 /// Every condition that is wrong.
 pub(crate) fn check(file: &ProjectFile) -> Vec<Diagnostic> {
-    let (mut found, mut conditions) = (Vec::new(), 0);
+    let (mut found, mut conditions, mut wrong) = (Vec::new(), 0, 0);
     let mut condition = |path: &str, text: &str, scope: &Scope| {
         conditions += 1;
         if conditions == MOST + 1 {
@@ -24,7 +24,10 @@ pub(crate) fn check(file: &ProjectFile) -> Vec<Diagnostic> {
             return;
         }
         if let Err(error) = compile(text, scope) {
-            found.push(file.diagnostic_in(path, text, error));
+            wrong += 1;
+            if wrong <= 100 {
+                found.push(file.diagnostic_in(path, text, error));
+            }
         }
     };
     for (name, dataset) in &file.datasets {

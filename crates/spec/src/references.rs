@@ -191,6 +191,10 @@ impl<'a> Checker<'a> {
     /// Notes one cycle of the steps, with the way round it.
     fn cycles(&mut self, path: &str, pipeline: &'a Pipeline) {
         let mut state: BTreeMap<&str, Visit> = BTreeMap::new();
+        let each = pipeline.steps.iter();
+        let waits: BTreeMap<&str, Vec<&str>> = each
+            .map(|(name, step)| (name.as_str(), pipeline.upstream(step)))
+            .collect();
         for start in pipeline.steps.keys() {
             // An explicit stack: a file may chain thousands of steps.
             let mut stack = vec![(start.as_str(), 0)];
@@ -199,8 +203,7 @@ impl<'a> Checker<'a> {
                     state.insert(name, Visit::Done);
                     continue;
                 }
-                let upstream = pipeline.upstream(&pipeline.steps[name]);
-                let Some(before) = upstream.get(next) else {
+                let Some(before) = waits[name].get(next) else {
                     state.insert(name, Visit::Done);
                     continue;
                 };

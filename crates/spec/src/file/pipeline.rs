@@ -2,6 +2,8 @@
 //!
 //! The executor and the triggers read it.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -82,15 +84,13 @@ impl Pipeline {
     /// The steps that must be done before `step` starts: writers of what it reads, then `needs`,
     /// each once, in the order of the file.
     pub fn upstream<'a>(&'a self, step: &'a Step) -> Vec<&'a str> {
-        let before = |name: &str, other: &Step| {
-            step.needs.iter().any(|need| need == name)
-                || step.reads.iter().any(|read| other.writes.contains(read))
+        let needs: HashSet<&String> = step.needs.iter().collect();
+        let reads: HashSet<&String> = step.reads.iter().collect();
+        let before = |(name, other): &(&String, &Step)| {
+            needs.contains(name) || other.writes.iter().any(|output| reads.contains(output))
         };
-        self.steps
-            .iter()
-            .filter(|(name, other)| before(name, other))
-            .map(|(name, _)| name.as_str())
-            .collect()
+        let each = self.steps.iter().filter(before);
+        each.map(|(name, _)| name.as_str()).collect()
     }
 
     /// The datasets that the steps read: what they read and no step writes.

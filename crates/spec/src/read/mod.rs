@@ -25,8 +25,8 @@ pub(crate) trait Read: Sized {
     fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self>;
 }
 
-/// Entries of one mapping of the user's names.
-const MOST_NAMED: usize = 500;
+/// Mistakes gathered; making a diagnostic costs time, and a file may be wrong everywhere.
+const MOST: usize = 200;
 
 /// What is gathered while a file is read.
 #[derive(Debug, Default)]
@@ -49,8 +49,10 @@ impl Reader {
 
     /// Notes a mistake at a place.
     pub(crate) fn wrong(&mut self, span: Span, message: impl Into<String>) {
-        let diagnostic = Diagnostic::new(&self.source, span, message);
-        self.diagnostics.push(diagnostic);
+        if self.diagnostics.len() < MOST {
+            let diagnostic = Diagnostic::new(&self.source, span, message);
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// Drops what was noted since `before` at places where something had been noted already: a
@@ -165,16 +167,6 @@ impl Reader {
         }
         let mut all = IndexMap::new();
         let entries = self.entries(node, path)?;
-        if entries.len() > MOST_NAMED {
-            self.wrong(
-                node.span,
-                format!(
-                    "this has {} entries and may have {MOST_NAMED}; split the project",
-                    entries.len()
-                ),
-            );
-            return None;
-        }
         for (key, value) in entries {
             self.name(&key.name, key.span, kind);
             let inner = join(path, &key.name);

@@ -15,6 +15,9 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The deepest nesting; the product's own shape needs a dozen.
 const MAX_DEPTH: usize = 32;
 
+/// The longest list and the largest mapping; what compares entries with each other is quadratic.
+const MAX_ENTRIES: usize = 1000;
+
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -209,6 +212,16 @@ impl Builder<'_> {
             self.root = Some(node);
             return Ok(());
         };
+        let entries = match &open.value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            Value::Scalar { .. } => 0,
+        };
+        if entries >= MAX_ENTRIES {
+            let message =
+                format!("a list or mapping has at most {MAX_ENTRIES} entries; split this one");
+            return Err(fail(self.source, node.span, message));
+        }
         match (&mut open.value, open.key.take(), node) {
             (Value::List(items), _, node) => items.push(node),
             (Value::Map(entries), Some(key), node) => entries.push((key, node)),

@@ -3,7 +3,7 @@
 //! Made by the `Read` of each section. An unknown key is noted when the section is opened,
 //! with the nearest known one; a missing one when it is asked for.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::{Node, Read, Reader, join};
 use crate::diagnostic::{Span, did_you_mean, shown};
@@ -117,7 +117,7 @@ impl<'n> Section<'n> {
             return Vec::new();
         };
         let names: Vec<String> = self.or(reader, key, Vec::new());
-        let mut once: Vec<String> = Vec::new();
+        let mut once: IndexSet<String> = IndexSet::new();
         for (index, name) in names.into_iter().enumerate() {
             let span = reader
                 .places
@@ -127,11 +127,10 @@ impl<'n> Section<'n> {
             reader.name(&name, span, kind);
             if once.contains(&name) {
                 reader.wrong(span, format!("`{}` is named twice; keep one", shown(&name)));
-            } else {
-                once.push(name);
             }
+            once.insert(name);
         }
-        once
+        once.into_iter().collect()
     }
 
     /// A name of the user's that must be there.

@@ -223,6 +223,70 @@ fn bytes_that_are_no_project_file() {
     assert!(parse("mainspan.yaml", &padded).is_ok());
 }
 
+/// The most that fits into the bound, in the shapes that cost most; none may take minutes.
+#[test]
+fn the_worst_of_a_mebibyte_is_judged() {
+    let steps = |each: &dyn Fn(usize) -> String| {
+        let steps: String = (0..400)
+            .map(|index| format!("      s{index}: {}\n", each(index)))
+            .collect();
+        format!("mainspan: 1\nproject: x\nenvironments: [a]\npipelines:\n  p:\n    steps:\n{steps}")
+    };
+    let names = |count: usize| {
+        (0..count)
+            .map(|index| format!("s{index}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let needs = names(250);
+    let check = |text: String, expect: &str| {
+        let text: String = text.chars().take(1 << 20).collect();
+        match parse("mainspan.yaml", &text) {
+            Ok(_) => assert_eq!(expect, "", "accepted"),
+            Err(wrong) => assert!(wrong.to_string().contains(expect), "{wrong}"),
+        }
+    };
+    check(
+        steps(&|_| format!("{{ run: x, needs: [{needs}] }}")),
+        "waits for itself",
+    );
+    check(
+        steps(&|index| format!("{{ run: x, needs: [{}] }}", names(index.min(250)))),
+        "",
+    );
+    check(
+        steps(&|index| format!("{{ run: x, reads: [{}] }}", names(index.min(250)))),
+        "no dataset or output",
+    );
+    check(
+        format!("a: [{}]", "b,".repeat(500_000)),
+        "at most 1000 entries",
+    );
+    check(
+        format!("{{{}}}", "a: b, ".repeat(170_000)),
+        "at most 1000 entries",
+    );
+    check("a:\n".repeat(300_000), "at most 1000 entries");
+    check("- [a,b,c]\n".repeat(100_000), "at most 1000 entries");
+    let wide = format!("[{}]", "{a: {b: c, d: e}, f: g},".repeat(40));
+    check(
+        format!(
+            "mainspan: {}",
+            format!("[{}]", format!("{wide},").repeat(900))
+        ),
+        "expected a whole number",
+    );
+    let checks =
+        "      - rwos > 1 && columns.a.max > 1 && bytes > 2 && rows in [1,2,3] && abs(rows) > 1\n"
+            .repeat(900);
+    check(
+        format!(
+            "mainspan: 1\nproject: x\nenvironments: [a]\ndatasets:\n  d:\n    source: a.csv\n    checks:\n{checks}"
+        ),
+        "did you mean `rows`",
+    );
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { cases: 500, failure_persistence: None, ..Default::default() })]
 
