@@ -119,7 +119,8 @@ pub trait JoinLog {
     /// Counts over the route.
     fn join_counts(&mut self, route: &str) -> Result<JoinCounts>;
     /// Forgets predictions, labels and (when `losses_before` is given) losses that arrived
-    /// before the times given; returns how many rows went.
+    /// before the times given, some thousand of each at a time so that nobody waits long;
+    /// returns how many rows went: call it again until that is 0.
     fn expire_joins(
         &mut self,
         route: &str,

@@ -277,6 +277,8 @@ CREATE TABLE predictions (
     PRIMARY KEY ("route", "request_id")
 );
 
+CREATE INDEX predictions_by_arrival ON predictions ("route", "arrived_at");
+
 -- Labels that came before their prediction.
 CREATE TABLE labels (
     "route" BIGINT NOT NULL,
@@ -299,7 +301,8 @@ CREATE TABLE losses (
     "prediction" DOUBLE PRECISION,
     "label" DOUBLE PRECISION
 );
-CREATE INDEX losses_by_route ON losses ("route", "version", "seq");
+CREATE INDEX losses_by_route ON losses ("route", "seq");
+CREATE INDEX losses_by_arrival ON losses ("route", "labelled_at");
 
 CREATE TABLE log_offsets (
     "reader" TEXT PRIMARY KEY,
@@ -405,7 +408,7 @@ CREATE TABLE metric_points (
     "at" BIGINT NOT NULL,
     "value" DOUBLE PRECISION NOT NULL,
     "nan" BIGINT NOT NULL,
-    PRIMARY KEY ("series", "step", "at", "value", "nan")
+    PRIMARY KEY ("series", "at", "step", "value", "nan")
 ) @clustered@;
 
 CREATE TABLE run_inputs (
@@ -416,6 +419,7 @@ CREATE TABLE run_inputs (
     "source" TEXT NOT NULL,
     "schema" TEXT,
     "profile" TEXT,
+    "context" TEXT NOT NULL,
     "tags" TEXT NOT NULL,
     PRIMARY KEY ("run", "name", "digest")
 );

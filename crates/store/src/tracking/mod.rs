@@ -13,8 +13,6 @@ pub use records::{
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use crate::error::Result;
 use crate::search::{Page, Search};
 
@@ -105,5 +103,5 @@ pub trait LoggedModels {
         search: &Search,
     ) -> Result<Page<LoggedModel>>;
     /// Removes a logged model; false when there was none.
-    fn delete_logged_model(&mut self, model_id: &str, at: Timestamp) -> Result<bool>;
+    fn delete_logged_model(&mut self, model_id: &str) -> Result<bool>;
 }

@@ -22,6 +22,16 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
 }
 
+/// The value on its own feet.
+pub(crate) fn owned(value: Value<'_>) -> Value<'static> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Int(int) => Value::Int(int),
+        Value::Real(real) => Value::Real(real),
+        Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+    }
+}
+
 /// What can be bound to a placeholder.
 pub(crate) trait Param {
     fn value(&self) -> Value<'_>;

@@ -9,13 +9,16 @@ mod datasets;
 mod deployments;
 mod events;
 pub(crate) mod filter;
+mod joinlog;
+mod models;
 mod projects;
 pub(crate) mod record;
 mod rollouts;
 mod runs;
+pub(crate) mod search;
 mod steps;
-mod stubs;
 mod tokens;
+mod tracking;
 
 use crate::error::{Error, Result};
 use column::{Cols, Column, Row, Value};

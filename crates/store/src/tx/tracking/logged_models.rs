@@ -1,0 +1,202 @@
+//! [`LoggedModels`] in SQL.
+
+use super::marks;
+use super::metrics::{PointRow, point_columns};
+use crate::error::Result;
+use crate::search::{Field, Page, Search};
+use crate::tracking::{LoggedModel, LoggedModels};
+use crate::tx::column::{Cols, Param as _, Value};
+use crate::tx::record::Record;
+use crate::tx::search::{Expr, Kind, Searchable};
+use crate::tx::{Tx, must, must_be_new, params};
+
+/// By hand, since the metrics are kept elsewhere.
+impl Record for LoggedModel {
+    const TABLE: &'static str = "logged_models";
+    const KEY: &'static [&'static str] = &["model_id"];
+    const FIELDS: &'static [&'static str] = &[
+        "model_id",
+        "experiment_id",
+        "project",
+        "name",
+        "model_type",
+        "source_run_id",
+        "artifact_uri",
+        "status",
+        "status_message",
+        "created_at",
+        "updated_at",
+        "tags",
+        "params",
+    ];
+
+    fn read(cols: &mut Cols<'_>) -> Result<Self> {
+        Ok(Self {
+            model_id: cols.get()?,
+            experiment_id: cols.get()?,
+            project: cols.get()?,
+            name: cols.get()?,
+            model_type: cols.get()?,
+            source_run_id: cols.get()?,
+            artifact_uri: cols.get()?,
+            status: cols.get()?,
+            status_message: cols.get()?,
+            created_at: cols.get()?,
+            updated_at: cols.get()?,
+            tags: cols.get()?,
+            params: cols.get()?,
+            metrics: Vec::new(),
+        })
+    }
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            self.model_id.value(),
+            self.experiment_id.value(),
+            self.project.value(),
+            self.name.value(),
+            self.model_type.value(),
+            self.source_run_id.value(),
+            self.artifact_uri.value(),
+            self.status.value(),
+            self.status_message.value(),
+            self.created_at.value(),
+            self.updated_at.value(),
+            self.tags.value(),
+            self.params.value(),
+        ]
+    }
+}
+
+impl Searchable for LoggedModel {
+    const TIES: &'static [(&'static str, Kind, bool)] = &[
+        ("created_at", Kind::Time, true),
+        ("model_id", Kind::Text, false),
+    ];
+
+    fn expr(field: &Field) -> Option<Expr> {
+        let labelled = |table: &str| {
+            format!(
+                "(SELECT t.\"value\" FROM {table} t WHERE t.\"model_id\" = r.\"model_id\" AND t.\"key\" = ?)"
+            )
+        };
+        match field {
+            Field::Attribute(name) => match name.as_str() {
+                text @ ("name" | "model_id" | "model_type" | "status" | "source_run_id") => {
+                    Some(Expr::column(&format!("r.\"{text}\""), Kind::Text))
+                }
+                "creation_timestamp" => Some(Expr::column("r.\"created_at\"", Kind::Time)),
+                "last_updated_timestamp" => Some(Expr::column("r.\"updated_at\"", Kind::Time)),
+                _ => None,
+            },
+            Field::Metric(key) => {
+                let of = |column: &str| {
+                    format!(
+                        "(SELECT {column} FROM metric_series m WHERE m.\"model_id\" = r.\"model_id\" AND m.\"model_id\" <> '' \
+                         AND m.\"key\" = ? ORDER BY m.\"last_at\" DESC, m.\"last_step\" DESC LIMIT 1)"
+                    )
+                };
+                let value = of("CASE WHEN m.\"last_nan\" = 1 THEN NULL ELSE m.\"last_value\" END");
+                Some(Expr {
+                    nan: Some(of("m.\"last_nan\"")),
+                    ..Expr::keyed(&value, key, Kind::Real)
+                })
+            }
+            Field::Param(key) => Some(Expr::keyed(
+                &labelled("logged_model_params"),
+                key,
+                Kind::Text,
+            )),
+            Field::Tag(key) => Some(Expr::keyed(&labelled("logged_model_tags"), key, Kind::Text)),
+            Field::Dataset(_) => None,
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps tags and params once more, where a search can look at them.
+    fn keep_labels(&mut self, model: &LoggedModel) -> Result<()> {
+        for (table, labels) in [
+            ("logged_model_tags", &model.tags),
+            ("logged_model_params", &model.params),
+        ] {
+            self.execute(
+                &format!("DELETE FROM {table} WHERE \"model_id\" = ?1"),
+                params![model.model_id],
+            )?;
+            for (key, value) in labels {
+                let sql = format!(
+                    "INSERT INTO {table} (\"model_id\", \"key\", \"value\") VALUES (?1, ?2, ?3)"
+                );
+                self.execute(&sql, params![model.model_id, key, value])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn with_metrics(&mut self, model: LoggedModel) -> Result<LoggedModel> {
+        let latest = point_columns(
+            "m.\"last_value\"",
+            "m.\"last_nan\"",
+            "m.\"last_at\"",
+            "m.\"last_step\"",
+        );
+        let sql = format!(
+            "SELECT {latest} FROM metric_series m WHERE m.\"model_id\" = ?1 AND m.\"model_id\" <> '' ORDER BY m.\"key\", m.\"id\""
+        );
+        let points = self.rows(&sql, params![model.model_id], PointRow::read)?;
+        Ok(LoggedModel {
+            metrics: points.into_iter().map(|PointRow(point)| point).collect(),
+            ..model
+        })
+    }
+}
+
+impl LoggedModels for Tx<'_> {
+    fn create_logged_model(&mut self, model: &LoggedModel) -> Result<()> {
+        must_be_new(self.insert(model)?, "logged model", &model.model_id)?;
+        self.keep_labels(model)
+    }
+
+    fn update_logged_model(&mut self, model: &LoggedModel) -> Result<()> {
+        must(self.replace(model)?, "logged model", &model.model_id)?;
+        self.keep_labels(model)
+    }
+
+    fn logged_model(&mut self, model_id: &str) -> Result<Option<LoggedModel>> {
+        let found: Option<LoggedModel> = self.get(params![model_id])?;
+        found.map(|model| self.with_metrics(model)).transpose()
+    }
+
+    fn search_logged_models(
+        &mut self,
+        experiments: &[String],
+        search: &Search,
+    ) -> Result<Page<LoggedModel>> {
+        if experiments.is_empty() {
+            return Ok(Page {
+                items: Vec::new(),
+                next: None,
+            });
+        }
+        let base = format!("r.\"experiment_id\" IN ({})", marks(1, experiments.len()));
+        let ids = experiments
+            .iter()
+            .map(|id| Value::Text(id.clone().into()))
+            .collect();
+        let page: Page<LoggedModel> = self.search(&base, ids, search)?;
+        let items = page
+            .items
+            .into_iter()
+            .map(|model| self.with_metrics(model))
+            .collect::<Result<_>>()?;
+        Ok(Page {
+            items,
+            next: page.next,
+        })
+    }
+
+    fn delete_logged_model(&mut self, model_id: &str) -> Result<bool> {
+        self.remove::<LoggedModel>(params![model_id])
+    }
+}

@@ -1,0 +1,234 @@
+//! [`Tracking`] in SQL: what changes a tracked run.
+
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::tracking::{Input, Lifecycle, MetricPoint, Output, TagChange, TrackedRun, Tracking};
+use crate::tx::record::record;
+use crate::tx::{Tx, must, must_be_new, params};
+
+/// The tag by which clients nest runs.
+const PARENT: &str = "mlflow.parentRunId";
+/// The tag by which clients say what a dataset was used for.
+const CONTEXT: &str = "mlflow.data.context";
+
+/// The row of a run, without what was logged to it.
+pub(super) struct RunRow {
+    pub(super) number: i64,
+    pub(super) run_id: String,
+    pub(super) experiment: i64,
+    pub(super) project: String,
+    pub(super) name: String,
+    pub(super) user_id: String,
+    pub(super) status: String,
+    pub(super) start_time: Timestamp,
+    pub(super) end_time: Option<Timestamp>,
+    pub(super) artifact_uri: String,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) deleted_at: Option<Timestamp>,
+    pub(super) parent: Option<String>,
+}
+
+record!(RunRow in "tracked_runs", key(number), run_id, experiment, project, name, user_id, status, start_time, end_time,
+    artifact_uri, lifecycle, deleted_at, parent);
+
+impl Tx<'_> {
+    /// The run's number.
+    pub(super) fn tracked(&mut self, run_id: &str) -> Result<i64> {
+        let sql = "SELECT \"number\" FROM tracked_runs WHERE \"run_id\" = ?1";
+        self.single(sql, params![run_id])?
+            .ok_or_else(|| Error::missing("run", run_id))
+    }
+
+    fn set_run_tag(&mut self, run: i64, key: &str, value: &str) -> Result<()> {
+        let sql = "INSERT INTO run_tags (\"run\", \"key\", \"value\") VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (\"run\", \"key\") DO UPDATE SET \"value\" = excluded.\"value\"";
+        self.execute(sql, params![run, key, value]).map(drop)
+    }
+
+    fn set_parent(&mut self, run: i64, parent: Option<&String>) -> Result<()> {
+        self.execute(
+            "UPDATE tracked_runs SET \"parent\" = ?2 WHERE \"number\" = ?1",
+            params![run, parent],
+        )
+        .map(drop)
+    }
+
+    fn add_params<'p>(
+        &mut self,
+        run: i64,
+        params: impl Iterator<Item = (&'p String, &'p String)>,
+    ) -> Result<()> {
+        for (key, value) in params {
+            let sql = "INSERT INTO run_params (\"run\", \"key\", \"value\") VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            if self.execute(sql, params![run, key, value])? == 1 {
+                continue;
+            }
+            let sql = "SELECT \"value\" FROM run_params WHERE \"run\" = ?1 AND \"key\" = ?2";
+            let known: Option<String> = self.single(sql, params![run, key])?;
+            if known.as_ref() != Some(value) {
+                let known = known.unwrap_or_default();
+                return Err(Error::Conflict(format!(
+                    "parameter `{key}` is logged already as `{known}` and cannot become `{value}`: log it under another name, or start a new run"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Tracking for Tx<'_> {
+    fn create_tracked_run(&mut self, run: &TrackedRun) -> Result<()> {
+        let experiment = super::experiments::number(&run.experiment_id)?;
+        let parent = run.tags.get(PARENT).or(run.parent.as_ref());
+        let sql = "INSERT INTO tracked_runs (\"run_id\", \"experiment\", \"project\", \"name\", \"user_id\", \"status\", \"start_time\", \
+                   \"end_time\", \"artifact_uri\", \"lifecycle\", \"deleted_at\", \"parent\") \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING RETURNING \"number\"";
+        let TrackedRun {
+            run_id,
+            project,
+            name,
+            user_id,
+            status,
+            start_time,
+            end_time,
+            artifact_uri,
+            lifecycle,
+            ..
+        } = run;
+        let given = params![
+            run_id,
+            experiment,
+            project,
+            name,
+            user_id,
+            status,
+            start_time,
+            end_time,
+            artifact_uri,
+            lifecycle,
+            run.deleted_at,
+            parent
+        ];
+        let number: Option<i64> = self.single(sql, given)?;
+        must_be_new(number.is_some(), "run", run_id)?;
+        let number = number.unwrap_or_default();
+        for (key, value) in &run.tags {
+            self.set_run_tag(number, key, value)?;
+        }
+        self.add_params(number, run.params.iter())?;
+        self.add_points(number, &run.metrics)?;
+        self.log_inputs(run_id, &run.inputs)?;
+        self.log_outputs(run_id, &run.outputs)
+    }
+
+    fn update_tracked_run(&mut self, run: &TrackedRun) -> Result<()> {
+        let sql = "UPDATE tracked_runs SET \"name\" = ?2, \"status\" = ?3, \"start_time\" = ?4, \"end_time\" = ?5, \
+                   \"artifact_uri\" = ?6, \"lifecycle\" = ?7, \"deleted_at\" = ?8, \"user_id\" = ?9 WHERE \"run_id\" = ?1";
+        let TrackedRun {
+            run_id,
+            name,
+            status,
+            start_time,
+            end_time,
+            artifact_uri,
+            lifecycle,
+            deleted_at,
+            ..
+        } = run;
+        let given = params![
+            run_id,
+            name,
+            status,
+            start_time,
+            end_time,
+            artifact_uri,
+            lifecycle,
+            deleted_at,
+            run.user_id
+        ];
+        must(self.execute(sql, given)? == 1, "run", run_id)
+    }
+
+    fn log_params(&mut self, run_id: &str, params: &[(String, String)]) -> Result<()> {
+        let run = self.tracked(run_id)?;
+        self.add_params(run, params.iter().map(|(key, value)| (key, value)))
+    }
+
+    fn log_metrics(&mut self, run_id: &str, points: &[MetricPoint]) -> Result<()> {
+        let run = self.tracked(run_id)?;
+        self.add_points(run, points)
+    }
+
+    fn tag_tracked_run(&mut self, run_id: &str, tags: &[TagChange]) -> Result<()> {
+        let run = self.tracked(run_id)?;
+        for TagChange { key, value } in tags {
+            match value {
+                Some(value) => self.set_run_tag(run, key, value)?,
+                None => {
+                    let sql = "DELETE FROM run_tags WHERE \"run\" = ?1 AND \"key\" = ?2";
+                    self.execute(sql, params![run, key])?;
+                }
+            }
+            if key == PARENT {
+                self.set_parent(run, value.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn log_inputs(&mut self, run_id: &str, inputs: &[Input]) -> Result<()> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let run = self.tracked(run_id)?;
+        for Input {
+            name,
+            digest,
+            source_type,
+            source,
+            schema,
+            profile,
+            tags,
+        } in inputs
+        {
+            let context = tags.get(CONTEXT).map_or("", String::as_str);
+            let sql = "INSERT INTO run_inputs (\"run\", \"name\", \"digest\", \"source_type\", \"source\", \"schema\", \"profile\", \"context\", \"tags\") \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+            self.execute(
+                sql,
+                params![
+                    run,
+                    name,
+                    digest,
+                    source_type,
+                    source,
+                    schema,
+                    profile,
+                    context,
+                    tags
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn log_outputs(&mut self, run_id: &str, outputs: &[Output]) -> Result<()> {
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        let run = self.tracked(run_id)?;
+        for Output { model_id, step } in outputs {
+            let sql = "INSERT INTO run_outputs (\"run\", \"model_id\", \"step\") VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            self.execute(sql, params![run, model_id, step])?;
+        }
+        Ok(())
+    }
+
+    fn purge_tracked_run(&mut self, run_id: &str) -> Result<bool> {
+        Ok(self.execute(
+            "DELETE FROM tracked_runs WHERE \"run_id\" = ?1",
+            params![run_id],
+        )? == 1)
+    }
+}

@@ -1,0 +1,285 @@
+//! [`TrackingRead`] in SQL: whole runs, one or a page of them, and metric histories.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::metrics::{PointRow, point_columns};
+use super::runs::RunRow;
+use super::{IDS, filled, marks, seen};
+use crate::error::Result;
+use crate::search::{Field, Page, Search};
+use crate::tracking::{Input, MetricPoint, Output, RunView, TrackedRun, TrackingRead};
+use crate::tx::column::{Cols, Value};
+use crate::tx::search::{Expr, Kind, Searchable};
+use crate::tx::{Tx, params};
+
+/// The order in which a run's series compete for the latest value of a metric.
+const LATEST: &str =
+    "ORDER BY m.\"last_step\" DESC, m.\"last_at\" DESC, m.\"last_value\" DESC LIMIT 1";
+
+impl Searchable for RunRow {
+    const TIES: &'static [(&'static str, Kind, bool)] = &[
+        ("start_time", Kind::Time, true),
+        ("run_id", Kind::Text, false),
+    ];
+
+    fn expr(field: &Field) -> Option<Expr> {
+        match field {
+            Field::Attribute(name) => attribute(name),
+            Field::Metric(key) => {
+                let of = |column: &str| {
+                    format!(
+                        "(SELECT {column} FROM metric_series m WHERE m.\"run\" = r.\"number\" AND m.\"key\" = ? {LATEST})"
+                    )
+                };
+                let value = of("CASE WHEN m.\"last_nan\" = 1 THEN NULL ELSE m.\"last_value\" END");
+                Some(Expr {
+                    nan: Some(of("m.\"last_nan\"")),
+                    ..Expr::keyed(&value, key, Kind::Real)
+                })
+            }
+            Field::Param(key) => Some(Expr::keyed(&labelled("run_params"), key, Kind::Text)),
+            Field::Tag(key) => Some(Expr::keyed(&labelled("run_tags"), key, Kind::Text)),
+            Field::Dataset(name) => match name.as_str() {
+                "name" => Some(dataset("i.\"name\"")),
+                "digest" => Some(dataset("i.\"digest\"")),
+                "context" => Some(dataset("i.\"context\"")),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn attribute(name: &str) -> Option<Expr> {
+    Some(match name {
+        "run_id" => Expr::column("r.\"run_id\"", Kind::Text),
+        "run_name" | "name" => Expr::column("r.\"name\"", Kind::Text),
+        "experiment_id" => Expr::column("r.\"experiment\"", Kind::Integer),
+        "status" => Expr::column("r.\"status\"", Kind::Text),
+        "user_id" => Expr::column("r.\"user_id\"", Kind::Text),
+        "artifact_uri" => Expr::column("r.\"artifact_uri\"", Kind::Text),
+        "start_time" | "created" => Expr::column("r.\"start_time\"", Kind::Time),
+        "end_time" => Expr::column("r.\"end_time\"", Kind::Time),
+        _ => return None,
+    })
+}
+
+fn labelled(table: &str) -> String {
+    format!("(SELECT t.\"value\" FROM {table} t WHERE t.\"run\" = r.\"number\" AND t.\"key\" = ?)")
+}
+
+fn dataset(column: &str) -> Expr {
+    let any = "EXISTS (SELECT 1 FROM run_inputs i WHERE i.\"run\" = r.\"number\" AND @)";
+    Expr {
+        any: Some(any),
+        ..Expr::column(column, Kind::Text)
+    }
+}
+
+/// What was logged to some runs, by their numbers.
+type ByRun<T> = HashMap<i64, Vec<T>>;
+
+impl Tx<'_> {
+    /// Fills in what was logged to these runs, with a few statements for all of them.
+    fn whole_runs(&mut self, rows: Vec<RunRow>) -> Result<Vec<TrackedRun>> {
+        let mut all = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter();
+        loop {
+            let chunk: Vec<RunRow> = rows.by_ref().take(IDS).collect();
+            if chunk.is_empty() {
+                return Ok(all);
+            }
+            self.whole_chunk(chunk, &mut all)?;
+        }
+    }
+
+    fn whole_chunk(&mut self, rows: Vec<RunRow>, all: &mut Vec<TrackedRun>) -> Result<()> {
+        let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+        let ids = filled(&numbers);
+        let pair = |cols: &mut Cols<'_>| Ok((cols.get()?, cols.get()?));
+        let mut params: ByRun<(String, String)> =
+            self.logged("\"key\", \"value\"", "run_params m", &ids, pair)?;
+        let mut tags: ByRun<(String, String)> =
+            self.logged("\"key\", \"value\"", "run_tags m", &ids, pair)?;
+        let latest = point_columns(
+            "m.\"last_value\"",
+            "m.\"last_nan\"",
+            "m.\"last_at\"",
+            "m.\"last_step\"",
+        );
+        let mut metrics: ByRun<PointRow> =
+            self.logged(&latest, "metric_series m", &ids, PointRow::read)?;
+        let columns =
+            "\"name\", \"digest\", \"source_type\", \"source\", \"schema\", \"profile\", \"tags\"";
+        let mut inputs: ByRun<Input> = self.logged(columns, "run_inputs m", &ids, |cols| {
+            Ok(Input {
+                name: cols.get()?,
+                digest: cols.get()?,
+                source_type: cols.get()?,
+                source: cols.get()?,
+                schema: cols.get()?,
+                profile: cols.get()?,
+                tags: cols.get()?,
+            })
+        })?;
+        let mut outputs: ByRun<Output> =
+            self.logged("\"model_id\", \"step\"", "run_outputs m", &ids, |cols| {
+                Ok(Output {
+                    model_id: cols.get()?,
+                    step: cols.get()?,
+                })
+            })?;
+        all.extend(rows.into_iter().map(|row| {
+            TrackedRun {
+                run_id: row.run_id,
+                experiment_id: row.experiment.to_string(),
+                project: row.project,
+                name: row.name,
+                user_id: row.user_id,
+                status: row.status,
+                start_time: row.start_time,
+                end_time: row.end_time,
+                artifact_uri: row.artifact_uri,
+                lifecycle: row.lifecycle,
+                deleted_at: row.deleted_at,
+                parent: row.parent,
+                tags: tags
+                    .remove(&row.number)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .collect(),
+                params: params
+                    .remove(&row.number)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .collect(),
+                metrics: latest_of_each(metrics.remove(&row.number).unwrap_or_default()),
+                inputs: inputs.remove(&row.number).unwrap_or_default(),
+                outputs: outputs.remove(&row.number).unwrap_or_default(),
+            }
+        }));
+        Ok(())
+    }
+
+    /// The rows that belong to the runs with these numbers.
+    fn logged<T>(
+        &mut self,
+        columns: &str,
+        table: &str,
+        ids: &[Value<'_>],
+        read: impl Fn(&mut Cols<'_>) -> Result<T>,
+    ) -> Result<ByRun<T>> {
+        let sql = format!(
+            "SELECT m.\"run\", {columns} FROM {table} WHERE m.\"run\" IN ({}) ORDER BY 1, 2",
+            marks(1, IDS)
+        );
+        let mut by_run = ByRun::new();
+        for (run, one) in self.rows(&sql, ids, |cols| Ok((cols.get()?, read(cols)?)))? {
+            by_run.entry(run).or_default().push(one);
+        }
+        Ok(by_run)
+    }
+}
+
+/// One point per metric, the latest, sorted by metric.
+fn latest_of_each(points: Vec<PointRow>) -> Vec<MetricPoint> {
+    let mut latest: BTreeMap<String, MetricPoint> = BTreeMap::new();
+    for PointRow(point) in points {
+        let newer = |old: &MetricPoint| {
+            (point.step, point.at) > (old.step, old.at)
+                || ((point.step, point.at) == (old.step, old.at) && point.value > old.value)
+        };
+        if latest.get(&point.key).is_none_or(newer) {
+            latest.insert(point.key.clone(), point);
+        }
+    }
+    latest.into_values().collect()
+}
+
+impl TrackingRead for Tx<'_> {
+    fn tracked_run(&mut self, run_id: &str) -> Result<Option<TrackedRun>> {
+        let rows = self.select::<RunRow>("WHERE \"run_id\" = ?1", params![run_id])?;
+        Ok(self.whole_runs(rows)?.pop())
+    }
+
+    fn search_tracked_runs(
+        &mut self,
+        experiments: &[String],
+        view: RunView,
+        search: &Search,
+    ) -> Result<Page<TrackedRun>> {
+        let numbers: Vec<Value<'static>> = experiments
+            .iter()
+            .filter_map(|id| super::experiments::number(id).ok())
+            .map(Value::Int)
+            .collect();
+        if numbers.is_empty() {
+            return Ok(Page {
+                items: Vec::new(),
+                next: None,
+            });
+        }
+        let base = format!(
+            "r.\"experiment\" IN ({}) AND {}",
+            marks(1, numbers.len()),
+            seen(view)
+        );
+        let page: Page<RunRow> = self.search(&base, numbers, search)?;
+        Ok(Page {
+            items: self.whole_runs(page.items)?,
+            next: page.next,
+        })
+    }
+
+    fn child_runs(&mut self, run_id: &str) -> Result<Vec<TrackedRun>> {
+        let rows = self.select::<RunRow>(
+            "WHERE \"parent\" = ?1 ORDER BY \"start_time\", \"run_id\"",
+            params![run_id],
+        )?;
+        self.whole_runs(rows)
+    }
+
+    fn latest_metrics(&mut self, run_id: &str) -> Result<BTreeMap<String, f64>> {
+        let run = self.tracked(run_id)?;
+        let latest = point_columns(
+            "m.\"last_value\"",
+            "m.\"last_nan\"",
+            "m.\"last_at\"",
+            "m.\"last_step\"",
+        );
+        let sql = format!("SELECT {latest} FROM metric_series m WHERE m.\"run\" = ?1");
+        let points = self.rows(&sql, params![run], PointRow::read)?;
+        Ok(latest_of_each(points)
+            .into_iter()
+            .map(|point| (point.key, point.value))
+            .collect())
+    }
+
+    fn metric_history(
+        &mut self,
+        run_id: &str,
+        key: &str,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Vec<MetricPoint>> {
+        let run = self.tracked(run_id)?;
+        let sql = "SELECT \"id\" FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?2";
+        let series: Vec<i64> = self.rows(sql, params![run, key], |cols| cols.get())?;
+        // One series, as nearly always, is read in the order of its key, without sorting.
+        let which = match series.as_slice() {
+            [_] => "p.\"series\" = ?1",
+            _ => {
+                "p.\"series\" IN (SELECT \"id\" FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?4)"
+            }
+        };
+        let columns = point_columns("p.\"value\"", "p.\"nan\"", "p.\"at\"", "p.\"step\"");
+        let sql = format!(
+            "SELECT {columns} FROM metric_points p JOIN metric_series m ON m.\"id\" = p.\"series\" WHERE {which} \
+             ORDER BY p.\"at\", p.\"step\", p.\"value\", p.\"nan\" LIMIT ?2 OFFSET ?3"
+        );
+        let points = match series.as_slice() {
+            [one] => self.rows(&sql, params![one, limit, skip], PointRow::read)?,
+            _ => self.rows(&sql, params![run, limit, skip, key], PointRow::read)?,
+        };
+        Ok(points.into_iter().map(|PointRow(point)| point).collect())
+    }
+}
