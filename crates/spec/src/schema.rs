@@ -3,6 +3,8 @@
 //! Generated from the types and then taught the two shorthands that the types do not show. A
 //! test holds it to the keys that the reader knows; `cargo xtask schema` writes it to disk.
 
+use std::collections::BTreeSet;
+
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
@@ -25,6 +27,12 @@ pub fn schema() -> Value {
 
 /// Of what an override spells out, nothing is required: it is laid over the service.
 fn partial(definitions: &mut serde_json::Map<String, Value>) {
+    let is_section = |(_, definition): &(&String, &Value)| definition.get("properties").is_some();
+    let sections: BTreeSet<String> = definitions
+        .iter()
+        .filter(is_section)
+        .map(|(name, _)| name.clone())
+        .collect();
     let mut waiting = vec!["Service".to_owned()];
     let mut done: Vec<String> = Vec::new();
     while let Some(name) = waiting.pop() {
@@ -38,7 +46,7 @@ fn partial(definitions: &mut serde_json::Map<String, Value>) {
         if let Some(fields) = definition.as_object_mut() {
             fields.remove("required");
         }
-        rename(&mut definition, &mut waiting);
+        rename(&mut definition, &sections, &mut waiting);
         definitions.insert(format!("{name}Override"), definition);
         done.push(name);
     }
@@ -51,8 +59,8 @@ fn partial(definitions: &mut serde_json::Map<String, Value>) {
     }
 }
 
-/// Points every reference of a definition at the version without requirements.
-fn rename(value: &mut Value, waiting: &mut Vec<String>) {
+/// Points every reference to a section at the version without requirements.
+fn rename(value: &mut Value, sections: &BTreeSet<String>, waiting: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (key, inner) in fields {
@@ -60,15 +68,17 @@ fn rename(value: &mut Value, waiting: &mut Vec<String>) {
                     .as_str()
                     .and_then(|target| target.strip_prefix("#/$defs/"))
                 {
-                    Some(name) if key == "$ref" => {
+                    Some(name) if key == "$ref" && sections.contains(name) => {
                         waiting.push(name.to_owned());
                         *inner = json!(format!("#/$defs/{name}Override"));
                     }
-                    _ => rename(inner, waiting),
+                    _ => rename(inner, sections, waiting),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, waiting)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| rename(item, sections, waiting)),
         _ => {}
     }
 }
