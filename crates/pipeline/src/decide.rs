@@ -1,0 +1,207 @@
+//! What to do next with the steps of a run: a pure function of what is known.
+//!
+//! The executor gathers steps, unit states and the time, asks here, and carries the moves out. Deciding twice on the
+//! same values gives the same moves, which is what makes a restart harmless.
+
+use crate::graph::Node;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use store::{Step, StepState};
+
+/// Machine failures of one attempt that are forgiven; more mean that the step brings the machine down.
+pub const INFRASTRUCTURE_ATTEMPTS: u32 = 5;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// All that it waits for is done: look for a kept result, else queue it.
+    Ready(String),
+    /// Try to start it.
+    Launch(String),
+    /// Something it needs did not succeed.
+    Skip {
+        /// The step.
+        key: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step succeeded.
+    Succeeded,
+    /// This step failed first.
+    Failed {
+        /// The step.
+        key: String,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// The moves that are due.
+pub fn moves(nodes: &[Node], steps: &BTreeMap<String, Step>, now: Timestamp) -> Vec<Move> {
+    let failed = first_failed(nodes, steps);
+    let mut moves = Vec::new();
+    for node in nodes {
+        let Some(step) = steps.get(&node.key) else {
+            continue;
+        };
+        match step.state {
+            StepState::Waiting | StepState::Queued if failed.is_some() => {
+                let why = format!("step `{}` failed", failed.unwrap_or_default());
+                moves.push(Move::Skip {
+                    key: node.key.clone(),
+                    why,
+                });
+            }
+            StepState::Waiting if after_done(node, steps) => {
+                moves.push(Move::Ready(node.key.clone()))
+            }
+            StepState::Queued if step.not_before.is_none_or(|at| at <= now) => {
+                moves.push(Move::Launch(node.key.clone()))
+            }
+            _ => {}
+        }
+    }
+    moves
+}
+
+/// When something becomes due by itself: the earliest end of a back-off.
+pub fn wake_at(steps: &BTreeMap<String, Step>) -> Option<Timestamp> {
+    steps
+        .values()
+        .filter(|step| step.state == StepState::Queued)
+        .filter_map(|step| step.not_before)
+        .min()
+}
+
+/// How the run ends, once no step can move any more.
+pub fn outcome(nodes: &[Node], steps: &BTreeMap<String, Step>) -> Option<Outcome> {
+    if !nodes.iter().all(|node| {
+        steps
+            .get(&node.key)
+            .is_some_and(|step| step.state.is_final())
+    }) {
+        return None;
+    }
+    match first_failed(nodes, steps) {
+        Some(key) => Some(Outcome::Failed {
+            key: key.to_owned(),
+            why: steps[key].reason.clone(),
+        }),
+        None => Some(Outcome::Succeeded),
+    }
+}
+
+fn after_done(node: &Node, steps: &BTreeMap<String, Step>) -> bool {
+    node.after.iter().all(|key| {
+        steps
+            .get(key)
+            .is_some_and(|step| step.state == StepState::Succeeded)
+    })
+}
+
+fn first_failed<'a>(nodes: &'a [Node], steps: &BTreeMap<String, Step>) -> Option<&'a str> {
+    let failed = |node: &&Node| {
+        steps
+            .get(&node.key)
+            .is_some_and(|step| step.state == StepState::Failed)
+    };
+    nodes.iter().find(failed).map(|node| node.key.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{self, tests::train};
+
+    fn step(key: &str, state: StepState) -> Step {
+        Step {
+            run_id: "r".into(),
+            key: key.into(),
+            position: 0,
+            state,
+            attempt: 0,
+            infra_attempts: 0,
+            unit_id: None,
+            cache_key: None,
+            mlflow_run_id: None,
+            outputs: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            cached_from: None,
+            not_before: None,
+            started_at: None,
+            ended_at: None,
+            reason: String::new(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// States in the order of the pipeline's nodes, by first letter: w, q, r, s, f.
+    fn check(states: &str, expect: &str) {
+        let nodes = graph::build(&train(), false);
+        let steps: BTreeMap<String, Step> = nodes
+            .iter()
+            .zip(states.chars())
+            .map(|(node, letter)| {
+                let state = match letter {
+                    'w' => StepState::Waiting,
+                    'q' => StepState::Queued,
+                    'r' => StepState::Running,
+                    's' => StepState::Succeeded,
+                    'k' => StepState::Skipped,
+                    _ => StepState::Failed,
+                };
+                (node.key.clone(), step(&node.key, state))
+            })
+            .collect();
+        let shown: Vec<String> = moves(&nodes, &steps, at(0))
+            .iter()
+            .map(|m| match m {
+                Move::Ready(key) => format!("ready {key}"),
+                Move::Launch(key) => format!("launch {key}"),
+                Move::Skip { key, .. } => format!("skip {key}"),
+            })
+            .chain(
+                outcome(&nodes, &steps)
+                    .map(|o| format!("{o:?}").split(' ').next().unwrap().to_owned()),
+            )
+            .collect();
+        assert_eq!(shown.join(", "), expect, "{states}");
+    }
+
+    #[test]
+    fn table() {
+        check("wwwww", "ready split");
+        check("qwwww", "launch split");
+        check("rwwww", "");
+        check("swwww", "ready fit[depth=4], ready fit[depth=6]");
+        check("srqww", "launch fit[depth=6]");
+        check("ssrww", "");
+        check("ssssw", "ready report");
+        check("sssss", "Succeeded");
+        check("sfrww", "skip evaluate, skip report");
+        check("sfskk", "Failed");
+        check("sfqkk", "skip fit[depth=6]");
+    }
+
+    #[test]
+    fn back_off_is_waited_for() {
+        let nodes = graph::build(&train(), false);
+        let mut waiting = step("split", StepState::Queued);
+        waiting.not_before = Some(at(10));
+        let steps = BTreeMap::from([("split".to_owned(), waiting)]);
+        assert_eq!(moves(&nodes, &steps, at(9)), []);
+        assert_eq!(wake_at(&steps), Some(at(10)));
+        assert_eq!(
+            moves(&nodes, &steps, at(10)),
+            [Move::Launch("split".into())]
+        );
+    }
+}

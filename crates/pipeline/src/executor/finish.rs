@@ -1,0 +1,235 @@
+//! The end of a run: the gate is asked, a version registered, and the run marked, in one transaction.
+
+use super::{Executor, Fault, advance::View};
+use crate::{
+    decide::Outcome,
+    gate::{self, Answer},
+    graph,
+    tree::{self, Held},
+};
+use inference::onnx;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use store::{
+    Digest, Events as _, GateState, ModelVersion, Models as _, NewEvent, Priority, RegisteredModel,
+    Run, RunState, Runs as _, StepState, Tracking as _, TrackingRead as _,
+};
+
+/// A larger file than this is not described (it would be read into memory); it must be an external-data model.
+const MODEL_LIMIT: u64 = 2 << 30;
+
+impl Executor {
+    /// Ends a run whose steps are all done.
+    pub(super) async fn finish(&self, view: View, outcome: Outcome) -> Result<(), Fault> {
+        if let Outcome::Failed { key, why } = outcome {
+            return self
+                .end(
+                    view.run,
+                    RunState::Failed,
+                    format!("step `{key}` failed: {why}"),
+                    None,
+                )
+                .await;
+        }
+        if view.work.pipeline.register.is_none() {
+            return self
+                .end(
+                    view.run,
+                    RunState::Succeeded,
+                    "every step succeeded".to_owned(),
+                    None,
+                )
+                .await;
+        }
+        match self.version(&view).await? {
+            Ok(version) => {
+                self.end(view.run, RunState::Succeeded, String::new(), Some(version))
+                    .await
+            }
+            Err(why) => self.end(view.run, RunState::Failed, why, None).await,
+        }
+    }
+
+    /// The version to register; the inner error is the user's to mend.
+    async fn version(&self, view: &View) -> Result<Result<ModelVersion, String>, Fault> {
+        let pipeline = &view.work.pipeline;
+        let Some(register) = &pipeline.register else {
+            return Ok(Err("nothing to register".to_owned()));
+        };
+        let figures = gate::figures(pipeline, &view.metrics());
+        let (state, answer) = match gate::ask(pipeline, &figures) {
+            Ok(Answer::Passed(outcome)) => (GateState::Passed, json!(outcome)),
+            Ok(Answer::NeedsApproval(outcome)) => (GateState::NeedsApproval, json!(outcome)),
+            Ok(Answer::NoGate) => (GateState::None, Json::Null),
+            Ok(Answer::Rejected { why, .. }) => return Ok(Err(format!("the gate says no: {why}"))),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let output =
+            graph::selected(pipeline, &register.from.step, &view.metrics()).and_then(|key| {
+                view.steps
+                    .get(&key)?
+                    .outputs
+                    .get(&register.from.output)
+                    .cloned()
+                    .map(|digest| (key, digest))
+            });
+        let Some((key, output)) = output else {
+            return Ok(Err(format!("`{}` was not written", register.from)));
+        };
+        let (artifact, signature) = match self.model(&output).await? {
+            Ok(model) => model,
+            Err(why) => return Ok(Err(format!("`{}` {why}", register.from))),
+        };
+        let now = (self.parts.now)();
+        let champion = view.work.champion.as_ref().map(|champion| champion.version);
+        let source = view.steps[&key].mlflow_run_id.clone();
+        Ok(Ok(ModelVersion {
+            project: view.run.project.clone(),
+            model: register.model.clone(),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+            description: String::new(),
+            user_id: "mainspan".to_owned(),
+            source: source
+                .as_ref()
+                .map(|id| format!("runs:/{id}/model"))
+                .unwrap_or_default(),
+            mlflow_run_id: source,
+            mlflow_model_id: None,
+            run_id: Some(view.run.id.clone()),
+            artifact: Some(artifact),
+            lineage: lineage(view, &figures, &output),
+            gate: json!({ "expression": register.gate, "outcome": answer, "figures": figures, "champion": champion }),
+            signature,
+            gate_state: state,
+            stage: "None".to_owned(),
+            status: "READY".to_owned(),
+            status_message: String::new(),
+            tags: BTreeMap::new(),
+        }))
+    }
+
+    /// The ONNX file of an output and its inputs and outputs.
+    async fn model(&self, output: &Digest) -> Result<Result<(Digest, Json), String>, Fault> {
+        let artifact = match tree::open(output, &self.parts.blobs).await? {
+            Held::File => output.clone(),
+            Held::Tree(files) => {
+                let onnx: Vec<_> = files
+                    .files()
+                    .iter()
+                    .filter(|file| file.path.ends_with(".onnx"))
+                    .collect();
+                match onnx.as_slice() {
+                    [one] => one.digest.clone(),
+                    [] => return Ok(Err("holds no .onnx file: log the model with `mlflow.onnx`, or write the ONNX file itself".to_owned())),
+                    _ => return Ok(Err("holds several .onnx files: name one of them".to_owned())),
+                }
+            }
+        };
+        if tree::size(&artifact, &self.parts.blobs).await? > MODEL_LIMIT {
+            return Ok(Err("is larger than 2 GiB, which no ONNX file is".to_owned()));
+        }
+        let bytes = self.parts.blobs.get(&artifact).await?;
+        let described = onnx::describe(&bytes).and_then(|summary| summary.description());
+        Ok(match described {
+            Ok(description) => Ok((artifact, serde_json::to_value(description)?)),
+            Err(error) => Err(format!("is not a model that can be served: {error}")),
+        })
+    }
+
+    /// Marks a run as over, registers its version if it has one, and ends its MLflow run.
+    pub(super) async fn end(
+        &self,
+        run: Run,
+        state: RunState,
+        why: String,
+        version: Option<ModelVersion>,
+    ) -> Result<(), Fault> {
+        let now = (self.parts.now)();
+        let status = match state {
+            RunState::Succeeded => "FINISHED",
+            RunState::Cancelled => "KILLED",
+            _ => "FAILED",
+        };
+        self.parts
+            .store
+            .write(Priority::Normal, move |tx| {
+                let mut run = run.clone();
+                run.state = state;
+                run.reason.clone_from(&why);
+                run.ended_at = Some(now);
+                let event = |kind: String, subject: String, reason: &str, after: Json| NewEvent {
+                    project: Some(run.project.clone()),
+                    at: now,
+                    actor: "pipeline".to_owned(),
+                    kind,
+                    subject,
+                    reason: reason.to_owned(),
+                    before: None,
+                    after: Some(after),
+                };
+                let mut registered = None;
+                if let Some(version) = &version {
+                    if tx.model(&version.project, &version.model)?.is_none() {
+                        tx.create_model(&RegisteredModel {
+                            project: version.project.clone(),
+                            name: version.model.clone(),
+                            created_at: now,
+                            updated_at: now,
+                            description: String::new(),
+                            tags: BTreeMap::new(),
+                        })?;
+                    }
+                    let number = tx.create_version(version)?;
+                    registered = Some(number);
+                    let subject = format!("model/{}/{number}", version.model);
+                    let after = json!({ "gate": version.gate_state, "run": run.id, "commit": run.commit, "artifact": version.artifact });
+                    tx.append_event(&event("version.registered".to_owned(), subject, "its gate was asked", after))?;
+                }
+                let said = match registered {
+                    Some(number) => format!("registered version {number}"),
+                    None => why.clone(),
+                };
+                run.reason.clone_from(&said);
+                tx.update_run(&run)?;
+                if let Some(mut tracked) = match &run.mlflow_run_id {
+                    Some(id) => tx.tracked_run(id)?,
+                    None => None,
+                } {
+                    tracked.status = status.to_owned();
+                    tracked.end_time = Some(now);
+                    tx.update_tracked_run(&tracked)?;
+                }
+                let kind = format!("run.{}", run.state);
+                tx.append_event(&event(kind, format!("run/{}", run.id), &said, json!({ "pipeline": run.pipeline, "version": registered })))?;
+                Ok(())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn lineage(view: &View, figures: &gate::Figures, output: &Digest) -> Json {
+    let steps: BTreeMap<&String, Json> = view
+        .steps
+        .values()
+        .filter(|step| step.state == StepState::Succeeded)
+        .map(|step| (&step.key, json!({ "mlflow_run": step.mlflow_run_id, "cached_from": step.cached_from, "metrics": step.metrics, "outputs": step.outputs })))
+        .collect();
+    json!({
+        "commit": view.run.commit,
+        "dirty": view.run.dirty,
+        "snapshot": view.run.snapshot,
+        "run": view.run.id,
+        "pipeline": view.run.pipeline,
+        "trigger": view.run.trigger,
+        "datasets": view.run.datasets,
+        "lock": view.run.lock,
+        "toolchain": view.work.toolchain.as_ref().map(|(digest, _)| digest),
+        "params": view.run.params,
+        "metrics": figures,
+        "steps": steps,
+        "output": output,
+    })
+}
