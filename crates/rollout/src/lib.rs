@@ -1,6 +1,14 @@
-//! Changing what serves: verdicts on roll-outs, and the time that a verdict needs.
+//! Changing what serves: verdicts on roll-outs, the reconciler that carries them out, and what people may do.
 //!
-//! Decisions are pure functions of evidence and policy; they read no clock, no store and no gateway. `server` wires
-//! the reconcilers that gather the evidence and carry the verdicts out.
+//! Decisions are pure functions of evidence and policy ([`judge`]); they read no clock, no store and no gateway.
+//! [`Reconciler`] gathers the evidence and acts; [`manual`] holds promote, roll-back, pause and resume; [`record`] is
+//! the only code that writes which version a deployment has.
 
 pub mod judge;
+pub mod manual;
+pub mod reconcile;
+pub mod record;
+pub mod traffic;
+
+pub use reconcile::{Parts, Reconciler};
+pub use traffic::Traffic;

@@ -1,0 +1,151 @@
+//! What a person can do to what serves: promote, roll back, pause, resume. Each is one urgent transaction.
+//!
+//! Going back to the previous version while it is warm changes the deployment at once; everything else becomes a
+//! roll-out that the reconciler carries out.
+
+use crate::record;
+use jiff::Timestamp;
+use serde_json::json;
+use store::{
+    Deployment, Deployments as _, Error, GateState, Models as _, Result, Rollout, RolloutFilter, RolloutKind, RolloutState, Rollouts as _, Tx,
+};
+
+/// Who asks for what, where.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Project.
+    pub project: String,
+    /// Environment.
+    pub environment: String,
+    /// Service.
+    pub service: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Whether this is the project's last environment.
+    pub last_environment: bool,
+    /// Id for the roll-out that this makes.
+    pub id: String,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Starts a roll-out to a version, through the stages unless `at_once`.
+///
+/// # Errors
+/// When there is no such service or version, the version did not pass its gate and no reason is given, or another
+/// roll-out is going on.
+pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Result<Rollout> {
+    let deployment = place(tx, wish)?;
+    let row = tx.version(&wish.project, &deployment.model, version)?.ok_or_else(|| Error::missing("version", version.to_string()))?;
+    if row.artifact.is_none() {
+        return Err(Error::Conflict(format!("version {version} has no model that can be served")));
+    }
+    if row.gate_state != GateState::Passed && wish.reason.trim().is_empty() {
+        return Err(Error::Conflict(format!("version {version} passed no gate ({}): say why it should serve with --reason", row.gate_state)));
+    }
+    if deployment.version == Some(version) {
+        return Err(Error::Conflict(format!("version {version} serves in {} already", wish.environment)));
+    }
+    if let Some(active) = active(tx, wish)? {
+        return Err(Error::Conflict(format!("a roll-out to version {} is going on: wait for it, or end it with `mainspan rollback {}`", active.to, wish.service)));
+    }
+    begin(tx, wish, &deployment, version, RolloutKind::ManualPromote, at_once)
+}
+
+/// Takes traffic back: ends an active roll-out, or else goes to the version before (or to `to`).
+///
+/// # Errors
+/// When there is nothing to go back to.
+pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollout> {
+    let deployment = place(tx, wish)?;
+    if let Some(mut active) = active(tx, wish)? {
+        let reason = sentence(&format!("taken back by {}", wish.by), &wish.reason);
+        record::end(tx, &mut active, RolloutState::RolledBack, &reason, wish.now)?;
+        if to.is_none() {
+            return Ok(active);
+        }
+    }
+    let target = to.or(deployment.previous).ok_or_else(|| {
+        Error::Conflict(format!("{} has no previous version in {}: name one with --to", wish.service, wish.environment))
+    })?;
+    if deployment.version == Some(target) {
+        return Err(Error::Conflict(format!("version {target} serves in {} already", wish.environment)));
+    }
+    if tx.version(&wish.project, &deployment.model, target)?.is_none() {
+        return Err(Error::missing("version", target.to_string()));
+    }
+    let mut rollout = begin(tx, wish, &deployment, target, RolloutKind::ManualRollback, true)?;
+    let warm = deployment.previous == Some(target) && deployment.keep_previous_until.is_some_and(|until| until > wish.now);
+    if warm {
+        let reason = rollout.reason.clone();
+        record::promote(tx, &mut rollout, &reason, wish.last_environment, wish.now)?;
+    }
+    Ok(rollout)
+}
+
+/// Holds a roll-out at its stage, or lets it go on.
+///
+/// # Errors
+/// When there is no active roll-out.
+pub fn pause(tx: &mut Tx<'_>, wish: &Wish, paused: bool) -> Result<Rollout> {
+    place(tx, wish)?;
+    let mut rollout = active(tx, wish)?.ok_or_else(|| Error::Conflict(format!("no roll-out of {} is going on in {}", wish.service, wish.environment)))?;
+    let before = rollout.state;
+    match (before, paused) {
+        (RolloutState::Running, true) => rollout.state = RolloutState::Paused,
+        (RolloutState::Paused, false) => rollout.state = RolloutState::Running,
+        _ => return Err(Error::Conflict(format!("the roll-out is {before}"))),
+    }
+    rollout.reason = sentence(&format!("{} by {}", if paused { "paused" } else { "resumed" }, wish.by), &wish.reason);
+    record::step(tx, &rollout, before, wish.now)?;
+    Ok(rollout)
+}
+
+fn begin(tx: &mut Tx<'_>, wish: &Wish, deployment: &Deployment, to: u32, kind: RolloutKind, at_once: bool) -> Result<Rollout> {
+    let verb = if kind == RolloutKind::ManualRollback { "rolled back" } else { "promoted" };
+    let rollout = Rollout {
+        id: wish.id.clone(),
+        project: wish.project.clone(),
+        environment: wish.environment.clone(),
+        service: wish.service.clone(),
+        model: deployment.model.clone(),
+        from: deployment.version,
+        to,
+        kind,
+        state: RolloutState::Pending,
+        stage: -1,
+        stage_started_at: None,
+        created_at: wish.now,
+        ended_at: None,
+        by: wish.by.clone(),
+        reason: sentence(&format!("{verb} by {}", wish.by), &wish.reason),
+        policy: json!({ "at_once": at_once }),
+        baseline: json!({}),
+        evidence: json!({}),
+    };
+    tx.insert_rollout(&rollout)?;
+    Ok(rollout)
+}
+
+fn place(tx: &mut Tx<'_>, wish: &Wish) -> Result<Deployment> {
+    tx.deployment(&wish.project, &wish.environment, &wish.service)?
+        .ok_or_else(|| Error::missing("service", format!("{} in {}", wish.service, wish.environment)))
+}
+
+fn active(tx: &mut Tx<'_>, wish: &Wish) -> Result<Option<Rollout>> {
+    let filter = RolloutFilter {
+        project: Some(wish.project.clone()),
+        environment: Some(wish.environment.clone()),
+        service: Some(wish.service.clone()),
+        active: true,
+        limit: 1,
+    };
+    Ok(tx.rollouts(&filter)?.into_iter().next())
+}
+
+fn sentence(what: &str, why: &str) -> String {
+    let why = why.trim();
+    if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") }
+}

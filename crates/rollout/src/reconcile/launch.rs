@@ -1,0 +1,124 @@
+//! Starting and stopping replica units.
+
+use super::{
+    Fault, Reconciler,
+    replicas::{self, Move, Place},
+    situation::Situation,
+    table,
+};
+use crate::traffic::Traffic;
+use jiff::Timestamp;
+use platform::{Input, LogLimits, Staging, UNIT_DIR, UnitSpec};
+use spec::Service;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use store::{Digest, Models as _};
+
+/// Name of a replica's socket in its folder.
+const SOCKET: &str = "engine.sock";
+
+impl<T: Traffic> Reconciler<T> {
+    /// Starts the replicas that are missing.
+    pub(super) async fn replicas(&self, situation: &Situation, now: Timestamp) -> Result<(), Fault> {
+        let wanted = self.wanted(situation, now);
+        let units = self.parts.platform.list().await?;
+        for due in replicas::moves(&wanted, &units, now.as_second()) {
+            if let Move::Start { place, replica, restart } = due {
+                self.start(situation, &place, replica, restart).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops what nothing needs; called after the gateway has let go of it.
+    pub(super) async fn stop_unneeded(&self, situation: &Situation, now: Timestamp) -> Result<(), Fault> {
+        let wanted = self.wanted(situation, now);
+        let units = self.parts.platform.list().await?;
+        for due in replicas::moves(&wanted, &units, now.as_second()) {
+            match due {
+                Move::Stop(unit) => self.parts.platform.stop(&unit, None).await?,
+                Move::Remove(unit) => self.parts.platform.remove(&unit).await?,
+                Move::Start { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&self, situation: &Situation, place: &Place, replica: u32, restart: u32) -> Result<(), Fault> {
+        let library = match (self.parts.library)() {
+            Ok(library) => library,
+            Err(why) => {
+                tracing::warn!(why, "a replica cannot start yet");
+                return Ok(());
+            }
+        };
+        let Some(deployment) = situation.deployments().find(|d| table::place(d, place.version) == *place) else { return Ok(()) };
+        let (project, model, version) = (deployment.project.clone(), deployment.model.clone(), place.version);
+        let row = self.parts.store.read(move |tx| tx.version(&project, &model, version)).await?;
+        let Some(artifact) = row.and_then(|row| row.artifact) else {
+            tracing::error!(version, "a version that should serve has no model");
+            return Ok(());
+        };
+        let Some(service) = table::service_of(deployment) else { return Ok(()) };
+        let file = self.on_disk(&artifact).await?;
+        let unit = unit(place, replica, restart, &service, file, &self.parts.engine, &library);
+        match self.parts.platform.start(unit).await {
+            Ok(_) => Ok(()),
+            Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => {
+                tracing::warn!(what, version, "a replica waits for room");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn on_disk(&self, digest: &Digest) -> Result<PathBuf, Fault> {
+        if let Some(path) = self.parts.blobs.path_of(digest) {
+            return Ok(path);
+        }
+        let path = self.parts.cache.join(digest.hex());
+        if !path.exists() {
+            self.parts.blobs.fetch(digest, &path).await?;
+        }
+        Ok(path)
+    }
+}
+
+fn unit(place: &Place, replica: u32, restart: u32, service: &Service, model: PathBuf, engine: &[String], library: &std::path::Path) -> UnitSpec {
+    let mut argv = engine.to_vec();
+    argv.extend(["--model", &format!("{UNIT_DIR}/model.onnx"), "--socket", &format!("{UNIT_DIR}/{SOCKET}"), "--library"].map(str::to_owned));
+    argv.push(library.display().to_string());
+    let mut unit = UnitSpec::new(id(place, replica, restart), &place.project, argv);
+    unit.labels = labels(place, replica, restart);
+    unit.env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned()), ("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+    unit.inputs = vec![Input { name: "model".to_owned(), source: model, target: PathBuf::from("model.onnx"), staging: Staging::Link }];
+    unit.endpoint = Some(PathBuf::from(SOCKET));
+    unit.limits.cpu = Some(service.resources.cpu.get());
+    unit.limits.cpu_enforced = false;
+    unit.limits.memory = Some(service.resources.memory.bytes());
+    unit.limits.gpu = service.resources.gpu;
+    unit.limits.pids = Some(512);
+    unit.log = LogLimits { max_bytes: 4 << 20, keep: 1 };
+    unit.grace = Duration::from_secs(10);
+    unit
+}
+
+/// Short, because a Unix socket's path may have 107 bytes; the labels say the rest.
+fn id(place: &Place, replica: u32, restart: u32) -> String {
+    let whole = Digest::of(format!("{}/{}/{}", place.project, place.environment, place.service).as_bytes());
+    let short = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>();
+    format!("{}-{}-{}-v{}-{replica}-{restart}", short(&place.service), short(&place.environment), &whole.hex()[..6], place.version)
+}
+
+fn labels(place: &Place, replica: u32, restart: u32) -> BTreeMap<String, String> {
+    let [project, environment, service, version, number, again] = replicas::LABELS;
+    let pairs = [
+        ("kind", "replica".to_owned()),
+        (project, place.project.clone()),
+        (environment, place.environment.clone()),
+        (service, place.service.clone()),
+        (version, place.version.to_string()),
+        (number, replica.to_string()),
+        (again, restart.to_string()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,210 @@
+//! The roll-out reconciler: replicas, routing table and roll-outs follow what the store says should serve.
+//!
+//! It takes no input. Each pass reads one consistent situation, begins what is due, takes active roll-outs on, starts
+//! and stops replicas, and pushes the routing table when it differs. It wakes on commits, on changed units and, while
+//! a roll-out is judged, several times a second. The gateway may be away: then nothing moves and nothing is lost.
+
+mod drive;
+mod launch;
+mod next;
+mod policy;
+mod replicas;
+mod situation;
+mod table;
+
+pub use policy::{Fixed, History, fix};
+pub use replicas::Place;
+
+use crate::traffic::Traffic;
+use gateway::RoutingTable;
+use jiff::Timestamp;
+use platform::Platform;
+use serde_json::json;
+use situation::{Situation, arms};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use store::{Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _, Store};
+use tokio_util::sync::CancellationToken;
+
+/// What the reconciler is made of.
+#[derive(Clone)]
+pub struct Parts<T> {
+    /// Records.
+    pub store: Store,
+    /// Models.
+    pub blobs: Blobs,
+    /// Where replicas run.
+    pub platform: Arc<dyn Platform>,
+    /// The gateway.
+    pub traffic: T,
+    /// The engine's command, to which model and socket are added.
+    pub engine: Vec<String>,
+    /// Where the model runtime's library is, once it is there; the error says why it is not.
+    pub library: Arc<dyn Fn() -> Result<PathBuf, String> + Send + Sync>,
+    /// Copies of blobs that live elsewhere.
+    pub cache: PathBuf,
+    /// The environment whose services answer under their bare name.
+    pub default_environment: String,
+    /// The time.
+    pub now: fn() -> Timestamp,
+}
+
+/// Keeps what serves in line with the store.
+#[derive(Clone)]
+pub struct Reconciler<T> {
+    parts: Parts<T>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("the store failed")]
+    Store(#[from] store::Error),
+    #[error("the platform failed")]
+    Platform(#[from] platform::Error),
+    #[error("the gateway failed")]
+    Gateway(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("a record was written by another version")]
+    Json(#[from] serde_json::Error),
+}
+
+const IDLE: Duration = Duration::from_secs(2);
+const JUDGING: Duration = Duration::from_millis(200);
+const STARTING: Duration = Duration::from_millis(20);
+
+impl<T: Traffic> Reconciler<T> {
+    /// A reconciler of these parts; it does nothing before [`Reconciler::run`].
+    pub fn new(parts: Parts<T>) -> Self {
+        Reconciler { parts }
+    }
+
+    /// Works until told to stop; replicas and gateway go on without it.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut commits = self.parts.store.subscribe();
+        let mut units = self.parts.platform.changed();
+        let mut away = false;
+        while !shutdown.is_cancelled() {
+            commits.borrow_and_update();
+            units.borrow_and_update();
+            let wait = match self.pass().await {
+                Ok(wait) => {
+                    away = false;
+                    wait
+                }
+                Err(fault) => {
+                    if !away {
+                        tracing::warn!(error = &fault as &dyn std::error::Error, "roll-outs are held up");
+                    }
+                    away = true;
+                    JUDGING
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                _ = commits.changed() => {}
+                _ = units.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// One pass; answers how long it may take until the next.
+    async fn pass(&self) -> Result<Duration, Fault> {
+        let now = (self.parts.now)();
+        let mut situation = self.situation().await?;
+        if self.begin_due(&situation, now).await? {
+            situation = self.situation().await?;
+        }
+        // Going back must not wait for anything else: what serves is routed first.
+        self.route(&situation, now).await?;
+        let busy = situation.active().next().is_some();
+        if busy {
+            let health = self.parts.traffic.health().await.ok();
+            let counted = self.parts.traffic.evidence().await.ok();
+            self.drive(&situation, health.as_ref(), counted.as_ref(), now).await?;
+            situation = self.situation().await?;
+        }
+        self.replicas(&situation, now).await?;
+        self.route(&situation, now).await?;
+        self.stop_unneeded(&situation, now).await?;
+        let starting = situation.active().any(|rollout| matches!(rollout.state, RolloutState::Pending | RolloutState::Starting));
+        Ok(match (starting, busy) {
+            (true, _) => STARTING,
+            (_, true) => JUDGING,
+            _ => IDLE,
+        })
+    }
+
+    async fn situation(&self) -> Result<Situation, Fault> {
+        Ok(self.parts.store.read(Situation::read).await?)
+    }
+
+    /// Records roll-outs that are due; answers whether there were any.
+    async fn begin_due(&self, situation: &Situation, now: Timestamp) -> Result<bool, Fault> {
+        let due = next::due(situation);
+        for due in &due {
+            let rollout = Rollout {
+                id: uuid::Uuid::now_v7().to_string(),
+                project: due.project.clone(),
+                environment: due.environment.clone(),
+                service: due.service.clone(),
+                model: due.model.clone(),
+                from: due.from,
+                to: due.to,
+                kind: RolloutKind::Automatic,
+                state: RolloutState::Pending,
+                stage: -1,
+                stage_started_at: None,
+                created_at: now,
+                ended_at: None,
+                by: "rollout".to_owned(),
+                reason: due.reason.clone(),
+                policy: json!({}),
+                baseline: json!({}),
+                evidence: json!({}),
+            };
+            let event = NewEvent {
+                project: Some(due.project.clone()),
+                at: now,
+                actor: "rollout".to_owned(),
+                kind: "rollout.begun".to_owned(),
+                subject: format!("service/{}@{}", due.service, due.environment),
+                reason: due.reason.clone(),
+                before: None,
+                after: Some(json!({ "rollout": rollout.id, "version": due.to, "from": due.from })),
+            };
+            self.parts
+                .store
+                .write(Priority::Normal, move |tx| {
+                    tx.insert_rollout(&rollout)?;
+                    tx.append_event(&event)
+                })
+                .await?;
+        }
+        Ok(!due.is_empty())
+    }
+
+    /// Pushes the routing table when it differs from the one served.
+    async fn route(&self, situation: &Situation, now: Timestamp) -> Result<(), Fault> {
+        let fault = |error: T::Error| Fault::Gateway(Box::new(error));
+        let served = self.parts.traffic.table().await.map_err(fault)?;
+        let units = self.parts.platform.list().await?;
+        let wanted = table::table(situation, &units, &self.parts.default_environment, served.generation, now);
+        if wanted == served {
+            return Ok(());
+        }
+        let wanted = RoutingTable { generation: served.generation + 1, ..wanted };
+        self.parts.traffic.push(&wanted).await.map_err(fault)
+    }
+
+    /// How many replicas each version needs.
+    fn wanted(&self, situation: &Situation, now: Timestamp) -> BTreeMap<Place, u32> {
+        let mut wanted = BTreeMap::new();
+        for deployment in situation.deployments() {
+            let rollout = situation.rollout_of(deployment).filter(|rollout| rollout.state != RolloutState::Pending);
+            let count = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
+            for (version, _) in arms(deployment, rollout, 0.0, now) {
+                wanted.insert(table::place(deployment, version), count);
+            }
+        }
+        wanted
+    }
+}

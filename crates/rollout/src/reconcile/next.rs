@@ -1,0 +1,140 @@
+//! Which roll-outs should begin: a pure function of the situation.
+//!
+//! A version that passed its gate goes to the first environment, and from each environment where it serves to the
+//! next. A version is rolled out to a place once: after a roll-back, by a judge or a person, it does not come again
+//! by itself.
+
+use super::situation::{ProjectView, Situation};
+use store::{Deployment, ModelVersion};
+
+/// A roll-out to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Project.
+    pub project: String,
+    /// Environment.
+    pub environment: String,
+    /// Service.
+    pub service: String,
+    /// Model.
+    pub model: String,
+    /// The version that serves there.
+    pub from: Option<u32>,
+    /// The version to roll out.
+    pub to: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// The roll-outs that should begin.
+pub fn due(situation: &Situation) -> Vec<Due> {
+    situation.projects.iter().flat_map(|project| project.deployments.iter().filter_map(|d| of_deployment(project, d))).collect()
+}
+
+fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> {
+    let version = project.passed.get(&deployment.model)?;
+    let place = project.environments.iter().position(|name| *name == deployment.environment)?;
+    let busy = here(project, deployment).any(|rollout| !rollout.state.is_final());
+    let tried = here(project, deployment).any(|rollout| rollout.to == version.version);
+    if busy || tried || deployment.version == Some(version.version) {
+        return None;
+    }
+    let reason = if place == 0 {
+        "it passed its gate".to_owned()
+    } else {
+        let before = &project.environments[place - 1];
+        let serves = project
+            .deployments
+            .iter()
+            .any(|d| d.environment == *before && d.service == deployment.service && d.version == Some(version.version));
+        if !serves || (place + 1 == project.environments.len() && is_dirty(version)) {
+            return None;
+        }
+        format!("it serves in {before}")
+    };
+    Some(Due {
+        project: deployment.project.clone(),
+        environment: deployment.environment.clone(),
+        service: deployment.service.clone(),
+        model: deployment.model.clone(),
+        from: deployment.version,
+        to: version.version,
+        reason,
+    })
+}
+
+fn here<'a>(project: &'a ProjectView, deployment: &'a Deployment) -> impl Iterator<Item = &'a store::Rollout> {
+    project.rollouts.iter().filter(|r| r.environment == deployment.environment && r.service == deployment.service)
+}
+
+/// A tree with changes that were not committed may not reach the last environment.
+fn is_dirty(version: &ModelVersion) -> bool {
+    version.lineage["dirty"].as_bool().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::situation::tests::{deployment, rollout};
+    use super::*;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+    use store::{GateState, Rollout, RolloutState};
+
+    fn version(number: u32, dirty: bool) -> ModelVersion {
+        ModelVersion {
+            project: "flights".into(),
+            model: "delay".into(),
+            version: number,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            description: String::new(),
+            user_id: String::new(),
+            source: String::new(),
+            mlflow_run_id: None,
+            mlflow_model_id: None,
+            run_id: None,
+            artifact: None,
+            lineage: json!({ "dirty": dirty }),
+            gate: json!({}),
+            signature: json!({}),
+            gate_state: GateState::Passed,
+            stage: "None".into(),
+            status: "READY".into(),
+            status_message: String::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    fn check(staging: Option<u32>, prod: Option<u32>, newest: (u32, bool), past: Vec<Rollout>, expect: &[&str]) {
+        let place = |environment: &str, version| Deployment { environment: environment.into(), ..deployment(version, None) };
+        let project = ProjectView {
+            name: "flights".into(),
+            environments: vec!["staging".into(), "prod".into()],
+            deployments: vec![place("staging", staging), place("prod", prod)],
+            rollouts: past,
+            passed: BTreeMap::from([("delay".to_owned(), version(newest.0, newest.1))]),
+        };
+        let got: Vec<String> = due(&Situation { projects: vec![project] }).iter().map(|d| format!("{} {}", d.environment, d.to)).collect();
+        assert_eq!(got, expect);
+    }
+
+    fn past(environment: &str, to: u32, state: RolloutState) -> Rollout {
+        Rollout { environment: environment.into(), state, ..rollout(None, to) }
+    }
+
+    #[test]
+    fn from_gate_to_production() {
+        use RolloutState::*;
+        check(None, None, (1, false), vec![], &["staging 1"]);
+        check(Some(1), None, (1, false), vec![past("staging", 1, Promoted)], &["prod 1"]);
+        check(Some(1), Some(1), (1, false), vec![past("staging", 1, Promoted), past("prod", 1, Promoted)], &[]);
+        check(Some(1), Some(1), (2, false), vec![past("staging", 1, Promoted), past("prod", 1, Promoted)], &["staging 2"]);
+        check(Some(1), Some(1), (2, false), vec![past("staging", 2, Running)], &[]);
+        check(Some(1), Some(1), (2, false), vec![past("staging", 2, RolledBack)], &[]);
+        check(Some(2), Some(1), (2, false), vec![past("prod", 2, RolledBack), past("staging", 2, Promoted)], &[]);
+        check(Some(2), Some(1), (2, true), vec![past("staging", 2, Promoted)], &[]);
+        // A person went back to 1: 2 has been here and does not return by itself.
+        check(Some(2), Some(1), (2, false), vec![past("staging", 2, Promoted), past("prod", 2, Promoted)], &[]);
+    }
+}

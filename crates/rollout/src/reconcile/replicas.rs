@@ -1,0 +1,167 @@
+//! Which replica units should run: a pure comparison of what is wanted with what there is.
+
+use platform::{State, UnitStatus};
+use std::collections::BTreeMap;
+
+/// A version that needs replicas in one place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Project.
+    pub project: String,
+    /// Environment.
+    pub environment: String,
+    /// Service.
+    pub service: String,
+    /// Version.
+    pub version: u32,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Start the replica of this number for the given time (counting from 0).
+    Start {
+        /// Where.
+        place: Place,
+        /// Which of its replicas.
+        replica: u32,
+        /// How often it was started before.
+        restart: u32,
+    },
+    /// Stop a unit that nothing needs.
+    Stop(String),
+    /// Forget a unit that is over.
+    Remove(String),
+}
+
+/// Labels by which replicas are known again.
+pub const LABELS: [&str; 6] = ["project", "environment", "service", "version", "replica", "restart"];
+
+/// A replica that fails again and again is started again after 1, 2, 4 … seconds, up to this many.
+pub const LONGEST_PAUSE: i64 = 60;
+
+struct Known<'a> {
+    unit: &'a UnitStatus,
+    place: Place,
+    replica: u32,
+    restart: u32,
+}
+
+/// Compares; `now` in seconds decides about back-offs.
+pub fn moves(wanted: &BTreeMap<Place, u32>, units: &[UnitStatus], now: i64) -> Vec<Move> {
+    let known: Vec<Known<'_>> = units.iter().filter_map(read).collect();
+    let mut moves = Vec::new();
+    for (place, count) in wanted {
+        for replica in 0..*count {
+            let mine = known.iter().filter(|k| k.place == *place && k.replica == replica);
+            let newest = mine.max_by_key(|k| k.restart);
+            match newest {
+                None => moves.push(Move::Start { place: place.clone(), replica, restart: 0 }),
+                Some(last) if last.unit.state.is_over() && now >= again_at(last) => {
+                    moves.push(Move::Start { place: place.clone(), replica, restart: last.restart + 1 });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for this in &known {
+        let needed = wanted.get(&this.place).is_some_and(|count| this.replica < *count);
+        let replaced = known.iter().any(|k| k.place == this.place && k.replica == this.replica && k.restart > this.restart);
+        match (this.unit.state.is_over(), needed && !replaced) {
+            (false, false) => moves.push(Move::Stop(this.unit.id.clone())),
+            (true, false) => moves.push(Move::Remove(this.unit.id.clone())),
+            _ => {}
+        }
+    }
+    moves
+}
+
+fn read(unit: &UnitStatus) -> Option<Known<'_>> {
+    let text = |name: &str| unit.labels.get(name).cloned();
+    if text("kind")? != "replica" {
+        return None;
+    }
+    let place = Place { project: text("project")?, environment: text("environment")?, service: text("service")?, version: text("version")?.parse().ok()? };
+    Some(Known { unit, place, replica: text("replica")?.parse().ok()?, restart: text("restart")?.parse().ok()? })
+}
+
+/// The place of a replica unit.
+pub fn place_of(unit: &UnitStatus) -> Option<Place> {
+    read(unit).map(|known| known.place)
+}
+
+fn again_at(last: &Known<'_>) -> i64 {
+    let (ended, ran) = match &last.unit.state {
+        State::Exited(exit) => (exit.at.as_second(), exit.at.as_second() - exit.started.as_second()),
+        // Its supervisor was killed: not its fault, so at once.
+        _ => return i64::MIN,
+    };
+    // One that ran for a while gets its next start at once.
+    if ran > LONGEST_PAUSE || last.restart == 0 {
+        return ended;
+    }
+    ended + (1_i64 << last.restart.min(16)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use platform::{Ending, Exit, Reason};
+
+    fn place(version: u32) -> Place {
+        Place { project: "p".into(), environment: "e".into(), service: "s".into(), version }
+    }
+
+    fn unit(id: &str, version: u32, restart: u32, state: State) -> UnitStatus {
+        let labels = [("kind", "replica"), ("project", "p"), ("environment", "e"), ("service", "s"), ("replica", "0")];
+        let mut labels: BTreeMap<String, String> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        labels.insert("version".into(), version.to_string());
+        labels.insert("restart".into(), restart.to_string());
+        UnitStatus { id: id.into(), project: "p".into(), labels, endpoint: None, state }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn exited(from: i64, to: i64) -> State {
+        State::Exited(Exit {
+            ending: Ending::Code(1),
+            reason: Reason::Completed,
+            message: String::new(),
+            started: at(from),
+            at: at(to),
+            cpu_micros: None,
+            memory_peak: None,
+            outputs: vec![],
+        })
+    }
+
+    fn check(wanted: &[(u32, u32)], units: &[UnitStatus], now: i64, expect: &[&str]) {
+        let wanted = wanted.iter().map(|(version, count)| (place(*version), *count)).collect();
+        let got: Vec<String> = moves(&wanted, units, now)
+            .iter()
+            .map(|m| match m {
+                Move::Start { place, replica, restart } => format!("start v{} #{replica} time {restart}", place.version),
+                Move::Stop(id) => format!("stop {id}"),
+                Move::Remove(id) => format!("remove {id}"),
+            })
+            .collect();
+        assert_eq!(got, expect);
+    }
+
+    #[test]
+    fn wanted_and_there() {
+        let running = State::Running { pid: 1, since: at(0) };
+        check(&[(1, 2)], &[], 0, &["start v1 #0 time 0", "start v1 #1 time 0"]);
+        check(&[(1, 1)], &[unit("a", 1, 0, running.clone())], 0, &[]);
+        check(&[], &[unit("a", 1, 0, running.clone())], 0, &["stop a"]);
+        check(&[(2, 1)], &[unit("a", 1, 0, exited(0, 1))], 0, &["start v2 #0 time 0", "remove a"]);
+        check(&[(1, 1)], &[unit("a", 1, 0, exited(0, 1))], 1, &["start v1 #0 time 1"]);
+        check(&[(1, 1)], &[unit("a", 1, 0, exited(0, 1)), unit("b", 1, 1, running)], 5, &["remove a"]);
+        check(&[(1, 1)], &[unit("b", 1, 3, exited(10, 11))], 18, &[]);
+        check(&[(1, 1)], &[unit("b", 1, 3, exited(10, 11))], 19, &["start v1 #0 time 4"]);
+        check(&[(1, 1)], &[unit("b", 1, 3, State::Lost { at: at(11) })], 11, &["start v1 #0 time 4"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! Changes of what serves, each one transaction with its event: the only code that writes a deployment's version.
+//!
+//! Called by the reconciler when a verdict says so and by people's promote and roll-back. Aliases named after
+//! environments, and `champion`, are set here as projections of the deployment.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use spec::Service;
+use store::{
+    Aliases as _, Deployment, Deployments as _, Error, Events as _, ModelVersion, Models as _, NewEvent, Result, Rollout, RolloutState, Rollouts as _, Tx,
+};
+
+/// Name of the alias that points at the version live in the last environment.
+pub const CHAMPION: &str = "champion";
+
+/// Makes a roll-out's version the one that serves.
+///
+/// # Errors
+/// When the deployment is gone.
+pub fn promote(tx: &mut Tx<'_>, rollout: &mut Rollout, reason: &str, last_environment: bool, now: Timestamp) -> Result<()> {
+    let deployment = deployment(tx, rollout)?;
+    let version = tx.version(&rollout.project, &rollout.model, rollout.to)?;
+    let after = Deployment {
+        previous: deployment.version.filter(|version| *version != rollout.to),
+        version: Some(rollout.to),
+        since: now,
+        rollout_id: Some(rollout.id.clone()),
+        reason: reason.to_owned(),
+        commit: version.as_ref().and_then(commit),
+        keep_previous_until: now.checked_add(keep_previous(&deployment)).ok(),
+        ..deployment.clone()
+    };
+    tx.put_deployment(&after)?;
+    tx.set_alias(&rollout.project, &rollout.model, &rollout.environment, rollout.to)?;
+    if last_environment {
+        tx.set_alias(&rollout.project, &rollout.model, CHAMPION, rollout.to)?;
+    }
+    end(tx, rollout, RolloutState::Promoted, reason, now)?;
+    tx.append_event(&NewEvent {
+        project: Some(rollout.project.clone()),
+        at: now,
+        actor: rollout.by.clone(),
+        kind: "deployment.changed".to_owned(),
+        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        reason: reason.to_owned(),
+        before: Some(json!({ "version": deployment.version })),
+        after: Some(json!({ "version": rollout.to, "commit": after.commit, "rollout": rollout.id })),
+    })?;
+    Ok(())
+}
+
+/// Ends a roll-out without its version: what served before serves alone again.
+///
+/// # Errors
+/// When the roll-out is gone.
+pub fn end(tx: &mut Tx<'_>, rollout: &mut Rollout, state: RolloutState, reason: &str, now: Timestamp) -> Result<()> {
+    let before = rollout.state;
+    rollout.state = state;
+    rollout.reason = reason.to_owned();
+    rollout.ended_at = Some(now);
+    tx.update_rollout(rollout)?;
+    event(tx, rollout, before, now)
+}
+
+/// Records a roll-out's change of state or stage.
+///
+/// # Errors
+/// When the roll-out is gone.
+pub fn step(tx: &mut Tx<'_>, rollout: &Rollout, before: RolloutState, now: Timestamp) -> Result<()> {
+    tx.update_rollout(rollout)?;
+    event(tx, rollout, before, now)
+}
+
+fn event(tx: &mut Tx<'_>, rollout: &Rollout, before: RolloutState, now: Timestamp) -> Result<()> {
+    tx.append_event(&NewEvent {
+        project: Some(rollout.project.clone()),
+        at: now,
+        actor: rollout.by.clone(),
+        kind: format!("rollout.{}", rollout.state),
+        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        reason: rollout.reason.clone(),
+        before: Some(json!({ "state": before })),
+        after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from, "stage": rollout.stage })),
+    })?;
+    Ok(())
+}
+
+/// The deployment a roll-out moves.
+///
+/// # Errors
+/// When it is gone.
+pub fn deployment(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Deployment> {
+    tx.deployment(&rollout.project, &rollout.environment, &rollout.service)?
+        .ok_or_else(|| Error::missing("service", format!("{} in {}", rollout.service, rollout.environment)))
+}
+
+fn commit(version: &ModelVersion) -> Option<String> {
+    version.lineage["commit"].as_str().map(str::to_owned)
+}
+
+fn keep_previous(deployment: &Deployment) -> SignedDuration {
+    let service: Option<Service> = serde_json::from_value(deployment.shape.clone()).ok();
+    let millis = service.map_or(3_600_000, |service| service.rollout.keep_previous.as_millis());
+    SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,19 @@
+//! What the reconciler needs of the gateway, so that tests can stand in for it.
+
+use gateway::{Evidence, Health, RoutingTable};
+use std::future::Future;
+
+/// A gateway, near or far.
+pub trait Traffic: Clone + Send + Sync + 'static {
+    /// Why it did not work; the gateway may simply be away.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Makes the table the one that is served, durably.
+    fn push(&self, table: &RoutingTable) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// The table that is served.
+    fn table(&self) -> impl Future<Output = Result<RoutingTable, Self::Error>> + Send;
+    /// Counters of every version since the state directory was made.
+    fn evidence(&self) -> impl Future<Output = Result<Evidence, Self::Error>> + Send;
+    /// Which replicas it is connected to.
+    fn health(&self) -> impl Future<Output = Result<Health, Self::Error>> + Send;
+}
