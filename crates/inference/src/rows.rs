@@ -54,9 +54,7 @@ pub enum RowsError {
         expect: usize,
     },
     /// An input that rows cannot express.
-    #[error(
-        "input `{0}` has several open dimensions, which rows cannot express; use the Open Inference Protocol"
-    )]
+    #[error("input `{0}` has a shape that rows cannot express; use the Open Inference Protocol")]
     Open(String),
     /// A length that the input's shape does not allow.
     #[error("input `{name}` has {got} values a row, but its shape is {shape:?}")]

@@ -183,7 +183,7 @@ fn what_does_not_fit_is_explained() {
     check(
         &vector(&[None, None, None]),
         r#"{"x":[]}"#,
-        "input `x` has several open dimensions",
+        "input `x` has a shape that rows cannot express",
     );
     check(
         &vector(&[Some(2), Some(1)]),
