@@ -7,9 +7,11 @@
 use super::measure::{Losses, Measure, Tally};
 use super::policy::{Judge, Policy};
 use super::share::ShareCheck;
+use inference::latency::Histogram;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stats::difference::Side;
+use std::time::Duration;
 
 /// One version's monotonic counters, as the gateway reports them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +22,23 @@ pub struct Counters {
     pub errors: u64,
     /// Those slower than the threshold, for each latency judge in the policy's order.
     pub slow: Vec<u64>,
+}
+
+impl Counters {
+    /// From the gateway's counters of one version: `requests` without the client's own mistakes.
+    pub fn of(policy: &Policy, requests: u64, errors: u64, latency: &Histogram) -> Self {
+        let thresholds = policy.judges.iter().filter_map(|judge| match judge {
+            Judge::Latency { threshold, .. } => Some(*threshold),
+            _ => None,
+        });
+        let micros = |t: Duration| u64::try_from(t.as_micros()).unwrap_or(u64::MAX);
+        let slow = thresholds.map(|t| latency.exceeding(micros(t))).collect();
+        Self {
+            requests,
+            errors,
+            slow,
+        }
+    }
 }
 
 /// One joined label.

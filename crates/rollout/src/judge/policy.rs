@@ -3,6 +3,7 @@
 //! Made once, when the roll-out starts, from the project file and the champion's history, and stored with it: a
 //! threshold that moved during the trial would void the guarantee.
 
+use inference::latency::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub enum Judge {
     Latency {
         /// The quantile that the threshold is of, in (0, 1).
         quantile: f64,
-        /// The threshold, of the champion's own history; see [`Policy::latency_threshold`].
+        /// The threshold, of the champion's own history; see [`Judge::latency_after`].
         threshold: Duration,
         /// Harm begins when the candidate's rate is above this many times the champion's, …
         tolerance: f64,
@@ -64,14 +65,13 @@ pub enum Judge {
     },
 }
 
-/// What a stage must have seen.
+/// What a stage must have seen, all of it; one is never passed before its first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AtLeast {
-    /// This many requests answered by the candidate within the stage.
-    Requests(u64),
-    /// This much time, and at least one request.
-    Duration(Duration),
+pub struct AtLeast {
+    /// Requests answered by the candidate within the stage.
+    pub requests: u64,
+    /// Time since the stage began.
+    pub lasting: Duration,
 }
 
 /// The defined end of a stage with too little traffic or too few labels.
@@ -138,30 +138,49 @@ impl Judge {
         }
     }
 
-    /// Latency with the default tolerances: no harm while `1 − quantile` of the requests are slower at the most.
+    /// How far above the champion's own quantile the threshold lies: half as much again, and a millisecond at the
+    /// least, because nobody minds less.
+    pub const LATENCY_SLACK: f64 = 1.5;
+
+    /// Latency with the default tolerances: no harm while `1 − quantile` of the requests are slower
+    /// than the threshold at the most, that is, while the candidate's quantile is under it.
     pub fn latency(quantile: f64, threshold: Duration) -> Self {
+        let (tolerance, floor) = (Self::LATENCY_TOLERANCE, 1.0 - quantile);
         Self::Latency {
             quantile,
             threshold,
-            tolerance: Self::LATENCY_TOLERANCE,
-            floor: 1.0 - quantile,
+            tolerance,
+            floor,
         }
     }
 
-    /// A live metric with the default tolerance, cap and typical loss from the champion's `history` of losses: the
-    /// cap is its 99th percentile. `None` if the history has no positive loss, so that there is nothing to scale by.
+    /// The same with the threshold from what the champion has done so far (its own quantile, plus
+    /// [`Self::LATENCY_SLACK`]); `None` without a request.
+    pub fn latency_after(champion: &Histogram, quantile: f64) -> Option<Self> {
+        let usual = champion.quantile(quantile)? as f64;
+        let threshold = (usual * Self::LATENCY_SLACK).max(usual + 1000.0);
+        Some(Self::latency(
+            quantile,
+            Duration::from_micros(threshold as u64),
+        ))
+    }
+
+    /// A live metric with the default tolerance, cap and typical loss from the champion's `history`
+    /// of losses: the cap is its 99th percentile, or its largest loss if that is 0 (rare mistakes).
+    /// `None` if the history has no positive loss, so that there is nothing to scale by.
     pub fn live(metric: &str, history: &[f64], at_least: u64) -> Option<Self> {
         let mut sorted: Vec<f64> = history.iter().copied().filter(|l| l.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().checked_sub(1)?;
-        let cap = sorted[(last as f64 * 0.99).ceil() as usize];
+        let (last, largest) = (sorted.len().checked_sub(1)?, *sorted.last()?);
+        let high = sorted[(last as f64 * 0.99).ceil() as usize];
+        let cap = if high > 0.0 { high } else { largest };
         let typical = sorted.iter().map(|l| l.min(cap)).sum::<f64>() / sorted.len() as f64;
-        let metric = metric.to_owned();
+        let (metric, tolerance) = (metric.to_owned(), Self::LIVE_TOLERANCE);
         (cap > 0.0).then_some(Self::Live {
             metric,
             cap,
             typical,
-            tolerance: Self::LIVE_TOLERANCE,
+            tolerance,
             at_least,
         })
     }

@@ -1,5 +1,7 @@
 //! Every ending of a stage, and the harms that the verdict is for.
 
+mod endings;
+
 use super::*;
 use jiff::{SignedDuration, Timestamp};
 use stats::rng::Rng;
@@ -43,7 +45,10 @@ pub(super) fn policy() -> Policy {
             },
         ],
         false_rollbacks: 0.01,
-        at_least: AtLeast::Requests(500),
+        at_least: AtLeast {
+            requests: 500,
+            lasting: Duration::ZERO,
+        },
         quiet: Some(Quiet {
             after: Duration::from_secs(3600),
             then: Then::Hold,

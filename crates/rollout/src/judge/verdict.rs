@@ -4,7 +4,7 @@
 
 use super::evidence::Evidence;
 use super::measure::{Rate, Reading};
-use super::policy::{AtLeast, Judge, Policy, Then};
+use super::policy::{Judge, Policy, Then};
 use super::reason::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,10 @@ pub fn judge(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdict {
     }
     let suspicious = suspicious(evidence, policy);
     if !suspicious.is_empty() && !self::missing(evidence, policy, now, PATIENCE).is_empty() {
-        return wait(evidence, policy, now, suspicious, clear);
+        let others = clear
+            .filter(|reason| !doubted(&suspicious, reason))
+            .collect::<Vec<_>>();
+        return wait(evidence, policy, now, suspicious, others);
     }
     verdict(Decision::Promote, [passed(evidence, policy)], clear)
 }
@@ -174,20 +177,18 @@ fn lasted(evidence: &Evidence, now: Timestamp) -> Duration {
 fn missing(evidence: &Evidence, policy: &Policy, now: Timestamp, times: u32) -> Vec<Reason> {
     let tally = &evidence.in_stage[1];
     let mut missing = Vec::new();
-    let need_requests = match policy.at_least {
-        AtLeast::Requests(n) => n.saturating_mul(times.into()),
-        AtLeast::Duration(need) => {
-            let (lasted, need) = (lasted(evidence, now), need.saturating_mul(times));
-            if lasted < need {
-                missing.push(Reason::TooShort { lasted, need });
-            }
-            1
-        }
-    };
-    if tally.requests < need_requests {
+    let (lasted, need) = (
+        lasted(evidence, now),
+        policy.at_least.lasting.saturating_mul(times),
+    );
+    if lasted < need {
+        missing.push(Reason::TooShort { lasted, need });
+    }
+    let need = policy.at_least.requests.saturating_mul(times.into()).max(1);
+    if tally.requests < need {
         missing.push(Reason::FewRequests {
             seen: tally.requests,
-            need: need_requests,
+            need,
         });
     }
     let live = policy.judges.iter().filter_map(|judge| match judge {
@@ -235,6 +236,19 @@ fn suspicious(evidence: &Evidence, policy: &Policy) -> Vec<Reason> {
             |r| matches!(r, Reason::Suspicious { log_evidence, .. } if *log_evidence >= half_way),
         )
         .collect()
+}
+
+/// Whether a reading that found nothing belongs to a judge that is suspicious.
+fn doubted(suspicious: &[Reason], clear: &Reason) -> bool {
+    let judge = |reason: &Reason| match reason {
+        Reason::NotFound { reading } | Reason::Suspicious { reading, .. } => {
+            Some(reading.judge.clone())
+        }
+        _ => None,
+    };
+    suspicious
+        .iter()
+        .any(|reason| judge(reason) == judge(clear))
 }
 
 fn passed(evidence: &Evidence, policy: &Policy) -> Reason {
