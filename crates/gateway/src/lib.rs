@@ -11,6 +11,7 @@
 
 mod address;
 mod admin;
+mod client;
 mod clock;
 mod durable;
 mod edge;
@@ -39,6 +40,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use admin::Health;
+pub use client::{AdminClient, ClientError};
 pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use options::{Options, TokenHash, TokenHashError};

@@ -1,6 +1,6 @@
 //! Pushing routing tables.
 
-use gateway::{GatewayError, RoutingTable};
+use gateway::{AdminClient, ClientError, GatewayError, RoutingTable};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -103,4 +103,34 @@ async fn a_table_that_cannot_be_read_is_not_guessed() {
         );
         assert!(shape && error.to_string().contains(expect), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_client_of_the_admin_socket() {
+    let mut world = World::start().await;
+    let socket = world.socket("v3");
+    let _engine = Engine::start(&socket, plus_one());
+    let client = AdminClient::new(world.state().join("gateway.sock"));
+    let mut table = RoutingTable {
+        generation: 4,
+        routes: vec![delay(vec![arm(3, 1.0, &[&socket])])],
+    };
+    client.push(&table).await.unwrap();
+    assert_eq!(client.table().await.unwrap(), table);
+    assert_eq!(world.post("/delay", "{}").await.status, 200);
+    let health = client.health().await.unwrap();
+    assert_eq!((health.generation, health.threads), (4, 2));
+    assert_eq!(health.replicas[0].path, socket);
+    let evidence = client.evidence().await.unwrap();
+    assert_eq!(evidence.routes[0].versions[0].requests, 1);
+    table.generation = 3;
+    let refused = client.push(&table).await.unwrap_err();
+    let stale = matches!(refused, ClientError::Refused { status: 409, .. });
+    assert!(
+        stale && refused.to_string().contains("not newer than 4"),
+        "{refused}"
+    );
+    world.stop().await;
+    let away = client.health().await.unwrap_err();
+    assert!(matches!(away, ClientError::Away { .. }), "{away}");
 }
