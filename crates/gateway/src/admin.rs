@@ -129,6 +129,8 @@ async fn client(stream: UnixStream, admin: Arc<Admin>) {
     });
     let ended = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Whoever may open the socket may keep a connection.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = ended {

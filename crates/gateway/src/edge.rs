@@ -6,10 +6,11 @@
 mod admission;
 mod body;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -33,15 +34,20 @@ use crate::worker::Worker;
 
 /// Says how much of a body is JSON, in the protocol's binary extension.
 const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
+/// When stopping, how long a connection that never had a request is given to bring one that may
+/// already be on its way.
+const LINGER: Duration = Duration::from_millis(100);
 /// Longest request head.
 const MAX_HEAD: usize = 64 << 10;
 
 /// Serves a connection until its client closes it, or `stop` and its last answer is sent.
 pub(crate) async fn client(worker: Rc<Worker>, stream: TcpStream, stop: CancellationToken) {
     let idle = worker.options.idle_timeout;
+    let used = Cell::new(false);
+    let (worker, begins) = (&worker, &used);
     let service = service_fn(move |request| {
-        let worker = Rc::clone(&worker);
-        async move { Ok::<_, Infallible>(answer(&worker, request).await) }
+        begins.set(true);
+        async move { Ok::<_, Infallible>(answer(worker, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -53,8 +59,13 @@ pub(crate) async fn client(worker: Rc<Worker>, stream: TcpStream, stop: Cancella
         biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
+            // Closes a connection between two requests, but waits for the first one of a new one.
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(LINGER, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) if used.get() => connection.await,
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = ended {

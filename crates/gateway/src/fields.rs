@@ -21,6 +21,9 @@ pub(crate) struct Wanted<'w> {
     pub(crate) time: Option<&'w str>,
 }
 
+/// The field that names a request where the service names no other.
+pub(crate) const REQUEST_ID: &str = "request_id";
+
 /// A JSON scalar as it stands in the body.
 pub(crate) type Raw<'a> = &'a str;
 
@@ -81,14 +84,15 @@ pub(crate) fn rows<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Rows<'a>, F
 }
 
 /// Reads an Open Inference Protocol request: the id is `id`, or `parameters.request_id`; the other
-/// fields are looked for in `parameters`. A value wanted under the id's own name is the id.
+/// fields are looked for in `parameters`. A value wanted under the id's own name, or as
+/// `request_id`, is the id.
 pub(crate) fn protocol<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Fields<'a>, FieldsError> {
     let found = read(body, visit::ProtocolSeed { wanted }).map_err(|reason| FieldsError {
         expected: "an inference request in JSON",
         reason,
     })?;
     let id = found.id.or(found.parameters.id);
-    let by_id = wanted.value == Some(wanted.id);
+    let by_id = wanted.value == Some(wanted.id) || wanted.value == Some(REQUEST_ID);
     Ok(Fields {
         id,
         value: if by_id { id } else { found.parameters.value },

@@ -11,7 +11,7 @@ mod record;
 mod segments;
 mod writer;
 
-pub(crate) use lane::Lane;
+pub(crate) use lane::{Lane, MAX_ID};
 pub(crate) use record::{Label, Prediction};
 pub(crate) use writer::{JoinLog, LabelError};
 

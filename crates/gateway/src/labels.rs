@@ -8,10 +8,9 @@
 use http::StatusCode;
 
 use crate::clock::{self, event_micros};
-use crate::fields::{self, Fields, FieldsError, Rows, Wanted};
-use crate::join::{Label, LabelError};
+use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
+use crate::join::{Label, LabelError, MAX_ID};
 use crate::live::LiveRoute;
-use crate::predict::REQUEST_ID;
 use crate::respond::{self, Answer};
 use crate::worker::Worker;
 
@@ -27,6 +26,11 @@ enum LabelsError {
     /// A label that is nobody's.
     #[error("label {at} has no `{id}`; send the id that the request had")]
     NoId { at: usize, id: String },
+    /// A label whose prediction was not kept.
+    #[error(
+        "label {at} has an id of more than {MAX_ID} bytes; predictions with such ids are not kept"
+    )]
+    LongId { at: usize },
     /// A label that is no number.
     #[error("label {at} has no `label` that is a number, true or false")]
     NoLabel { at: usize },
@@ -101,13 +105,17 @@ fn append(
         at,
         id: route.route.join.clone().unwrap_or_default(),
     })?;
+    let id = fields::text(id);
+    if id.len() > MAX_ID {
+        return Err(LabelsError::LongId { at });
+    }
     let y = row
         .value
         .and_then(number)
         .ok_or(LabelsError::NoLabel { at })?;
     let label = Label {
         route: &route.key,
-        id: &fields::text(id),
+        id: &id,
         y,
         t: row.time.and_then(event_micros),
         a: now,

@@ -120,13 +120,14 @@ impl LiveArm {
         self.replicas.iter().any(|replica| replica.is_up())
     }
 
-    /// The connected replica with the fewest requests, another than `avoid` if there is one.
-    pub(crate) fn least_loaded(&self, avoid: Option<&Path>) -> Option<&Rc<Replica>> {
+    /// The connected replica with the fewest requests, another than `avoid` if there is one. Of
+    /// several, `turn` decides, so that none is always first.
+    pub(crate) fn least_loaded(&self, avoid: Option<&Path>, turn: u64) -> Option<&Rc<Replica>> {
+        let most = self.replicas.len().max(1) as u64;
+        let (after, before) = self.replicas.split_at((turn % most) as usize);
         let load = |replica: &&Rc<Replica>| (Some(replica.path()) == avoid, replica.in_flight());
-        self.replicas
-            .iter()
-            .filter(|replica| replica.is_up())
-            .min_by_key(load)
+        let all = before.iter().chain(after);
+        all.filter(|replica| replica.is_up()).min_by_key(load)
     }
 
     /// Its number as the protocol writes versions.

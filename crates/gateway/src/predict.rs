@@ -19,14 +19,11 @@ use inference::frame::{self, Reply, Request};
 use attempt::Attempt;
 
 use crate::evidence::Outcome;
-use crate::fields::{self, Fields, FieldsError, Rows, Wanted};
+use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::replica::CallError;
 use crate::respond::{self, Answer};
 use crate::worker::Worker;
-
-/// The field that names a request where the route names no other.
-pub(crate) const REQUEST_ID: &str = "request_id";
 
 /// How a request is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +200,7 @@ impl<'a> Chosen<'a> {
         avoid: Option<&std::path::Path>,
         may_repeat: bool,
     ) -> Step {
-        let Some(replica) = self.arm.least_loaded(avoid) else {
+        let Some(replica) = self.arm.least_loaded(avoid, call.arrived.unsigned_abs()) else {
             return Step::Wait;
         };
         if self.arm.in_flight() >= self.route.max_in_flight {

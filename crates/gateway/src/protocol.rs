@@ -112,7 +112,7 @@ pub(crate) async fn metadata(
 }
 
 async fn describe(worker: &Worker, arm: &LiveArm) -> Option<Value> {
-    let replica = arm.least_loaded(None)?;
+    let replica = arm.least_loaded(None, 0)?;
     let asked = replica.call(&Request::Describe);
     let reply = tokio::time::timeout(worker.options.replica_wait, asked)
         .await

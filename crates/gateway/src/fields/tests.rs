@@ -99,6 +99,15 @@ fn a_protocol_request_names_itself_by_id_or_parameter() {
         value: Some("request_id"),
         ..WANTED
     };
+    let elsewhere = Wanted {
+        id: "flight",
+        ..by_id
+    };
+    check(
+        r#"{"id":"r1"}"#,
+        elsewhere,
+        fields(Some("\"r1\""), Some("\"r1\""), None),
+    );
     let body = r#"{"id":"r1","parameters":{"request_id":"p1"}}"#;
     check(body, by_id, fields(Some("\"r1\""), Some("\"r1\""), None));
     check(r#"{"parameters":3}"#, WANTED, fields(None, None, None));

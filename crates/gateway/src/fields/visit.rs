@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Fields, Raw, Rows, Wanted};
+use super::{Fields, REQUEST_ID, Raw, Rows, Wanted};
 
 /// Reads rows.
 pub(super) struct RowsSeed<'w> {
@@ -179,9 +179,6 @@ impl ProtocolSeed<'_> {
         read(REQUEST_ID)
     }
 }
-
-/// The parameter that names a request, whatever labels call it.
-const REQUEST_ID: &str = "request_id";
 
 fn scalar(raw: &RawValue) -> Option<Raw<'_>> {
     let text = raw.get();

@@ -9,6 +9,9 @@ use crate::evidence::Counters;
 /// predictions a second.
 const MAX_BYTES: usize = 4 << 20;
 
+/// A label comes back by an id that is not longer than this.
+pub(crate) const MAX_ID: usize = 1024;
+
 /// A bounded buffer of lines. The lock is held for a copy only.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -26,7 +29,8 @@ impl Lane {
     /// Takes a prediction, or counts it as unlogged.
     pub(crate) fn push(&self, prediction: &Prediction<'_>, counters: &Arc<Counters>) {
         let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.bytes.len() + prediction.max_len() > MAX_BYTES {
+        let full = buffer.bytes.len() + prediction.max_len() > MAX_BYTES;
+        if full || prediction.id.len() > MAX_ID {
             counters.unlogged(1);
             return;
         }

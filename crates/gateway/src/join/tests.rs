@@ -175,16 +175,17 @@ async fn labels_are_on_disk_when_acknowledged_and_after_their_predictions() {
 fn what_a_lane_cannot_take_is_counted() {
     let lane = Lane::default();
     let counters = Arc::new(Counters::new());
-    let long = "x".repeat(100_000);
-    for _ in 0..100 {
+    let long = "x".repeat(MAX_ID);
+    for _ in 0..2000 {
         lane.push(&prediction(&long), &counters);
     }
+    lane.push(&prediction(&"x".repeat(MAX_ID + 1)), &counters);
     let mut buffer = lane::Buffer::default();
     lane.swap(&mut buffer);
     let mut sum = VersionEvidence::default();
     counters.add_to(&mut sum);
     assert!(sum.unlogged > 0 && buffer.records() > 0, "{sum:?}");
-    assert_eq!(sum.unlogged + buffer.records(), 100);
+    assert_eq!(sum.unlogged + buffer.records(), 2001);
     assert_eq!(
         buffer.bytes.iter().filter(|b| **b == b'\n').count() as u64,
         buffer.records()

@@ -57,9 +57,12 @@ impl Record<'_> {
         let predictions = &self.reached.predictions;
         match self.call.wire {
             Wire::Rows => {
-                for (row, y) in self.rows.as_slice().iter().zip(predictions) {
-                    if let Some(id) = self.id(row) {
-                        self.push(worker, &id, *y, row);
+                for (at, row) in self.rows.as_slice().iter().enumerate() {
+                    match (self.id(row), predictions.get(at)) {
+                        (Some(id), Some(y)) => self.push(worker, &id, *y, row),
+                        // Frames carry the first few thousand predictions only.
+                        (Some(_), None) => self.arm.counters.unlogged(1),
+                        (None, _) => {}
                     }
                 }
             }

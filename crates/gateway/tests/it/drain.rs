@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::engine::{Act, Engine, always, good};
-use crate::world::{World, arm, delay, until};
+use crate::world::{LONG, World, arm, delay, until};
 
 #[tokio::test]
 async fn requests_and_bodies_in_flight_are_answered() {
@@ -68,6 +68,20 @@ async fn requests_and_bodies_in_flight_are_answered() {
     assert_eq!(std::fs::read_to_string(log).unwrap().lines().count(), 2);
     world.resume(|_| {}).await;
     assert_eq!(world.counted(3).await.requests, 2);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_does_not_hold_up_the_end() {
+    let mut world = World::start_with(|options| options.drain = LONG * 2).await;
+    let _silent = TcpStream::connect(world.address).await.unwrap();
+    let mut idle = world.client().await;
+    assert_eq!(
+        idle.send(crate::world::request("GET", "/v2", ""))
+            .await
+            .status,
+        200
+    );
+    world.stop().await;
 }
 
 #[tokio::test]

@@ -185,11 +185,15 @@ async fn labels_that_cannot_be_are_refused_whole() {
             "label 0 has no `label`",
         ),
         (
+            &format!(r#"{{"request_id":"{}","label":1}}"#, "x".repeat(2000)),
+            "label 0 has an id of more than",
+        ),
+        (
             r#"[{"request_id":"a","label":1},{"request_id":"b"}]"#,
             "label 1 has no `label`",
         ),
     ] {
-        let got = world.post("/delay/labels", body).await;
+        let got = world.post("/delay/labels", body.to_owned()).await;
         let message = got.body["error"].as_str().unwrap_or_default();
         assert!(
             got.status == 400 && message.contains(expect),

@@ -117,6 +117,28 @@ async fn patience_ends() {
 }
 
 #[tokio::test]
+async fn replicas_take_turns() {
+    let world = World::start().await;
+    let (one, two) = (world.socket("one"), world.socket("two"));
+    let engines = (
+        Engine::start(&one, plus_one()),
+        Engine::start(&two, plus_one()),
+    );
+    let arms = vec![arm(3, 1.0, &[&one, &two])];
+    world.route(1, vec![delay(arms)], &[&one, &two]).await;
+    let mut client = world.client().await;
+    for _ in 0..100 {
+        assert_eq!(client.post("/delay", "{}").await.status, 200);
+    }
+    assert_eq!(engines.0.seen() + engines.1.seen(), 100);
+    assert!(
+        engines.0.seen().min(engines.1.seen()) > 20,
+        "{}",
+        engines.0.seen()
+    );
+}
+
+#[tokio::test]
 async fn a_full_replica_is_passed_over() {
     let world = World::start().await;
     let (full, works) = (world.socket("full"), world.socket("works"));
