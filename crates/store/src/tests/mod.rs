@@ -1,6 +1,8 @@
 //! Tests of the store as callers see it. `writer` is about the queue and the commits, the
 //! conformance suite (which Postgres runs too) about the records.
 
+mod conformance;
+mod postgres;
 mod writer;
 
 use jiff::Timestamp;

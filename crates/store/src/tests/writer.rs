@@ -6,6 +6,12 @@ use super::{event, fresh};
 use crate::{Error, EventFilter, Events as _, Priority, StateDir, Store, StoreUrl};
 
 #[tokio::test]
+async fn sqlite_conforms() {
+    let (store, _dir) = fresh();
+    super::conformance::conformance(&store).await;
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_is_read() {
     let (store, _dir) = fresh();
     let seq = store

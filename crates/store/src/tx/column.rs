@@ -83,6 +83,11 @@ impl Row<'_> {
     fn int(&self, index: usize) -> Result<Option<i64>> {
         match self {
             Self::Sqlite(row) => row.get(index).map_err(|e| wrong(index, e)),
+            // A constant in a SELECT is a short integer there.
+            Self::Postgres(row) if *row.columns()[index].type_() == postgres::types::Type::INT4 => {
+                let short = row.try_get::<_, Option<i32>>(index);
+                short.map(|int| int.map(i64::from)).map_err(|e| wrong(index, e))
+            }
             Self::Postgres(row) => row.try_get(index).map_err(|e| wrong(index, e)),
         }
     }
