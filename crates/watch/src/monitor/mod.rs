@@ -24,6 +24,8 @@ use self::reference::{floor, spread};
 
 /// The threshold is computed again when the reference has grown by so many blocks.
 const RECALIBRATE_EVERY: usize = 7;
+/// While an alarm is up the cumulative sum stays under so many thresholds, so that it can end.
+const RAISED_AT_MOST: f64 = 2.0;
 /// So many closed blocks are kept for showing.
 const KEPT: usize = 180;
 
@@ -192,6 +194,12 @@ impl MonitorState {
         changes
     }
 
+    /// Forgets the threshold, because the budget has changed; the next block brings a new one.
+    pub(crate) fn recalibrate(&mut self) {
+        self.threshold = None;
+        self.calibrated_on = 0;
+    }
+
     /// The figure of the reference in the units of the version that serves; none before there is one.
     #[must_use]
     pub fn reference_figure(&self) -> Option<f64> {
@@ -239,11 +247,14 @@ impl MonitorState {
         if self.statistic <= 0.0 {
             return self.settle(config);
         }
-        if self.raised || self.statistic <= threshold {
+        if self.statistic <= threshold {
             return None;
         }
+        let rise = (!self.raised).then(|| Change::Raised(self.rise(threshold)));
         self.raised = true;
-        Some(Change::Raised(self.rise(threshold)))
+        // However long the harm lasts, the way back to zero is not longer than this.
+        self.statistic = self.statistic.min(RAISED_AT_MOST * threshold);
+        rise
     }
 
     /// The sum is back at zero: what happened since it last was there is normal after all.
