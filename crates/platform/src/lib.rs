@@ -6,11 +6,19 @@
 //! never decide what to run; it only decides whether there is room ([`capacity::admit`]).
 
 pub mod capacity;
+mod cgroup;
+pub mod doctor;
 pub mod driver;
+mod layout;
+pub mod local;
+mod process;
+pub mod shim;
 pub mod spec;
 pub mod status;
 
 pub use capacity::{Admit, Capacity, Claim};
+pub use doctor::{Finding, doctor};
 pub use driver::{Error, LogChunk, Pending, Platform};
+pub use local::{Local, LocalOptions};
 pub use spec::{Input, Limits, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec};
-pub use status::{Ending, Exit, OutputStatus, Reason, State, UnitStatus};
+pub use status::{Ending, Exit, Found, OutputStatus, Reason, State, UnitStatus};

@@ -1,0 +1,212 @@
+//! The shim: the small process that runs one unit and outlives whoever asked for it.
+//!
+//! The binary's role `mainspan unit <dir>` calls [`main`] before it does anything else, since what
+//! the shim costs is paid by every step. It has one thread, no runtime and no tracing: what goes
+//! wrong is written to the unit's exit record. It must never run a unit twice, never leave a
+//! process behind, and never end without an exit record unless it is killed.
+
+mod log;
+mod outputs;
+mod spawn;
+mod stage;
+mod supervise;
+mod verdict;
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use crate::layout::{Prepared, Running, UnitDir};
+use crate::process::{ProcessId, Stat};
+use crate::spec::UNIT_DIR;
+use crate::status::{Ending, Exit, OutputStatus, Reason, State, UnitStatus};
+pub(crate) use log::read as read_log;
+
+use supervise::{Ended, Signals};
+use verdict::Asked;
+
+/// Runs the unit in `dir` to its end. Success means that its exit record is on disk, however the
+/// unit itself has ended, or that another shim has run it.
+#[must_use]
+pub fn main(dir: &Path) -> ExitCode {
+    match run(&UnitDir::new(dir)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            UnitDir::new(dir).write_shim_error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(dir: &UnitDir) -> io::Result<()> {
+    // Fails if we lead a session already, which is what we want.
+    let _ = rustix::process::setsid();
+    let _lock = dir.lock()?;
+    if dir.shim().is_some() {
+        // A shim was here before: the unit is over, or lost, which the driver decides.
+        return Ok(());
+    }
+    let signals = Signals::catch()?;
+    let own = Stat::own().ok_or_else(|| io::Error::other("/proc is not mounted"))?;
+    dir.write_shim(own.id)?;
+    let prepared = dir.prepared()?;
+    let mut unit = Unit {
+        dir,
+        prepared: &prepared,
+        reserved: None,
+        started: Timestamp::now(),
+    };
+    let exit = unit.run(&signals);
+    let file = match unit.reserved.take() {
+        Some(file) => file,
+        None => dir.reserve_exit()?,
+    };
+    UnitDir::write_exit(&file, &status(dir, &prepared, State::Exited(exit)))
+}
+
+/// The status of a unit whose state is known.
+pub(crate) fn status(dir: &UnitDir, prepared: &Prepared, state: State) -> UnitStatus {
+    let spec = &prepared.spec;
+    UnitStatus {
+        id: spec.id.clone(),
+        project: spec.project.clone(),
+        labels: spec.labels.clone(),
+        endpoint: spec.endpoint.as_ref().map(|path| dir.join(path)),
+        state,
+    }
+}
+
+struct Unit<'a> {
+    dir: &'a UnitDir,
+    prepared: &'a Prepared,
+    reserved: Option<File>,
+    started: Timestamp,
+}
+
+impl Unit<'_> {
+    fn run(&mut self, signals: &Signals) -> Exit {
+        if self.dir.stop().is_some() {
+            return self.not_started(Reason::Stopped, "it was stopped before it started".into());
+        }
+        match self.supervise(signals) {
+            Ok(exit) => exit,
+            Err(message) => {
+                self.prepared.group.remove();
+                self.not_started(Reason::NotStarted, message)
+            }
+        }
+    }
+
+    fn supervise(&mut self, signals: &Signals) -> Result<Exit, String> {
+        let spec = &self.prepared.spec;
+        stage::prepare(self.dir, spec)?;
+        let spawned = spawn::spawn(self.dir, self.prepared)?;
+        self.started = Timestamp::now();
+        let process = ProcessId {
+            pid: spawned.pid,
+            started: Stat::read(spawned.pid).map_or(0, |stat| stat.id.started),
+        };
+        // Without these two the unit runs all the same: the driver shows it as starting for longer,
+        // and the exit record has to find its room at the end.
+        let _ = self.dir.write_running(Running {
+            process,
+            since: self.started,
+        });
+        announce();
+        self.reserved = self.dir.reserve_exit().ok();
+        let log = log::Log::create(self.dir.path(), spec.log);
+        let ended = supervise::supervise(self.dir, self.prepared, spawned, log, signals);
+        Ok(self.conclude(&ended))
+    }
+
+    fn conclude(&self, ended: &Ended) -> Exit {
+        let group = &self.prepared.group;
+        let usage = group.usage();
+        group.remove();
+        let outputs = outputs::find(self.dir, &self.prepared.spec.outputs);
+        let missing = self.missing(&outputs);
+        let asked = match ended.asked {
+            None if usage.oom_kills > 0 && ended.ending != Ending::Code(0) => {
+                Some(Asked::OutOfMemory)
+            }
+            asked => asked,
+        };
+        let (reason, mut message) =
+            verdict::conclude(ended.ending, asked, &self.prepared.spec.limits, &missing);
+        if let Some(trouble) = &ended.trouble {
+            message = format!(
+                "{message}{}{trouble}",
+                if message.is_empty() { "" } else { "; " }
+            );
+        }
+        Exit {
+            ending: ended.ending,
+            reason,
+            message,
+            started: self.started,
+            at: Timestamp::now(),
+            cpu_micros: ended.cpu_micros,
+            memory_peak: usage.memory_peak.or(ended.memory_peak),
+            outputs,
+        }
+    }
+
+    fn missing(&self, outputs: &[OutputStatus]) -> Vec<String> {
+        let required = self
+            .prepared
+            .spec
+            .outputs
+            .iter()
+            .filter(|output| output.required);
+        required
+            .filter(|output| {
+                outputs
+                    .iter()
+                    .any(|found| found.name == output.name && found.found.is_none())
+            })
+            .map(|output| {
+                format!(
+                    "`{}` ({})",
+                    output.name,
+                    self.dir.join(&output.path).display()
+                )
+            })
+            .collect()
+    }
+
+    fn not_started(&self, reason: Reason, message: String) -> Exit {
+        let at = Timestamp::now();
+        Exit {
+            ending: Ending::NotStarted,
+            reason,
+            message,
+            started: at,
+            at,
+            cpu_micros: None,
+            memory_peak: None,
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Tells the driver that the process runs, and lets go of the pipe that it waits on.
+fn announce() {
+    let _ = io::stdout()
+        .write_all(b"r\n")
+        .and_then(|()| io::stdout().flush());
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+}
+
+/// Puts the unit's directory where a spec names it.
+fn expand(text: &str, dir: &Path) -> String {
+    if text.contains(UNIT_DIR) {
+        text.replace(UNIT_DIR, &dir.to_string_lossy())
+    } else {
+        text.to_owned()
+    }
+}
