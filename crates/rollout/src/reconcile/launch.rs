@@ -18,11 +18,20 @@ const SOCKET: &str = "engine.sock";
 
 impl<T: Traffic> Reconciler<T> {
     /// Starts the replicas that are missing.
-    pub(super) async fn replicas(&self, situation: &Situation, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn replicas(
+        &self,
+        situation: &Situation,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let wanted = self.wanted(situation, now);
         let units = self.parts.platform.list().await?;
         for due in replicas::moves(&wanted, &units, now.as_second()) {
-            if let Move::Start { place, replica, restart } = due {
+            if let Move::Start {
+                place,
+                replica,
+                restart,
+            } = due
+            {
                 self.start(situation, &place, replica, restart).await?;
             }
         }
@@ -30,7 +39,11 @@ impl<T: Traffic> Reconciler<T> {
     }
 
     /// Stops what nothing needs; called after the gateway has let go of it.
-    pub(super) async fn stop_unneeded(&self, situation: &Situation, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn stop_unneeded(
+        &self,
+        situation: &Situation,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let wanted = self.wanted(situation, now);
         let units = self.parts.platform.list().await?;
         for due in replicas::moves(&wanted, &units, now.as_second()) {
@@ -43,7 +56,13 @@ impl<T: Traffic> Reconciler<T> {
         Ok(())
     }
 
-    async fn start(&self, situation: &Situation, place: &Place, replica: u32, restart: u32) -> Result<(), Fault> {
+    async fn start(
+        &self,
+        situation: &Situation,
+        place: &Place,
+        replica: u32,
+        restart: u32,
+    ) -> Result<(), Fault> {
         let library = match (self.parts.library)() {
             Ok(library) => library,
             Err(why) => {
@@ -51,16 +70,39 @@ impl<T: Traffic> Reconciler<T> {
                 return Ok(());
             }
         };
-        let Some(deployment) = situation.deployments().find(|d| table::place(d, place.version) == *place) else { return Ok(()) };
-        let (project, model, version) = (deployment.project.clone(), deployment.model.clone(), place.version);
-        let row = self.parts.store.read(move |tx| tx.version(&project, &model, version)).await?;
+        let Some(deployment) = situation
+            .deployments()
+            .find(|d| table::place(d, place.version) == *place)
+        else {
+            return Ok(());
+        };
+        let (project, model, version) = (
+            deployment.project.clone(),
+            deployment.model.clone(),
+            place.version,
+        );
+        let row = self
+            .parts
+            .store
+            .read(move |tx| tx.version(&project, &model, version))
+            .await?;
         let Some(artifact) = row.and_then(|row| row.artifact) else {
             tracing::error!(version, "a version that should serve has no model");
             return Ok(());
         };
-        let Some(service) = table::service_of(deployment) else { return Ok(()) };
+        let Some(service) = table::service_of(deployment) else {
+            return Ok(());
+        };
         let file = self.on_disk(&artifact).await?;
-        let unit = unit(place, replica, restart, &service, file, &self.parts.engine, &library);
+        let unit = unit(
+            place,
+            replica,
+            restart,
+            &service,
+            file,
+            &self.parts.engine,
+            &library,
+        );
         match self.parts.platform.start(unit).await {
             Ok(_) => Ok(()),
             Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => {
@@ -83,30 +125,70 @@ impl<T: Traffic> Reconciler<T> {
     }
 }
 
-fn unit(place: &Place, replica: u32, restart: u32, service: &Service, model: PathBuf, engine: &[String], library: &std::path::Path) -> UnitSpec {
+fn unit(
+    place: &Place,
+    replica: u32,
+    restart: u32,
+    service: &Service,
+    model: PathBuf,
+    engine: &[String],
+    library: &std::path::Path,
+) -> UnitSpec {
     let mut argv = engine.to_vec();
-    argv.extend(["--model", &format!("{UNIT_DIR}/model.onnx"), "--socket", &format!("{UNIT_DIR}/{SOCKET}"), "--library"].map(str::to_owned));
+    argv.extend(
+        [
+            "--model",
+            &format!("{UNIT_DIR}/model.onnx"),
+            "--socket",
+            &format!("{UNIT_DIR}/{SOCKET}"),
+            "--library",
+        ]
+        .map(str::to_owned),
+    );
     argv.push(library.display().to_string());
     let mut unit = UnitSpec::new(id(place, replica, restart), &place.project, argv);
     unit.labels = labels(place, replica, restart);
-    unit.env = BTreeMap::from([("LANG".to_owned(), "C.UTF-8".to_owned()), ("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-    unit.inputs = vec![Input { name: "model".to_owned(), source: model, target: PathBuf::from("model.onnx"), staging: Staging::Link }];
+    unit.env = BTreeMap::from([
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+    ]);
+    unit.inputs = vec![Input {
+        name: "model".to_owned(),
+        source: model,
+        target: PathBuf::from("model.onnx"),
+        staging: Staging::Link,
+    }];
     unit.endpoint = Some(PathBuf::from(SOCKET));
     unit.limits.cpu = Some(service.resources.cpu.get());
     unit.limits.cpu_enforced = false;
     unit.limits.memory = Some(service.resources.memory.bytes());
     unit.limits.gpu = service.resources.gpu;
     unit.limits.pids = Some(512);
-    unit.log = LogLimits { max_bytes: 4 << 20, keep: 1 };
+    unit.log = LogLimits {
+        max_bytes: 4 << 20,
+        keep: 1,
+    };
     unit.grace = Duration::from_secs(10);
     unit
 }
 
 /// Short, because a Unix socket's path may have 107 bytes; the labels say the rest.
 fn id(place: &Place, replica: u32, restart: u32) -> String {
-    let whole = Digest::of(format!("{}/{}/{}", place.project, place.environment, place.service).as_bytes());
-    let short = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>();
-    format!("{}-{}-{}-v{}-{replica}-{restart}", short(&place.service), short(&place.environment), &whole.hex()[..6], place.version)
+    let whole =
+        Digest::of(format!("{}/{}/{}", place.project, place.environment, place.service).as_bytes());
+    let short = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(8)
+            .collect::<String>()
+    };
+    format!(
+        "{}-{}-{}-v{}-{replica}-{restart}",
+        short(&place.service),
+        short(&place.environment),
+        &whole.hex()[..6],
+        place.version
+    )
 }
 
 fn labels(place: &Place, replica: u32, restart: u32) -> BTreeMap<String, String> {
@@ -120,5 +202,8 @@ fn labels(place: &Place, replica: u32, restart: u32) -> BTreeMap<String, String>
         (number, replica.to_string()),
         (again, restart.to_string()),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

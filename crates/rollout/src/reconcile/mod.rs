@@ -22,7 +22,10 @@ use platform::Platform;
 use serde_json::json;
 use situation::{Situation, arms};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-use store::{Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _, Store};
+use store::{
+    Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _,
+    Store,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What the reconciler is made of.
@@ -91,7 +94,10 @@ impl<T: Traffic> Reconciler<T> {
                 }
                 Err(fault) => {
                     if !away {
-                        tracing::warn!(error = &fault as &dyn std::error::Error, "roll-outs are held up");
+                        tracing::warn!(
+                            error = &fault as &dyn std::error::Error,
+                            "roll-outs are held up"
+                        );
                     }
                     away = true;
                     JUDGING
@@ -119,13 +125,19 @@ impl<T: Traffic> Reconciler<T> {
         if busy {
             let health = self.parts.traffic.health().await.ok();
             let counted = self.parts.traffic.evidence().await.ok();
-            self.drive(&situation, health.as_ref(), counted.as_ref(), now).await?;
+            self.drive(&situation, health.as_ref(), counted.as_ref(), now)
+                .await?;
             situation = self.situation().await?;
         }
         self.replicas(&situation, now).await?;
         self.route(&situation, now).await?;
         self.stop_unneeded(&situation, now).await?;
-        let starting = situation.active().any(|rollout| matches!(rollout.state, RolloutState::Pending | RolloutState::Starting));
+        let starting = situation.active().any(|rollout| {
+            matches!(
+                rollout.state,
+                RolloutState::Pending | RolloutState::Starting
+            )
+        });
         Ok(match (starting, busy) {
             (true, _) => STARTING,
             (_, true) => JUDGING,
@@ -187,11 +199,20 @@ impl<T: Traffic> Reconciler<T> {
         let fault = |error: T::Error| Fault::Gateway(Box::new(error));
         let served = self.parts.traffic.table().await.map_err(fault)?;
         let units = self.parts.platform.list().await?;
-        let wanted = table::table(situation, &units, &self.parts.default_environment, served.generation, now);
+        let wanted = table::table(
+            situation,
+            &units,
+            &self.parts.default_environment,
+            served.generation,
+            now,
+        );
         if wanted == served {
             return Ok(());
         }
-        let wanted = RoutingTable { generation: served.generation + 1, ..wanted };
+        let wanted = RoutingTable {
+            generation: served.generation + 1,
+            ..wanted
+        };
         self.parts.traffic.push(&wanted).await.map_err(fault)
     }
 
@@ -199,7 +220,9 @@ impl<T: Traffic> Reconciler<T> {
     fn wanted(&self, situation: &Situation, now: Timestamp) -> BTreeMap<Place, u32> {
         let mut wanted = BTreeMap::new();
         for deployment in situation.deployments() {
-            let rollout = situation.rollout_of(deployment).filter(|rollout| rollout.state != RolloutState::Pending);
+            let rollout = situation
+                .rollout_of(deployment)
+                .filter(|rollout| rollout.state != RolloutState::Pending);
             let count = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
             for (version, _) in arms(deployment, rollout, 0.0, now) {
                 wanted.insert(table::place(deployment, version), count);

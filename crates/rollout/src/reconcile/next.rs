@@ -9,7 +9,7 @@ use store::{Deployment, ModelVersion};
 
 /// A roll-out to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(super) struct Due {
     /// Project.
     pub project: String,
     /// Environment.
@@ -27,13 +27,25 @@ pub struct Due {
 }
 
 /// The roll-outs that should begin.
-pub fn due(situation: &Situation) -> Vec<Due> {
-    situation.projects.iter().flat_map(|project| project.deployments.iter().filter_map(|d| of_deployment(project, d))).collect()
+pub(super) fn due(situation: &Situation) -> Vec<Due> {
+    situation
+        .projects
+        .iter()
+        .flat_map(|project| {
+            project
+                .deployments
+                .iter()
+                .filter_map(|d| of_deployment(project, d))
+        })
+        .collect()
 }
 
 fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> {
     let version = project.passed.get(&deployment.model)?;
-    let place = project.environments.iter().position(|name| *name == deployment.environment)?;
+    let place = project
+        .environments
+        .iter()
+        .position(|name| *name == deployment.environment)?;
     let busy = here(project, deployment).any(|rollout| !rollout.state.is_final());
     let tried = here(project, deployment).any(|rollout| rollout.to == version.version);
     if busy || tried || deployment.version == Some(version.version) {
@@ -43,10 +55,11 @@ fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> 
         "it passed its gate".to_owned()
     } else {
         let before = &project.environments[place - 1];
-        let serves = project
-            .deployments
-            .iter()
-            .any(|d| d.environment == *before && d.service == deployment.service && d.version == Some(version.version));
+        let serves = project.deployments.iter().any(|d| {
+            d.environment == *before
+                && d.service == deployment.service
+                && d.version == Some(version.version)
+        });
         if !serves || (place + 1 == project.environments.len() && is_dirty(version)) {
             return None;
         }
@@ -63,8 +76,14 @@ fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> 
     })
 }
 
-fn here<'a>(project: &'a ProjectView, deployment: &'a Deployment) -> impl Iterator<Item = &'a store::Rollout> {
-    project.rollouts.iter().filter(|r| r.environment == deployment.environment && r.service == deployment.service)
+fn here<'a>(
+    project: &'a ProjectView,
+    deployment: &'a Deployment,
+) -> impl Iterator<Item = &'a store::Rollout> {
+    project
+        .rollouts
+        .iter()
+        .filter(|r| r.environment == deployment.environment && r.service == deployment.service)
 }
 
 /// A tree with changes that were not committed may not reach the last environment.
@@ -106,8 +125,17 @@ mod tests {
         }
     }
 
-    fn check(staging: Option<u32>, prod: Option<u32>, newest: (u32, bool), past: Vec<Rollout>, expect: &[&str]) {
-        let place = |environment: &str, version| Deployment { environment: environment.into(), ..deployment(version, None) };
+    fn check(
+        staging: Option<u32>,
+        prod: Option<u32>,
+        newest: (u32, bool),
+        past: Vec<Rollout>,
+        expect: &[&str],
+    ) {
+        let place = |environment: &str, version| Deployment {
+            environment: environment.into(),
+            ..deployment(version, None)
+        };
         let project = ProjectView {
             name: "flights".into(),
             environments: vec!["staging".into(), "prod".into()],
@@ -115,26 +143,83 @@ mod tests {
             rollouts: past,
             passed: BTreeMap::from([("delay".to_owned(), version(newest.0, newest.1))]),
         };
-        let got: Vec<String> = due(&Situation { projects: vec![project] }).iter().map(|d| format!("{} {}", d.environment, d.to)).collect();
+        let got: Vec<String> = due(&Situation {
+            projects: vec![project],
+        })
+        .iter()
+        .map(|d| format!("{} {}", d.environment, d.to))
+        .collect();
         assert_eq!(got, expect);
     }
 
     fn past(environment: &str, to: u32, state: RolloutState) -> Rollout {
-        Rollout { environment: environment.into(), state, ..rollout(None, to) }
+        Rollout {
+            environment: environment.into(),
+            state,
+            ..rollout(None, to)
+        }
     }
 
     #[test]
     fn from_gate_to_production() {
         use RolloutState::*;
         check(None, None, (1, false), vec![], &["staging 1"]);
-        check(Some(1), None, (1, false), vec![past("staging", 1, Promoted)], &["prod 1"]);
-        check(Some(1), Some(1), (1, false), vec![past("staging", 1, Promoted), past("prod", 1, Promoted)], &[]);
-        check(Some(1), Some(1), (2, false), vec![past("staging", 1, Promoted), past("prod", 1, Promoted)], &["staging 2"]);
-        check(Some(1), Some(1), (2, false), vec![past("staging", 2, Running)], &[]);
-        check(Some(1), Some(1), (2, false), vec![past("staging", 2, RolledBack)], &[]);
-        check(Some(2), Some(1), (2, false), vec![past("prod", 2, RolledBack), past("staging", 2, Promoted)], &[]);
-        check(Some(2), Some(1), (2, true), vec![past("staging", 2, Promoted)], &[]);
+        check(
+            Some(1),
+            None,
+            (1, false),
+            vec![past("staging", 1, Promoted)],
+            &["prod 1"],
+        );
+        check(
+            Some(1),
+            Some(1),
+            (1, false),
+            vec![past("staging", 1, Promoted), past("prod", 1, Promoted)],
+            &[],
+        );
+        check(
+            Some(1),
+            Some(1),
+            (2, false),
+            vec![past("staging", 1, Promoted), past("prod", 1, Promoted)],
+            &["staging 2"],
+        );
+        check(
+            Some(1),
+            Some(1),
+            (2, false),
+            vec![past("staging", 2, Running)],
+            &[],
+        );
+        check(
+            Some(1),
+            Some(1),
+            (2, false),
+            vec![past("staging", 2, RolledBack)],
+            &[],
+        );
+        check(
+            Some(2),
+            Some(1),
+            (2, false),
+            vec![past("prod", 2, RolledBack), past("staging", 2, Promoted)],
+            &[],
+        );
+        check(
+            Some(2),
+            Some(1),
+            (2, true),
+            vec![past("staging", 2, Promoted)],
+            &[],
+        );
         // A person went back to 1: 2 has been here and does not return by itself.
-        check(Some(2), Some(1), (2, false), vec![past("staging", 2, Promoted), past("prod", 2, Promoted)], &[]);
+        check(
+            Some(2),
+            Some(1),
+            (2, false),
+            vec![past("staging", 2, Promoted), past("prod", 2, Promoted)],
+            &[],
+        );
     }
 }

@@ -44,7 +44,10 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             (None, Some(_)) => 1,
             (None, None) => REQUESTS,
         },
-        lasting: rollout.lasting.map(|lasting| lasting.get()).unwrap_or_default(),
+        lasting: rollout
+            .lasting
+            .map(|lasting| lasting.get())
+            .unwrap_or_default(),
     };
     let mut left_out = Vec::new();
     let mut judges = Vec::new();
@@ -59,11 +62,22 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
         QuietAction::Promote => Then::Promote,
     };
     let policy = Policy {
-        stages: if at_once { Vec::new() } else { rollout.stages.iter().map(|stage| stage.fraction()).collect() },
+        stages: if at_once {
+            Vec::new()
+        } else {
+            rollout
+                .stages
+                .iter()
+                .map(|stage| stage.fraction())
+                .collect()
+        },
         judges,
         false_rollbacks: rollout.false_rollbacks.fraction(),
         at_least,
-        quiet: Some(Quiet { after: rollout.quiet.after.get(), then }),
+        quiet: Some(Quiet {
+            after: rollout.quiet.after.get(),
+            then,
+        }),
         block: BLOCK,
         first_may_fail: FIRST_MAY_FAIL,
     };
@@ -75,19 +89,32 @@ fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge
         Measure::Errors => Ok(Judge::errors()),
         Measure::Latency(quantile) => {
             if history.latency.total() < LATENCY_HISTORY {
-                return Err(format!("{} answers of the version before are too few for a threshold", history.latency.total()));
+                return Err(format!(
+                    "{} answers of the version before are too few for a threshold",
+                    history.latency.total()
+                ));
             }
-            let micros = history.latency.quantile(quantile.fraction()).unwrap_or_default();
+            let micros = history
+                .latency
+                .quantile(quantile.fraction())
+                .unwrap_or_default();
             // A bucket's bound, so that slower answers can be counted exactly.
             let threshold = latency::upper_bound(latency::bucket(micros));
-            Ok(Judge::latency(quantile.fraction(), Duration::from_micros(threshold)))
+            Ok(Judge::latency(
+                quantile.fraction(),
+                Duration::from_micros(threshold),
+            ))
         }
         Measure::Live(metric) => {
             if history.losses.len() < LOSS_HISTORY {
-                return Err(format!("{} labels of the version before are too few to compare with", history.losses.len()));
+                return Err(format!(
+                    "{} labels of the version before are too few to compare with",
+                    history.losses.len()
+                ));
             }
             let labels = (at_least.requests / 2).max(1);
-            Judge::live(&metric.to_string(), &history.losses, labels).ok_or_else(|| "the version before has no loss at all".to_owned())
+            Judge::live(&metric.to_string(), &history.losses, labels)
+                .ok_or_else(|| "the version before has no loss at all".to_owned())
         }
     }
 }
@@ -99,7 +126,11 @@ mod tests {
     fn rollout() -> Rollout {
         Rollout {
             stages: vec!["5%".parse().unwrap(), "50%".parse().unwrap()],
-            judge: vec![Measure::Errors, "latency.p99".parse().unwrap(), "live.mae".parse().unwrap()],
+            judge: vec![
+                Measure::Errors,
+                "latency.p99".parse().unwrap(),
+                "live.mae".parse().unwrap(),
+            ],
             at_least: Some("500 requests".parse().unwrap()),
             ..Rollout::default()
         }
@@ -112,20 +143,35 @@ mod tests {
         assert_eq!(fixed.policy.stages, [0.05, 0.5]);
         assert_eq!(fixed.left_out.len(), 2);
         assert!(fixed.policy.check().is_ok());
-        assert!(fix(&rollout(), &History::default(), true).policy.stages.is_empty());
+        assert!(
+            fix(&rollout(), &History::default(), true)
+                .policy
+                .stages
+                .is_empty()
+        );
     }
 
     #[test]
     fn thresholds_come_from_history() {
-        let mut history = History { losses: (0..1000).map(f64::from).collect(), ..History::default() };
+        let mut history = History {
+            losses: (0..1000).map(f64::from).collect(),
+            ..History::default()
+        };
         for micros in 0..1000 {
             history.latency.add(micros);
         }
         let fixed = fix(&rollout(), &history, false);
         assert!(fixed.left_out.is_empty());
-        let Judge::Latency { threshold, .. } = &fixed.policy.judges[1] else { panic!("the second judge is latency") };
-        assert!((960..1100).contains(&threshold.as_micros()), "{threshold:?}");
-        let Judge::Live { cap, at_least, .. } = &fixed.policy.judges[2] else { panic!("the third judge is live") };
+        let Judge::Latency { threshold, .. } = &fixed.policy.judges[1] else {
+            panic!("the second judge is latency")
+        };
+        assert!(
+            (960..1100).contains(&threshold.as_micros()),
+            "{threshold:?}"
+        );
+        let Judge::Live { cap, at_least, .. } = &fixed.policy.judges[2] else {
+            panic!("the third judge is live")
+        };
         assert!((980.0..1000.0).contains(cap));
         assert_eq!(*at_least, 250);
     }

@@ -18,7 +18,7 @@ pub struct Place {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
+pub(super) enum Move {
     /// Start the replica of this number for the given time (counting from 0).
     Start {
         /// Where.
@@ -35,10 +35,17 @@ pub enum Move {
 }
 
 /// Labels by which replicas are known again.
-pub const LABELS: [&str; 6] = ["project", "environment", "service", "version", "replica", "restart"];
+pub(super) const LABELS: [&str; 6] = [
+    "project",
+    "environment",
+    "service",
+    "version",
+    "replica",
+    "restart",
+];
 
 /// A replica that fails again and again is started again after 1, 2, 4 … seconds, up to this many.
-pub const LONGEST_PAUSE: i64 = 60;
+pub(super) const LONGEST_PAUSE: i64 = 60;
 
 struct Known<'a> {
     unit: &'a UnitStatus,
@@ -48,25 +55,39 @@ struct Known<'a> {
 }
 
 /// Compares; `now` in seconds decides about back-offs.
-pub fn moves(wanted: &BTreeMap<Place, u32>, units: &[UnitStatus], now: i64) -> Vec<Move> {
+pub(super) fn moves(wanted: &BTreeMap<Place, u32>, units: &[UnitStatus], now: i64) -> Vec<Move> {
     let known: Vec<Known<'_>> = units.iter().filter_map(read).collect();
     let mut moves = Vec::new();
     for (place, count) in wanted {
         for replica in 0..*count {
-            let mine = known.iter().filter(|k| k.place == *place && k.replica == replica);
+            let mine = known
+                .iter()
+                .filter(|k| k.place == *place && k.replica == replica);
             let newest = mine.max_by_key(|k| k.restart);
             match newest {
-                None => moves.push(Move::Start { place: place.clone(), replica, restart: 0 }),
+                None => moves.push(Move::Start {
+                    place: place.clone(),
+                    replica,
+                    restart: 0,
+                }),
                 Some(last) if last.unit.state.is_over() && now >= again_at(last) => {
-                    moves.push(Move::Start { place: place.clone(), replica, restart: last.restart + 1 });
+                    moves.push(Move::Start {
+                        place: place.clone(),
+                        replica,
+                        restart: last.restart + 1,
+                    });
                 }
                 Some(_) => {}
             }
         }
     }
     for this in &known {
-        let needed = wanted.get(&this.place).is_some_and(|count| this.replica < *count);
-        let replaced = known.iter().any(|k| k.place == this.place && k.replica == this.replica && k.restart > this.restart);
+        let needed = wanted
+            .get(&this.place)
+            .is_some_and(|count| this.replica < *count);
+        let replaced = known.iter().any(|k| {
+            k.place == this.place && k.replica == this.replica && k.restart > this.restart
+        });
         match (this.unit.state.is_over(), needed && !replaced) {
             (false, false) => moves.push(Move::Stop(this.unit.id.clone())),
             (true, false) => moves.push(Move::Remove(this.unit.id.clone())),
@@ -81,18 +102,31 @@ fn read(unit: &UnitStatus) -> Option<Known<'_>> {
     if text("kind")? != "replica" {
         return None;
     }
-    let place = Place { project: text("project")?, environment: text("environment")?, service: text("service")?, version: text("version")?.parse().ok()? };
-    Some(Known { unit, place, replica: text("replica")?.parse().ok()?, restart: text("restart")?.parse().ok()? })
+    let place = Place {
+        project: text("project")?,
+        environment: text("environment")?,
+        service: text("service")?,
+        version: text("version")?.parse().ok()?,
+    };
+    Some(Known {
+        unit,
+        place,
+        replica: text("replica")?.parse().ok()?,
+        restart: text("restart")?.parse().ok()?,
+    })
 }
 
 /// The place of a replica unit.
-pub fn place_of(unit: &UnitStatus) -> Option<Place> {
+pub(super) fn place_of(unit: &UnitStatus) -> Option<Place> {
     read(unit).map(|known| known.place)
 }
 
 fn again_at(last: &Known<'_>) -> i64 {
     let (ended, ran) = match &last.unit.state {
-        State::Exited(exit) => (exit.at.as_second(), exit.at.as_second() - exit.started.as_second()),
+        State::Exited(exit) => (
+            exit.at.as_second(),
+            exit.at.as_second() - exit.started.as_second(),
+        ),
         // Its supervisor was killed: not its fault, so at once.
         _ => return i64::MIN,
     };
@@ -110,15 +144,35 @@ mod tests {
     use platform::{Ending, Exit, Reason};
 
     fn place(version: u32) -> Place {
-        Place { project: "p".into(), environment: "e".into(), service: "s".into(), version }
+        Place {
+            project: "p".into(),
+            environment: "e".into(),
+            service: "s".into(),
+            version,
+        }
     }
 
     fn unit(id: &str, version: u32, restart: u32, state: State) -> UnitStatus {
-        let labels = [("kind", "replica"), ("project", "p"), ("environment", "e"), ("service", "s"), ("replica", "0")];
-        let mut labels: BTreeMap<String, String> = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let labels = [
+            ("kind", "replica"),
+            ("project", "p"),
+            ("environment", "e"),
+            ("service", "s"),
+            ("replica", "0"),
+        ];
+        let mut labels: BTreeMap<String, String> = labels
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         labels.insert("version".into(), version.to_string());
         labels.insert("restart".into(), restart.to_string());
-        UnitStatus { id: id.into(), project: "p".into(), labels, endpoint: None, state }
+        UnitStatus {
+            id: id.into(),
+            project: "p".into(),
+            labels,
+            endpoint: None,
+            state,
+        }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -139,11 +193,18 @@ mod tests {
     }
 
     fn check(wanted: &[(u32, u32)], units: &[UnitStatus], now: i64, expect: &[&str]) {
-        let wanted = wanted.iter().map(|(version, count)| (place(*version), *count)).collect();
+        let wanted = wanted
+            .iter()
+            .map(|(version, count)| (place(*version), *count))
+            .collect();
         let got: Vec<String> = moves(&wanted, units, now)
             .iter()
             .map(|m| match m {
-                Move::Start { place, replica, restart } => format!("start v{} #{replica} time {restart}", place.version),
+                Move::Start {
+                    place,
+                    replica,
+                    restart,
+                } => format!("start v{} #{replica} time {restart}", place.version),
                 Move::Stop(id) => format!("stop {id}"),
                 Move::Remove(id) => format!("remove {id}"),
             })
@@ -153,15 +214,48 @@ mod tests {
 
     #[test]
     fn wanted_and_there() {
-        let running = State::Running { pid: 1, since: at(0) };
-        check(&[(1, 2)], &[], 0, &["start v1 #0 time 0", "start v1 #1 time 0"]);
+        let running = State::Running {
+            pid: 1,
+            since: at(0),
+        };
+        check(
+            &[(1, 2)],
+            &[],
+            0,
+            &["start v1 #0 time 0", "start v1 #1 time 0"],
+        );
         check(&[(1, 1)], &[unit("a", 1, 0, running.clone())], 0, &[]);
         check(&[], &[unit("a", 1, 0, running.clone())], 0, &["stop a"]);
-        check(&[(2, 1)], &[unit("a", 1, 0, exited(0, 1))], 0, &["start v2 #0 time 0", "remove a"]);
-        check(&[(1, 1)], &[unit("a", 1, 0, exited(0, 1))], 1, &["start v1 #0 time 1"]);
-        check(&[(1, 1)], &[unit("a", 1, 0, exited(0, 1)), unit("b", 1, 1, running)], 5, &["remove a"]);
+        check(
+            &[(2, 1)],
+            &[unit("a", 1, 0, exited(0, 1))],
+            0,
+            &["start v2 #0 time 0", "remove a"],
+        );
+        check(
+            &[(1, 1)],
+            &[unit("a", 1, 0, exited(0, 1))],
+            1,
+            &["start v1 #0 time 1"],
+        );
+        check(
+            &[(1, 1)],
+            &[unit("a", 1, 0, exited(0, 1)), unit("b", 1, 1, running)],
+            5,
+            &["remove a"],
+        );
         check(&[(1, 1)], &[unit("b", 1, 3, exited(10, 11))], 18, &[]);
-        check(&[(1, 1)], &[unit("b", 1, 3, exited(10, 11))], 19, &["start v1 #0 time 4"]);
-        check(&[(1, 1)], &[unit("b", 1, 3, State::Lost { at: at(11) })], 11, &["start v1 #0 time 4"]);
+        check(
+            &[(1, 1)],
+            &[unit("b", 1, 3, exited(10, 11))],
+            19,
+            &["start v1 #0 time 4"],
+        );
+        check(
+            &[(1, 1)],
+            &[unit("b", 1, 3, State::Lost { at: at(11) })],
+            11,
+            &["start v1 #0 time 4"],
+        );
     }
 }

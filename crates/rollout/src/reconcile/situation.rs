@@ -4,11 +4,14 @@ use jiff::Timestamp;
 use serde::Deserialize as _;
 use spec::plan::{ResourceKey, ResourceKind};
 use std::collections::BTreeMap;
-use store::{Deployment, Deployments as _, GateState, ModelVersion, Models as _, Projects as _, Result, Rollout, RolloutFilter, Rollouts as _, Tx};
+use store::{
+    Deployment, Deployments as _, GateState, ModelVersion, Models as _, Projects as _, Result,
+    Rollout, RolloutFilter, Rollouts as _, Tx,
+};
 
 /// A project's part of the situation.
 #[derive(Clone, Debug)]
-pub struct ProjectView {
+pub(super) struct ProjectView {
     /// Its name.
     pub name: String,
     /// Environments in the order of promotion.
@@ -23,7 +26,7 @@ pub struct ProjectView {
 
 /// All projects at one instant.
 #[derive(Clone, Debug, Default)]
-pub struct Situation {
+pub(super) struct Situation {
     /// By name.
     pub projects: Vec<ProjectView>,
 }
@@ -36,55 +39,94 @@ impl Situation {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn read(tx: &mut Tx<'_>) -> Result<Self> {
+    pub(super) fn read(tx: &mut Tx<'_>) -> Result<Self> {
         let mut projects = Vec::new();
         for project in tx.projects()? {
-            let Some(applied) = tx.applied(&project.name)? else { continue };
+            let Some(applied) = tx.applied(&project.name)? else {
+                continue;
+            };
             let key = ResourceKey::new(ResourceKind::Project, &project.name).to_string();
-            let environments = Vec::<String>::deserialize(&applied.resources[key.as_str()]["environments"]).unwrap_or_default();
+            let environments =
+                Vec::<String>::deserialize(&applied.resources[key.as_str()]["environments"])
+                    .unwrap_or_default();
             let mut deployments = tx.deployments(Some(&project.name))?;
             for deployment in &mut deployments {
-                let key = ResourceKey::in_environment(ResourceKind::Monitor, &deployment.service, &deployment.environment);
+                let key = ResourceKey::in_environment(
+                    ResourceKind::Monitor,
+                    &deployment.service,
+                    &deployment.environment,
+                );
                 let monitor = applied.resources[key.to_string().as_str()].clone();
-                if let Some(shape) = deployment.shape.as_object_mut().filter(|_| !monitor.is_null()) {
+                if let Some(shape) = deployment
+                    .shape
+                    .as_object_mut()
+                    .filter(|_| !monitor.is_null())
+                {
                     shape.insert("monitor".to_owned(), monitor);
                 }
             }
-            let filter = RolloutFilter { project: Some(project.name.clone()), limit: HISTORY, ..RolloutFilter::default() };
+            let filter = RolloutFilter {
+                project: Some(project.name.clone()),
+                limit: HISTORY,
+                ..RolloutFilter::default()
+            };
             let rollouts = tx.rollouts(&filter)?;
             let mut passed = BTreeMap::new();
             for deployment in &deployments {
                 if !passed.contains_key(&deployment.model) {
                     let versions = tx.versions(&project.name, &deployment.model)?;
-                    if let Some(newest) = versions.into_iter().find(|v| v.gate_state == GateState::Passed && v.artifact.is_some()) {
+                    if let Some(newest) = versions
+                        .into_iter()
+                        .find(|v| v.gate_state == GateState::Passed && v.artifact.is_some())
+                    {
                         passed.insert(deployment.model.clone(), newest);
                     }
                 }
             }
-            projects.push(ProjectView { name: project.name, environments, deployments, rollouts, passed });
+            projects.push(ProjectView {
+                name: project.name,
+                environments,
+                deployments,
+                rollouts,
+                passed,
+            });
         }
         Ok(Situation { projects })
     }
 
     /// Roll-outs that are not over.
-    pub fn active(&self) -> impl Iterator<Item = &Rollout> {
-        self.projects.iter().flat_map(|project| &project.rollouts).filter(|rollout| !rollout.state.is_final())
+    pub(super) fn active(&self) -> impl Iterator<Item = &Rollout> {
+        self.projects
+            .iter()
+            .flat_map(|project| &project.rollouts)
+            .filter(|rollout| !rollout.state.is_final())
     }
 
     /// Every deployment.
-    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
-        self.projects.iter().flat_map(|project| &project.deployments)
+    pub(super) fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        self.projects
+            .iter()
+            .flat_map(|project| &project.deployments)
     }
 
     /// The active roll-out of a deployment.
-    pub fn rollout_of(&self, deployment: &Deployment) -> Option<&Rollout> {
-        self.active().find(|r| r.project == deployment.project && r.environment == deployment.environment && r.service == deployment.service)
+    pub(super) fn rollout_of(&self, deployment: &Deployment) -> Option<&Rollout> {
+        self.active().find(|r| {
+            r.project == deployment.project
+                && r.environment == deployment.environment
+                && r.service == deployment.service
+        })
     }
 }
 
 /// The versions a deployment needs replicas of, with their shares of traffic: the candidate last, as the gateway
 /// wants it.
-pub fn arms(deployment: &Deployment, rollout: Option<&Rollout>, share: f64, now: Timestamp) -> Vec<(u32, f64)> {
+pub(super) fn arms(
+    deployment: &Deployment,
+    rollout: Option<&Rollout>,
+    share: f64,
+    now: Timestamp,
+) -> Vec<(u32, f64)> {
     let mut arms: Vec<(u32, f64)> = Vec::new();
     let mut add = |version: Option<u32>, weight: f64| {
         if let Some(version) = version
@@ -93,15 +135,27 @@ pub fn arms(deployment: &Deployment, rollout: Option<&Rollout>, share: f64, now:
             arms.push((version, weight));
         }
     };
-    let candidate = rollout.map(|rollout| rollout.to).filter(|to| Some(*to) != deployment.version);
+    let candidate = rollout
+        .map(|rollout| rollout.to)
+        .filter(|to| Some(*to) != deployment.version);
     // With nothing that serves yet, there is no traffic to share.
-    let share = if candidate.is_some() && deployment.version.is_some() { share } else { 0.0 };
+    let share = if candidate.is_some() && deployment.version.is_some() {
+        share
+    } else {
+        0.0
+    };
     add(deployment.version, 1.0 - share);
-    if deployment.keep_previous_until.is_some_and(|until| until > now) && deployment.previous != candidate {
+    if deployment
+        .keep_previous_until
+        .is_some_and(|until| until > now)
+        && deployment.previous != candidate
+    {
         add(deployment.previous, 0.0);
     }
     add(candidate, share);
-    if deployment.version.is_none() && let [only] = arms.as_mut_slice() {
+    if deployment.version.is_none()
+        && let [only] = arms.as_mut_slice()
+    {
         only.1 = 1.0;
     }
     arms
@@ -156,16 +210,34 @@ pub(super) mod tests {
 
     #[test]
     fn who_takes_which_share() {
-        let check = |deployment: Deployment, rollout: Option<Rollout>, second: i64, expect: &[(u32, f64)]| {
+        let check = |deployment: Deployment,
+                     rollout: Option<Rollout>,
+                     second: i64,
+                     expect: &[(u32, f64)]| {
             let now = Timestamp::from_second(second).unwrap();
             assert_eq!(arms(&deployment, rollout.as_ref(), 0.05, now), expect);
         };
         check(deployment(None, None), None, 0, &[]);
-        check(deployment(None, None), Some(rollout(None, 1)), 0, &[(1, 1.0)]);
+        check(
+            deployment(None, None),
+            Some(rollout(None, 1)),
+            0,
+            &[(1, 1.0)],
+        );
         check(deployment(Some(1), None), None, 0, &[(1, 1.0)]);
         check(deployment(Some(2), Some(1)), None, 0, &[(2, 1.0), (1, 0.0)]);
         check(deployment(Some(2), Some(1)), None, 100, &[(2, 1.0)]);
-        check(deployment(Some(2), Some(1)), Some(rollout(Some(2), 3)), 0, &[(2, 0.95), (1, 0.0), (3, 0.05)]);
-        check(deployment(Some(2), Some(1)), Some(rollout(Some(2), 1)), 0, &[(2, 0.95), (1, 0.05)]);
+        check(
+            deployment(Some(2), Some(1)),
+            Some(rollout(Some(2), 3)),
+            0,
+            &[(2, 0.95), (1, 0.0), (3, 0.05)],
+        );
+        check(
+            deployment(Some(2), Some(1)),
+            Some(rollout(Some(2), 1)),
+            0,
+            &[(2, 0.95), (1, 0.05)],
+        );
     }
 }

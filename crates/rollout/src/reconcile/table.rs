@@ -13,17 +13,26 @@ use std::path::PathBuf;
 use store::{Deployment, Rollout, RolloutState};
 
 /// The share of traffic that an active roll-out's candidate takes now.
-pub fn share(rollout: &Rollout) -> f64 {
+pub(super) fn share(rollout: &Rollout) -> f64 {
     if !matches!(rollout.state, RolloutState::Running | RolloutState::Paused) || rollout.stage < 0 {
         return 0.0;
     }
     let stages = rollout.policy["stages"].as_array();
     let stage = usize::try_from(rollout.stage).unwrap_or(0);
-    stages.and_then(|stages| stages.get(stage)).and_then(serde_json::Value::as_f64).unwrap_or(0.0)
+    stages
+        .and_then(|stages| stages.get(stage))
+        .and_then(serde_json::Value::as_f64)
+        .unwrap_or(0.0)
 }
 
 /// Builds the table.
-pub fn table(situation: &Situation, units: &[UnitStatus], default_environment: &str, generation: u64, now: Timestamp) -> RoutingTable {
+pub(super) fn table(
+    situation: &Situation,
+    units: &[UnitStatus],
+    default_environment: &str,
+    generation: u64,
+    now: Timestamp,
+) -> RoutingTable {
     let sockets = sockets(units);
     let bare = bare_names(situation, default_environment);
     let routes = situation
@@ -31,7 +40,8 @@ pub fn table(situation: &Situation, units: &[UnitStatus], default_environment: &
         .filter_map(|deployment| {
             let rollout = situation.rollout_of(deployment);
             let arms = arms(deployment, rollout, rollout.map_or(0.0, share), now);
-            let root = deployment.environment == default_environment && bare.get(&deployment.service) == Some(&1);
+            let root = deployment.environment == default_environment
+                && bare.get(&deployment.service) == Some(&1);
             (!arms.is_empty()).then(|| route(deployment, rollout, &arms, &sockets, root))
         })
         .collect();
@@ -41,18 +51,29 @@ pub fn table(situation: &Situation, units: &[UnitStatus], default_environment: &
 /// How many projects have a service of this name in the default environment: only one may have the bare name.
 fn bare_names(situation: &Situation, default_environment: &str) -> BTreeMap<String, u32> {
     let mut names = BTreeMap::new();
-    for deployment in situation.deployments().filter(|d| d.environment == default_environment) {
+    for deployment in situation
+        .deployments()
+        .filter(|d| d.environment == default_environment)
+    {
         *names.entry(deployment.service.clone()).or_default() += 1;
     }
     names
 }
 
-fn route(deployment: &Deployment, rollout: Option<&Rollout>, arms: &[(u32, f64)], sockets: &BTreeMap<Place, Vec<PathBuf>>, root: bool) -> Route {
+fn route(
+    deployment: &Deployment,
+    rollout: Option<&Rollout>,
+    arms: &[(u32, f64)],
+    sockets: &BTreeMap<Place, Vec<PathBuf>>,
+    root: bool,
+) -> Route {
     let service = service_of(deployment);
-    let sticky = service.as_ref().and_then(|service| match &service.rollout.sticky {
-        Sticky::EachRequest => None,
-        other => Some(other.to_string()),
-    });
+    let sticky = service
+        .as_ref()
+        .and_then(|service| match &service.rollout.sticky {
+            Sticky::EachRequest => None,
+            other => Some(other.to_string()),
+        });
     let labels = service.and_then(|service| service.monitor.labels);
     Route {
         project: deployment.project.clone(),
@@ -62,14 +83,19 @@ fn route(deployment: &Deployment, rollout: Option<&Rollout>, arms: &[(u32, f64)]
         sticky,
         join: labels.as_ref().map(|labels| labels.join.clone()),
         time: labels.and_then(|labels| labels.time),
-        salt: rollout.map(|rollout| rollout.id.clone()).unwrap_or_default(),
+        salt: rollout
+            .map(|rollout| rollout.id.clone())
+            .unwrap_or_default(),
         arms: arms
             .iter()
             .map(|(version, weight)| Arm {
                 version: *version,
                 model: deployment.model.clone(),
                 weight: *weight,
-                replicas: sockets.get(&place(deployment, *version)).cloned().unwrap_or_default(),
+                replicas: sockets
+                    .get(&place(deployment, *version))
+                    .cloned()
+                    .unwrap_or_default(),
             })
             .collect(),
         limits: Limits::default(),
@@ -77,13 +103,18 @@ fn route(deployment: &Deployment, rollout: Option<&Rollout>, arms: &[(u32, f64)]
 }
 
 /// The service as the file shapes it; `None` for a shape of another version.
-pub fn service_of(deployment: &Deployment) -> Option<Service> {
+pub(super) fn service_of(deployment: &Deployment) -> Option<Service> {
     serde_json::from_value(deployment.shape.clone()).ok()
 }
 
 /// The place of a deployment's version.
-pub fn place(deployment: &Deployment, version: u32) -> Place {
-    Place { project: deployment.project.clone(), environment: deployment.environment.clone(), service: deployment.service.clone(), version }
+pub(super) fn place(deployment: &Deployment, version: u32) -> Place {
+    Place {
+        project: deployment.project.clone(),
+        environment: deployment.environment.clone(),
+        service: deployment.service.clone(),
+        version,
+    }
 }
 
 fn sockets(units: &[UnitStatus]) -> BTreeMap<Place, Vec<PathBuf>> {

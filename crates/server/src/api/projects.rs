@@ -1,0 +1,198 @@
+//! Projects: plan, apply, destroy.
+
+use crate::{
+    app::App,
+    apply::{self, ApplyError, Source},
+    http::{ApiError, Caller, Routes},
+    reconcile::FILE,
+};
+use axum::{
+    Extension, Json,
+    extract::State,
+    routing::{get, post},
+};
+use guard::Permission;
+use http::{Method, StatusCode};
+use pipeline::git::Repository;
+use serde::{Deserialize, Serialize};
+use spec::plan::Plan;
+use std::path::Path;
+use store::{Project, Projects as _};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let base = "/api/v1/projects";
+    routes
+        .add(
+            Method::GET,
+            base,
+            Permission::Read,
+            "List projects",
+            get(list),
+        )
+        .add(
+            Method::POST,
+            &format!("{base}/{{project}}/plan"),
+            Permission::Read,
+            "Show what applying a file would change",
+            post(plan),
+        )
+        .add(
+            Method::POST,
+            &format!("{base}/{{project}}/apply"),
+            Permission::Deploy,
+            "Apply a file exactly as planned",
+            post(apply),
+        )
+        .add(
+            Method::GET,
+            &format!("{base}/{{project}}/destroy"),
+            Permission::Read,
+            "Show what destroying would take away",
+            get(destroyed),
+        )
+        .add(
+            Method::POST,
+            &format!("{base}/{{project}}/destroy"),
+            Permission::Deploy,
+            "Remove a project and all it runs",
+            post(destroy),
+        )
+}
+
+/// A file to plan or apply.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRequest {
+    /// The file's text.
+    text: String,
+    /// The folder it is in, on the server's machine.
+    root: Option<String>,
+    /// Delete what it no longer names.
+    #[serde(default)]
+    prune: bool,
+    /// Digest of the plan that was agreed to (apply only).
+    plan: Option<String>,
+}
+
+/// A plan and its digest.
+#[derive(Debug, Serialize)]
+struct PlanAnswer {
+    /// The plan.
+    plan: Plan,
+    /// Send it back to apply exactly this plan.
+    digest: String,
+    /// As people read it.
+    text: String,
+}
+
+async fn list(State(app): State<App>) -> Result<Json<Vec<Project>>, ApiError> {
+    Ok(Json(app.store().read(|tx| tx.projects()).await?))
+}
+
+async fn plan(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<FileRequest>,
+) -> Result<Json<PlanAnswer>, ApiError> {
+    let source = source(&caller, request).await?;
+    Ok(answer(named(&caller, apply::plan(&app, &source).await?)?))
+}
+
+async fn apply(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<FileRequest>,
+) -> Result<Json<PlanAnswer>, ApiError> {
+    let shown = request.plan.clone();
+    let source = source(&caller, request).await?;
+    named(&caller, apply::plan(&app, &source).await?)?;
+    Ok(answer(
+        apply::apply(&app, &source, shown.as_deref(), &caller.identity.actor()).await?,
+    ))
+}
+
+async fn destroyed(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<String>>, ApiError> {
+    Ok(Json(apply::destroyed(&app, caller.project()).await?))
+}
+
+async fn destroy(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<StatusCode, ApiError> {
+    apply::destroy(&app, caller.project(), &caller.identity.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A token for one project must not apply a file that names another.
+fn named(caller: &Caller, planned: apply::Planned) -> Result<apply::Planned, ApiError> {
+    if planned.file.project == caller.project() {
+        return Ok(planned);
+    }
+    Err(ApiError::invalid(format!(
+        "the file names project `{}`, and the request is about `{}`",
+        planned.file.project,
+        caller.project()
+    )))
+}
+
+async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiError> {
+    let mut source = Source {
+        text: request.text,
+        name: FILE.to_owned(),
+        root: request.root,
+        branch: None,
+        commit: None,
+        head: None,
+        prune: request.prune,
+    };
+    let Some(root) = source.root.clone() else {
+        return Ok(source);
+    };
+    let Ok(repository) = Repository::open(Path::new(&root)).await else {
+        return Ok(source);
+    };
+    let Ok((branch, head)) = repository.head().await else {
+        return Ok(source);
+    };
+    if !repository
+        .is_dirty()
+        .await
+        .map_err(|error| ApiError::internal(&error))?
+    {
+        source.commit = Some(head.clone());
+    }
+    (source.branch, source.head) = (branch, Some(head));
+    Ok(source)
+}
+
+fn answer(planned: apply::Planned) -> Json<PlanAnswer> {
+    let (digest, text) = (planned.plan.digest(), planned.plan.render(false));
+    Json(PlanAnswer {
+        plan: planned.plan,
+        digest,
+        text,
+    })
+}
+
+impl From<ApplyError> for ApiError {
+    fn from(error: ApplyError) -> Self {
+        match &error {
+            ApplyError::File(diagnostics) => {
+                let details = serde_json::to_value(diagnostics).unwrap_or_default();
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "file", error.to_string())
+                    .with(details)
+            }
+            ApplyError::Stale { .. } | ApplyError::Different => {
+                ApiError::new(StatusCode::CONFLICT, "stale", error.to_string())
+            }
+            ApplyError::Elsewhere { .. } => ApiError::conflict(error.to_string()),
+            ApplyError::Store(_) => match error {
+                ApplyError::Store(error) => error.into(),
+                other => ApiError::internal(&other),
+            },
+        }
+    }
+}

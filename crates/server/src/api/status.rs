@@ -1,0 +1,108 @@
+//! Health, version, and the one look at a project: what serves where, since when and why.
+
+use crate::{
+    app::App,
+    http::{ApiError, Caller, Routes},
+};
+use axum::{Extension, Json, extract::State, routing::get};
+use guard::Permission;
+use http::Method;
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::{
+    Alarm, AlarmFilter, Alarms as _, Deployment, Deployments as _, Project, Projects as _, Rollout,
+    RolloutFilter, Rollouts as _, Run, RunFilter, Runs as _,
+};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(
+            Method::GET,
+            "/health",
+            Permission::Public,
+            "Whether the server answers",
+            get(health),
+        )
+        .add(
+            Method::GET,
+            "/api/v1/version",
+            Permission::Public,
+            "The server's version",
+            get(version),
+        )
+        .add(
+            Method::GET,
+            "/api/v1/projects/{project}/status",
+            Permission::Read,
+            "What serves where, and what goes on",
+            get(status),
+        )
+}
+
+/// A project at one instant.
+#[derive(Debug, Serialize)]
+struct StatusAnswer {
+    project: Project,
+    deployments: Vec<Deployment>,
+    /// Roll-outs that are not over.
+    rollouts: Vec<Rollout>,
+    /// Runs that are not over.
+    active_runs: Vec<Run>,
+    /// The newest runs.
+    recent_runs: Vec<Run>,
+    /// Alarms that are raised.
+    alarms: Vec<Alarm>,
+}
+
+async fn health() -> &'static str {
+    "OK"
+}
+
+async fn version() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn status(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<StatusAnswer>, ApiError> {
+    let name = caller.project().to_owned();
+    let asked = name.clone();
+    let answer = app.store().read(move |tx| {
+        let Some(project) = tx.project(&name)? else {
+            return Ok(None);
+        };
+        let all = RunFilter {
+            project: Some(name.clone()),
+            limit: 10,
+            ..RunFilter::default()
+        };
+        let active = RolloutFilter {
+            project: Some(name.clone()),
+            active: true,
+            ..RolloutFilter::default()
+        };
+        let raised = AlarmFilter {
+            project: Some(name.clone()),
+            raised: true,
+            ..AlarmFilter::default()
+        };
+        Ok(Some(StatusAnswer {
+            deployments: tx.deployments(Some(&name))?,
+            rollouts: tx.rollouts(&active)?,
+            active_runs: tx
+                .active_runs()?
+                .into_iter()
+                .filter(|run| run.project == name)
+                .collect(),
+            recent_runs: tx.runs(&all)?,
+            alarms: tx.alarms(&raised)?,
+            project,
+        }))
+    });
+    answer.await?.map(Json).ok_or_else(|| {
+        ApiError::not_found(format!(
+            "no project `{asked}`: run `mainspan apply` in its folder first"
+        ))
+    })
+}

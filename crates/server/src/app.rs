@@ -1,0 +1,184 @@
+//! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
+
+use crate::{gateway::GatewayClient, options::Options};
+use guard::{
+    Policy,
+    browser::Names,
+    keys::{self, KeyError, MasterKey},
+    token::Verified,
+};
+use jiff::Timestamp;
+use platform::Platform;
+use std::{path::Path, sync::Arc};
+use store::{Blobs, StateDir, Store};
+
+/// The shared parts. Cloning is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    options: Options,
+    store: Store,
+    blobs: Blobs,
+    platform: Arc<dyn Platform>,
+    gateway: GatewayClient,
+    owner_token: String,
+    master_key: MasterKey,
+    verified: Verified,
+    names: Names,
+}
+
+/// A server that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store or the state directory.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The platform.
+    #[error("units cannot be run here")]
+    Platform(#[from] platform::Error),
+    /// The control port.
+    #[error("cannot listen on {address}: {}", hint(.source))]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Listening beyond loopback without protection.
+    #[error(
+        "refusing to listen on {0}: the control port beyond loopback needs TLS in front of it. Keep it on 127.0.0.1 and let a proxy with TLS forward to it (`--host-name` gives the proxy's name)"
+    )]
+    Exposed(std::net::SocketAddr),
+    /// A file of the state directory.
+    #[error("cannot use the state directory")]
+    Io(#[from] std::io::Error),
+}
+
+fn hint(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is taken: stop what uses it, or choose another with --port".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+impl App {
+    /// Opens everything a server needs. Blocks; called once at the start.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn open(options: Options, platform: Arc<dyn Platform>) -> Result<Self, StartError> {
+        if !options.listen.ip().is_loopback() {
+            return Err(StartError::Exposed(options.listen));
+        }
+        let state = StateDir::create(&options.state_dir)?;
+        let store = Store::open(&options.store, &state)?;
+        let environment: Vec<(String, String)> = std::env::vars().collect();
+        let blobs = Blobs::open(
+            options.blobs.as_deref().unwrap_or_default(),
+            &state,
+            &environment,
+        )?;
+        let owner_token = keys::owner_token(&options.owner_token_file())?;
+        let master_key = keys::master_key(&options.key)?;
+        let names = Names {
+            hosts: options
+                .host_names
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+        };
+        let gateway = GatewayClient::new(options.gateway_socket());
+        Ok(App(Arc::new(Parts {
+            options,
+            store,
+            blobs,
+            platform,
+            gateway,
+            owner_token,
+            master_key,
+            verified: Verified::default(),
+            names,
+        })))
+    }
+
+    /// The server's settings.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// The state directory.
+    pub fn state_dir(&self) -> &Path {
+        &self.0.options.state_dir
+    }
+
+    /// Records.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Bytes.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Where units run.
+    pub fn platform(&self) -> &Arc<dyn Platform> {
+        &self.0.platform
+    }
+
+    /// The gateway's admin socket.
+    pub fn gateway(&self) -> &GatewayClient {
+        &self.0.gateway
+    }
+
+    /// The owner's token.
+    pub fn owner_token(&self) -> &str {
+        &self.0.owner_token
+    }
+
+    /// The key of units' tokens.
+    pub fn master_key(&self) -> &MasterKey {
+        &self.0.master_key
+    }
+
+    /// Tokens that have passed their slow check.
+    pub fn verified(&self) -> &Verified {
+        &self.0.verified
+    }
+
+    /// Names that the control port answers to.
+    pub fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    /// Where the model runtime's library is: named by the environment, or fetched into the state directory.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn library(&self) -> Result<std::path::PathBuf, String> {
+        if let Some(named) = std::env::var_os(engine::library::VARIABLE) {
+            return engine::library::resolve(None, Some(named)).map_err(|error| error.to_string());
+        }
+        engine::library::locate(self.state_dir())
+            .ok_or_else(|| "the model runtime is still being fetched".to_owned())
+    }
+
+    /// Settings that bear on access.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            anonymous_tracking: self.0.options.anonymous_tracking,
+            loopback: self.0.options.listen.ip().is_loopback(),
+        }
+    }
+
+    /// The time. Handlers read it once and pass it on.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

@@ -1,0 +1,105 @@
+//! Errors of our own API, and unknown paths in the shape of the protocol they look like.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, Uri};
+use serde_json::json;
+
+/// An error answer: a status, a code for programs and a sentence that says what to do.
+#[derive(Debug)]
+pub struct ApiError {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable code, listed in docs/api.md.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// More for programs, such as diagnostics of a project file.
+    pub details: Option<serde_json::Value>,
+}
+
+impl ApiError {
+    /// An error with a code and a message.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        ApiError {
+            status,
+            code,
+            message: message.into(),
+            details: None,
+        }
+    }
+
+    /// 404.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", what)
+    }
+
+    /// 400.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid", message)
+    }
+
+    /// 409.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 500: logged with its chain, told without it.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed by our own fault");
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed; its log says why",
+        )
+    }
+
+    /// With more for programs.
+    #[must_use]
+    pub fn with(mut self, details: serde_json::Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.message, "code": self.code });
+        if let Some(details) = self.details {
+            body["details"] = details;
+        }
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        match &error {
+            store::Error::Conflict(_) => ApiError::conflict(error.to_string()),
+            store::Error::NotFound { .. } => ApiError::not_found(error.to_string()),
+            store::Error::Invalid(_) => ApiError::invalid(error.to_string()),
+            _ => ApiError::internal(&error),
+        }
+    }
+}
+
+/// Answers paths that no route has.
+pub async fn unknown_path(uri: Uri) -> Response {
+    let path = uri.path();
+    let foreign = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
+    if foreign.iter().any(|prefix| path.contains(prefix)) {
+        let error = mlflow::Error::new(
+            mlflow::ErrorCode::EndpointNotFound,
+            format!("no endpoint {path}"),
+        );
+        return (StatusCode::NOT_FOUND, Json(error)).into_response();
+    }
+    ApiError::not_found(format!("no page or endpoint {path}")).into_response()
+}

@@ -1,0 +1,12 @@
+//! HTTP on the control port: the route table, who may call what, and what errors look like.
+//!
+//! Protocol folders ([`crate::api`], [`crate::mlflow`]) add their routes to one [`Routes`]; nothing reaches a handler
+//! without passing [`auth`].
+
+pub mod auth;
+pub mod error;
+pub mod routes;
+
+pub use auth::Caller;
+pub use error::ApiError;
+pub use routes::{RouteInfo, Routes};

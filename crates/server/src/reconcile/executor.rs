@@ -1,0 +1,32 @@
+//! The pipeline executor with this server's parts.
+
+use crate::app::App;
+use guard::unit_token::{self, Claims};
+use jiff::Timestamp;
+use pipeline::{Executor, Parts, TokenScope, toolchain::Toolchains};
+use std::sync::Arc;
+
+/// Makes it.
+pub(super) fn executor(app: &App) -> Executor {
+    let state = app.state_dir();
+    let signer = app.clone();
+    Executor::new(Parts {
+        store: app.store().clone(),
+        blobs: app.blobs().clone(),
+        platform: app.platform().clone(),
+        toolchains: Arc::new(Toolchains::new(state.join("toolchains"), std::env::vars())),
+        snapshots: state.join("snapshots"),
+        logs: state.join("logs"),
+        control: format!("http://{}", app.options().listen),
+        token: Arc::new(move |scope: &TokenScope| {
+            let claims = Claims {
+                project: scope.project.clone(),
+                run: scope.run.clone(),
+                mlflow_run: scope.mlflow_run.clone(),
+                expires: scope.expires.as_second(),
+            };
+            unit_token::sign(&claims, signer.master_key())
+        }),
+        now: Timestamp::now,
+    })
+}
