@@ -134,3 +134,120 @@ pub fn pick_gpus(gpus: u32, held: &[u32], wanted: u32) -> Option<Vec<u32>> {
 fn mebibytes(bytes: u64) -> String {
     format!("{}MiB", bytes.div_ceil(1 << 20))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Limits;
+
+    const GIB: u64 = 1 << 30;
+
+    fn claim(cpu: f64, memory: u64, gpus: u32) -> Claim {
+        Claim { cpu, memory, gpus }
+    }
+
+    /// A machine of 4 CPUs, 8 GiB and 2 GPUs on which `used` is reserved.
+    fn check(used: Claim, asked: Claim, expect: &str) {
+        let capacity = Capacity {
+            cpu: 4.0,
+            memory: 8 * GIB,
+            gpus: 2,
+            used,
+            units: 1,
+        };
+        let (kind, reason) = match admit(&capacity, &asked) {
+            Admit::Now => ("now", String::new()),
+            Admit::Wait(reason) => ("wait", reason),
+            Admit::Never(reason) => ("never", reason),
+        };
+        let found = format!("{kind} {reason}");
+        assert!(
+            found.starts_with(expect),
+            "{asked:?} beside {used:?}: `{found}`"
+        );
+    }
+
+    #[test]
+    fn a_unit_starts_waits_or_never_fits() {
+        let none = claim(0.0, 0, 0);
+        let half = claim(2.0, 4 * GIB, 1);
+        let full = claim(4.0, 8 * GIB, 2);
+        // What fits exactly, fits.
+        check(none, none, "now");
+        check(none, full, "now");
+        check(half, half, "now");
+        check(full, none, "now");
+        // One thing short is enough to wait, and it is named.
+        check(
+            half,
+            claim(2.5, 0, 0),
+            "wait 2.00 of 4 CPUs are free and it asks for 2.5",
+        );
+        check(
+            half,
+            claim(0.0, 5 * GIB, 0),
+            "wait 4096MiB of 8192MiB memory",
+        );
+        check(half, claim(0.0, 0, 2), "wait 1 of 2 GPUs");
+        check(full, claim(0.1, 0, 0), "wait 0.00 of 4 CPUs");
+        // More than there is at all is never, however much is free.
+        check(
+            none,
+            claim(4.1, 0, 0),
+            "never it asks for 4.1 CPUs and this machine has 4",
+        );
+        check(
+            full,
+            claim(0.0, 8 * GIB + 1, 0),
+            "never it asks for 8193MiB",
+        );
+        check(none, claim(0.0, 0, 3), "never it asks for 3 GPUs");
+        // Ten tenths are one, whatever floats say; more reserved than there is frees nothing.
+        check(
+            claim((0..30).map(|_| 0.1).sum(), 0, 0),
+            claim(1.0, 0, 0),
+            "now",
+        );
+        check(claim(9.0, 9 * GIB, 9), none, "wait 0.00 of 4 CPUs");
+    }
+
+    #[test]
+    fn a_replica_reserves_memory_and_no_cpu() {
+        let limits = Limits {
+            cpu: Some(0.5),
+            memory: Some(GIB),
+            gpu: 1,
+            ..Limits::default()
+        };
+        let spec = |cpu_enforced| UnitSpec {
+            limits: Limits {
+                cpu_enforced,
+                ..limits.clone()
+            },
+            ..UnitSpec::new("u", "p", vec!["x".into()])
+        };
+        assert_eq!(Claim::of(&spec(false)), claim(0.0, GIB, 1));
+        assert_eq!(Claim::of(&spec(true)), claim(0.5, GIB, 1));
+        let sum: Claim = [claim(0.5, GIB, 1), claim(1.0, u64::MAX, 0)]
+            .into_iter()
+            .sum();
+        assert_eq!(sum, claim(1.5, u64::MAX, 1));
+    }
+
+    #[test]
+    fn gpus_are_given_to_one_unit_at_a_time() {
+        for (held, wanted, expect) in [
+            (vec![], 0, Some(vec![])),
+            (vec![], 2, Some(vec![0, 1])),
+            (vec![1], 2, Some(vec![0, 2])),
+            (vec![0, 1, 2], 1, None),
+            (vec![0], 3, None),
+        ] {
+            assert_eq!(
+                pick_gpus(3, &held, wanted),
+                expect,
+                "{wanted} beside {held:?}"
+            );
+        }
+    }
+}

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// Replaced by the unit's absolute directory wherever it occurs in `argv` and in values of `env`.
 pub const UNIT_DIR: &str = "${UNIT_DIR}";
 
+/// The least memory with which a process can begin.
+const MEMORY_MIN: u64 = 4 << 20;
+
 /// One process to run, with its files, limits and environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnitSpec {
@@ -212,6 +215,12 @@ impl UnitSpec {
         {
             return Err("limits.cpu must be above 0".into());
         }
+        if self.limits.memory.is_some_and(|bytes| bytes < MEMORY_MIN) {
+            return Err("limits.memory must be at least 4MiB, or no program can be loaded".into());
+        }
+        if self.limits.pids == Some(0) {
+            return Err("limits.pids must be above 0".into());
+        }
         if self.log.max_bytes == 0 {
             return Err("log.max_bytes must be above 0".into());
         }
@@ -236,4 +245,88 @@ pub fn check_id(id: &str) -> Result<(), String> {
 fn is_inside(path: &Path) -> bool {
     path.components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: impl FnOnce(&mut UnitSpec), mention: &str) {
+        let mut spec = UnitSpec::new("u-1", "flights", vec!["true".into()]);
+        spec.validate().unwrap();
+        change(&mut spec);
+        let message = spec.validate().unwrap_err();
+        assert!(
+            message.contains(mention),
+            "`{message}` does not mention `{mention}`"
+        );
+    }
+
+    #[test]
+    fn a_wrong_spec_is_refused_with_the_field_named() {
+        for id in [
+            "",
+            ".hidden",
+            "a/b",
+            "a b",
+            "..",
+            "é",
+            "x\0",
+            &"x".repeat(101),
+        ] {
+            check(|spec| spec.id = id.into(), "is no unit id");
+        }
+        check(|spec| spec.argv.clear(), "argv is empty");
+        check(|spec| spec.argv.push("a\0b".into()), "NUL");
+        check(
+            |spec| drop(spec.env.insert("A=B".into(), String::new())),
+            "`A=B`",
+        );
+        check(|spec| drop(spec.env.insert("A".into(), "\0".into())), "NUL");
+        check(|spec| spec.workdir = "/work".into(), "workdir `/work`");
+        check(|spec| spec.workdir = "a/../../b".into(), "without `..`");
+        check(|spec| spec.endpoint = Some("../sock".into()), "endpoint");
+        check(|spec| spec.limits.cpu = Some(0.0), "limits.cpu");
+        check(|spec| spec.limits.cpu = Some(f64::NAN), "limits.cpu");
+        check(|spec| spec.limits.memory = Some(1 << 20), "limits.memory");
+        check(|spec| spec.limits.pids = Some(0), "limits.pids");
+        check(|spec| spec.log.max_bytes = 0, "log.max_bytes");
+        let input = |source: &str, target: &str| Input {
+            name: "data".into(),
+            source: source.into(),
+            target: target.into(),
+            staging: Staging::Link,
+        };
+        check(
+            |spec| spec.inputs.push(input("relative", "in")),
+            "input `data` must be an absolute path",
+        );
+        check(
+            |spec| spec.inputs.push(input("/a", "/in")),
+            "input target `/in`",
+        );
+        check(
+            |spec| {
+                spec.outputs.push(Output {
+                    name: "o".into(),
+                    path: "../o".into(),
+                    required: true,
+                });
+            },
+            "output path",
+        );
+    }
+
+    #[test]
+    fn a_spec_is_the_same_after_its_way_over_the_disk() {
+        let mut spec = UnitSpec::new("u", "p", vec!["sh".into(), "-c".into()]);
+        spec.limits = Limits {
+            cpu: Some(0.1),
+            time: Some(Duration::from_millis(1500)),
+            ..Limits::default()
+        };
+        spec.endpoint = Some("engine.sock".into());
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<UnitSpec>(&text).unwrap(), spec);
+    }
 }
