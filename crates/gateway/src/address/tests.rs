@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::table::{Arm, Limits, Route, RoutingTable};
 
@@ -124,5 +126,17 @@ fn what_no_address_has_is_refused() {
         "/a/b/c/d/e/f/g/h/i/j/k/l/m",
     ] {
         check(path, AddressError::NotFound);
+    }
+}
+
+proptest! {
+    #[test]
+    fn only_plain_names_lead_anywhere(path in "/?([a-z%2.5c\\\\/]|%2[ef]|flights|prod|delay|v2|models|\\PC){0,12}") {
+        if resolve(&index(), &path).is_ok() {
+            let decoded = decode(&path).unwrap();
+            let plain = |b: u8| is_name_byte(b) || b == b'/';
+            prop_assert!(decoded.bytes().all(plain), "{path}");
+            prop_assert!(decoded.split('/').all(|part| !part.is_empty()), "{path}");
+        }
     }
 }

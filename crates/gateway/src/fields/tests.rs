@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
 use super::*;
 
 const WANTED: Wanted<'_> = Wanted {
@@ -125,5 +128,81 @@ fn the_text_of_a_scalar() {
         ("\"\"", ""),
     ] {
         assert_eq!(text(raw), expect, "{raw}");
+    }
+}
+
+/// Any JSON, with the wanted names among the keys.
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        "request_id",
+        "user",
+        "flown_at",
+        "id",
+        "parameters",
+        any::<String>()
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::hash_map(key.clone(), inner, 0..6)
+                .prop_map(|map| Value::from(map.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// What a full parser finds.
+fn reference(row: &Map<String, Value>, name: &str) -> Option<String> {
+    match row.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        scalar @ (Value::Bool(_) | Value::Number(_)) => Some(scalar.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn found(raw: Option<Raw<'_>>) -> Option<String> {
+    raw.map(|raw| text(raw).into_owned())
+}
+
+proptest! {
+    #[test]
+    fn skipping_finds_what_parsing_finds(value in json()) {
+        let body = value.to_string();
+        let rows_wanted: Option<Vec<&Map<String, Value>>> = match &value {
+            Value::Object(row) => Some(vec![row]),
+            Value::Array(rows) => rows.iter().map(Value::as_object).collect(),
+            _ => None,
+        };
+        let got = rows(body.as_bytes(), WANTED).ok();
+        prop_assert_eq!(got.is_some(), rows_wanted.is_some(), "{}", body);
+        for (row, expect) in got.iter().flat_map(Rows::as_slice).zip(rows_wanted.into_iter().flatten()) {
+            prop_assert_eq!(found(row.id), reference(expect, "request_id"));
+            prop_assert_eq!(found(row.value), reference(expect, "user"));
+            prop_assert_eq!(found(row.time), reference(expect, "flown_at"));
+        }
+        let got = protocol(body.as_bytes(), WANTED).ok();
+        prop_assert_eq!(got.is_some(), value.is_object(), "{}", body);
+        if let (Some(got), Some(request)) = (got, value.as_object()) {
+            let none = Map::new();
+            let parameters = request.get("parameters").and_then(Value::as_object).unwrap_or(&none);
+            let id = reference(request, "id").or_else(|| reference(parameters, "request_id"));
+            prop_assert_eq!(found(got.id), id);
+            prop_assert_eq!(found(got.value), reference(parameters, "user"));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_parsers_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let valid = serde_json::from_slice::<Value>(&body).is_ok_and(|v| v.is_object());
+        let parsed = rows(&body, WANTED).is_ok_and(|rows| matches!(rows, Rows::One(_)));
+        // Skipped strings are not checked for UTF-8; all else is the full parser's word.
+        prop_assert!(parsed || !valid);
+        prop_assert!(protocol(&body, WANTED).is_ok() || !valid);
     }
 }

@@ -130,6 +130,18 @@ fn files_are_named_by_their_first_record_and_a_torn_line_is_cut() {
     assert_eq!(lines(path).len(), 10);
     assert!(path.join(name(9)).exists());
 
+    // Wherever the crash cuts, whole lines stay and half ones go.
+    let whole = std::fs::read(path.join(name(6))).unwrap();
+    for cut in 0..=whole.len() {
+        let other = tempfile::tempdir().unwrap();
+        let file = other.path().join(name(6));
+        std::fs::write(&file, &whole[..cut]).unwrap();
+        let mut log = Segments::open(other.path(), 1 << 20).unwrap();
+        log.append(line, 1).unwrap();
+        let lines_left = cut / line.len();
+        assert_eq!(lines(other.path()).len(), lines_left + 1, "cut at {cut}");
+    }
+
     // A file that holds nothing but a torn line.
     std::fs::write(path.join(name(9)), b"{").unwrap();
     let mut log = Segments::open(path, 25).unwrap();
