@@ -278,3 +278,36 @@ async fn every_record_counts_once_however_often_the_joiner_starts() {
         "joined segments are gone"
     );
 }
+
+proptest::proptest! {
+    /// Whatever stands in the log, reading it ends, skips no whole line and gives none twice.
+    #[test]
+    fn any_bytes_are_read_whole_line_by_whole_line(
+        lines in proptest::collection::vec(proptest::collection::vec(0_u8..=255, 0..60), 0..20),
+        limit in 1_usize..200,
+        torn in proptest::collection::vec(0_u8..=9, 0..9),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut whole = Vec::new();
+        for line in &lines {
+            whole.extend(line.iter().filter(|byte| **byte != b'\n'));
+            whole.push(b'\n');
+        }
+        let file = dir.path().join("join-00000000000000000000.log");
+        std::fs::write(&file, [whole.as_slice(), &torn].concat()).unwrap();
+        let (tail, mut at, mut read) = (Tail::new(dir.path()), Position::default(), Vec::new());
+        loop {
+            let chunk = tail.read(at, limit).unwrap();
+            if chunk.lines.is_empty() {
+                break;
+            }
+            proptest::prop_assert!(chunk.lines.ends_with(b"\n"));
+            read.extend(&chunk.lines);
+            at = chunk.next;
+        }
+        proptest::prop_assert_eq!(&read, &whole);
+        let batch = Batch::of(&read);
+        let empty = lines.iter().filter(|line| line.iter().all(|byte| *byte == b'\n')).count() as u64;
+        proptest::prop_assert_eq!(batch.damaged + empty, lines.len() as u64);
+    }
+}
