@@ -96,11 +96,16 @@ impl Watcher {
 
     /// Watches until the shutdown.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut said = None;
         loop {
-            if let Err(error) = self.turn().await {
+            let error = self.turn().await.err();
+            let text = error.as_ref().map(ToString::to_string);
+            if let Some(error) = error.filter(|_| said != text) {
+                // Said once, not four times a second; the status keeps it.
                 let error: &(dyn std::error::Error + 'static) = &error;
                 tracing::error!(error, "watching is held up");
             }
+            said = text;
             let period = tokio::time::sleep(PERIOD);
             tokio::select! {
                 () = shutdown.cancelled() => return,
