@@ -32,6 +32,7 @@
 
 mod alarms;
 mod backend;
+mod backup;
 mod blobs;
 mod datasets;
 mod deployments;
@@ -55,6 +56,7 @@ mod tx;
 mod words;
 
 pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
+pub use backup::{Manifest, restore, verify};
 pub use blobs::{Blobs, Stored};
 pub use datasets::{DatasetVersion, Datasets};
 pub use deployments::{Deployment, Deployments};

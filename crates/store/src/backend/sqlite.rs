@@ -228,6 +228,21 @@ impl rusqlite::ToSql for Value<'_> {
     }
 }
 
+/// Writes a consistent copy of a database in use. Readers and the writer go on meanwhile.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    // A reader's connection would refuse: it may write nothing, not even a copy.
+    let source = Connection::open(from).map_err(|e| failed(&e))?;
+    source
+        .busy_timeout(Duration::from_secs(20))
+        .map_err(|e| failed(&e))?;
+    source
+        .execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        .map_err(|e| failed(&e))?;
+    std::fs::File::open(to)
+        .and_then(|file| file.sync_all())
+        .map_err(Error::io("sync", to))
+}
+
 /// What the driver's error means for the caller.
 pub(crate) fn failed(error: &rusqlite::Error) -> Error {
     let text = error.to_string();

@@ -19,6 +19,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::place::StateDir;
 use local::Local;
+pub(crate) use local::sync_directory;
 use remote::Remote;
 
 /// A store of bytes. Cheap to clone.
@@ -63,6 +64,13 @@ impl Blobs {
     /// The state directory's own store.
     pub fn local(state: &StateDir) -> Result<Self> {
         Self::open("", state, &[])
+    }
+
+    /// The store in this directory.
+    pub(crate) fn directory(path: PathBuf) -> Result<Self> {
+        Ok(Self {
+            place: Arc::new(Place::Local(Local::open(path)?)),
+        })
     }
 
     /// Keeps the bytes. Those that are there already are not written again.

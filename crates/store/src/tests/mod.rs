@@ -1,7 +1,10 @@
 //! Tests of the store as callers see it. `writer` is about the queue and the commits, the
 //! conformance suite (which Postgres runs too) about the records.
 
+mod backup;
 mod conformance;
+mod full;
+mod migrations;
 mod postgres;
 mod writer;
 

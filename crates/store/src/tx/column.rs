@@ -86,7 +86,9 @@ impl Row<'_> {
             // A constant in a SELECT is a short integer there.
             Self::Postgres(row) if *row.columns()[index].type_() == postgres::types::Type::INT4 => {
                 let short = row.try_get::<_, Option<i32>>(index);
-                short.map(|int| int.map(i64::from)).map_err(|e| wrong(index, e))
+                short
+                    .map(|int| int.map(i64::from))
+                    .map_err(|e| wrong(index, e))
             }
             Self::Postgres(row) => row.try_get(index).map_err(|e| wrong(index, e)),
         }

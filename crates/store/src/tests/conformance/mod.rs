@@ -9,6 +9,8 @@ mod serving;
 mod tracking;
 mod work;
 
+pub(crate) use models::{model, version};
+
 use crate::{Priority, Result, Store, Tx};
 
 /// Runs the whole suite.

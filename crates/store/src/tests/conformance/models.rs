@@ -8,7 +8,7 @@ use super::{read, refused, write};
 use crate::tests::at;
 use crate::*;
 
-pub(super) fn model(name: &str) -> RegisteredModel {
+pub(crate) fn model(name: &str) -> RegisteredModel {
     RegisteredModel {
         project: "m".into(),
         name: name.into(),
@@ -19,7 +19,7 @@ pub(super) fn model(name: &str) -> RegisteredModel {
     }
 }
 
-pub(super) fn version(model: &str) -> ModelVersion {
+pub(crate) fn version(model: &str) -> ModelVersion {
     ModelVersion {
         project: "m".into(),
         model: model.into(),
