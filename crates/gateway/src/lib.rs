@@ -4,10 +4,10 @@
 //! admin socket, which it keeps on disk, so it needs no server to be alive; engines are reached
 //! over Unix sockets. It must never know the store, and never wait for one.
 //!
-//! Inside: threads ([`worker`](mod@worker)) that share nothing which is locked on a request's way; each has its
-//! own listener ([`edge`]), routing table ([`live`]) and connections ([`replica`]). Counters
-//! ([`evidence`]), the join log ([`join`]) and the traffic log ([`traffic`]) are written by threads
-//! of their own.
+//! Inside: threads (`worker`) that share nothing which is locked on a request's way; each has its
+//! own listener (`edge`), routing table (`live`) and connections (`replica`). Counters
+//! (`evidence`), the join log (`join`) and the traffic log (`traffic`) are written by threads of
+//! their own.
 
 mod address;
 mod admin;

@@ -1,6 +1,6 @@
 //! Which arm of a split takes a request.
 //!
-//! Called once a request by [`crate::predict`]. Pure: the same salt, value and weights give the
+//! Called once for each request. Pure: the same salt, value and weights give the
 //! same arm in every thread, process and release, so anybody can recompute an assignment:
 //! `u = xxh64(value, seed = xxh64(salt, seed = 0)) / 2^64`. The last arm (the candidate) takes
 //! `u < weight`, the one before it the next stretch, and so on; so as the candidate's weight grows,

@@ -114,11 +114,10 @@ fn whole_lines(file: &File) -> io::Result<(u64, u64)> {
         if chunk.is_empty() {
             return Ok((len, lines));
         }
-        for (at, byte) in chunk.iter().enumerate() {
-            if *byte == b'\n' {
-                lines += 1;
-                len = offset + at as u64 + 1;
-            }
+        let ends = |byte: &&u8| **byte == b'\n';
+        lines += chunk.iter().filter(ends).count() as u64;
+        if let Some(last) = chunk.iter().rposition(|byte| *byte == b'\n') {
+            len = offset + last as u64 + 1;
         }
         let read = chunk.len();
         offset += read as u64;

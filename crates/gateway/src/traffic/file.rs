@@ -45,6 +45,9 @@ impl TrafficFile {
         let schema = parse_message_type(SCHEMA).map_err(io::Error::other)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            // No two of these are the same: a dictionary of them would only cost time.
+            .set_column_dictionary_enabled("body".into(), false)
+            .set_column_dictionary_enabled("request_id".into(), false)
             .build();
         let file = File::options()
             .write(true)

@@ -73,6 +73,31 @@ async fn no_request_fails_while_the_table_changes() {
 }
 
 #[tokio::test]
+async fn a_table_is_in_force_everywhere_when_its_push_is_answered() {
+    let world = World::start().await;
+    let sockets = [world.socket("v1"), world.socket("v2")];
+    let _engines = sockets.each_ref().map(|s| Engine::start(s, plus_one()));
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(world.client().await);
+    }
+    for generation in 1..=40 {
+        let version = u32::try_from(generation % 2).unwrap() + 1;
+        let socket = &sockets[version as usize - 1];
+        world
+            .route(
+                generation,
+                vec![delay(vec![arm(version, 1.0, &[socket])])],
+                &[],
+            )
+            .await;
+        for client in &mut clients {
+            assert_eq!(client.post("/delay", "{}").await.version, Some(version));
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_arm_that_disappears_finishes_its_requests() {
     let world = World::start().await;
     let (old, new) = (world.socket("v1"), world.socket("v2"));
