@@ -13,8 +13,8 @@ import os
 from datetime import datetime, timedelta
 
 COLUMNS = [
-    "flown_at", "carrier", "origin", "dest", "distance", "hour", "weekday",
-    "planned_minutes", "dep_delay", "arr_delay",
+    "flown_at", "carrier", "origin", "dest", "distance", "hour",
+    "planned_minutes", "recent_lost", "dep_delay", "arr_delay",
 ]
 
 
