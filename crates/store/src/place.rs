@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn addresses_hide_passwords() {
         let check = |text: &str, shown: &str| {
-            assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown)
+            assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), shown);
         };
         check("", "sqlite");
         check("sqlite", "sqlite");

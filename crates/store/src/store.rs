@@ -155,7 +155,7 @@ impl Inner {
         let writer = Sqlite::writer(&path)?;
         let (queue, changes) = (Arc::clone(&self.writes), Arc::clone(&self.changes));
         self.spawn("store-write", move || {
-            writer.write_all(&queue, &|| bump(&changes))
+            writer.write_all(&queue, &|| bump(&changes));
         })?;
         for _ in 0..THREADS {
             let reader = Sqlite::reader(&path)?;
@@ -182,7 +182,7 @@ impl Inner {
         for mut writer in connections.by_ref().take(THREADS) {
             let (queue, changes) = (Arc::clone(&self.writes), Arc::clone(&self.changes));
             self.spawn("store-write", move || {
-                writer.write_all(&queue, &|| bump(&changes))
+                writer.write_all(&queue, &|| bump(&changes));
             })?;
         }
         for mut reader in connections.by_ref().take(THREADS) {

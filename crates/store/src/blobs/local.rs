@@ -54,7 +54,7 @@ impl Local {
     ) -> Result<Stored> {
         let stored = write_temporary(pieces, &self.root.join("tmp")).await?;
         let target = self.path_of(&stored.1.digest);
-        blocking(move || keep(stored.0, stored.1, &target)).await
+        blocking(move || keep(&stored.0, stored.1, &target)).await
     }
 
     pub(super) fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
@@ -175,7 +175,7 @@ pub(super) async fn write_temporary(
 }
 
 /// Gives the temporary file its name for good.
-fn keep(temporary: Temporary, stored: Stored, target: &Path) -> Result<Stored> {
+fn keep(temporary: &Temporary, stored: Stored, target: &Path) -> Result<Stored> {
     let there = fs::metadata(target).is_ok_and(|found| found.len() == stored.size);
     if there {
         return Ok(stored);

@@ -65,11 +65,14 @@ impl Remote {
             .objects
             .put_multipart(&self.path_of(&stored.digest))
             .await
-            .map_err(failed)?;
+            .map_err(|e| failed(&e))?;
         let mut upload = WriteMultipart::new(upload);
         let mut pieces = local::read_file(temporary.path().to_owned());
         while let Some(piece) = pieces.next().await {
-            upload.wait_for_capacity(PARTS).await.map_err(failed)?;
+            upload
+                .wait_for_capacity(PARTS)
+                .await
+                .map_err(|e| failed(&e))?;
             match piece {
                 Ok(piece) => upload.put(piece),
                 Err(error) => {
@@ -79,7 +82,7 @@ impl Remote {
                 }
             }
         }
-        upload.finish().await.map_err(failed)?;
+        upload.finish().await.map_err(|e| failed(&e))?;
         Ok(stored)
     }
 
@@ -92,9 +95,9 @@ impl Remote {
         let opening = async move {
             let found = objects.get(&path).await.map_err(|error| match error {
                 object_store::Error::NotFound { .. } => Error::missing("blob", digest.as_str()),
-                other => failed(other),
+                other => failed(&other),
             })?;
-            Ok::<_, Error>(found.into_stream().map_err(failed))
+            Ok::<_, Error>(found.into_stream().map_err(|e| failed(&e)))
         };
         futures_util::stream::once(opening).try_flatten().boxed()
     }
@@ -103,7 +106,7 @@ impl Remote {
         match self.objects.head(&self.path_of(digest)).await {
             Ok(found) => Ok(Some(found.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
@@ -113,7 +116,7 @@ impl Remote {
             self.objects
                 .delete(&self.path_of(digest))
                 .await
-                .map_err(failed)?;
+                .map_err(|e| failed(&e))?;
         }
         Ok(there)
     }
@@ -124,7 +127,7 @@ impl Remote {
             .list(Some(&self.prefix))
             .try_collect()
             .await
-            .map_err(failed)?;
+            .map_err(|e| failed(&e))?;
         let names = found.iter().filter_map(|object| object.location.filename());
         let mut all: Vec<Digest> = names
             .filter_map(|hex| format!("sha256:{hex}").parse().ok())
@@ -134,6 +137,6 @@ impl Remote {
     }
 }
 
-fn failed(error: object_store::Error) -> Error {
+fn failed(error: &object_store::Error) -> Error {
     Error::Unavailable(format!("the object store says: {error}"))
 }

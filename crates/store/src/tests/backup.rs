@@ -30,7 +30,7 @@ async fn a_backup_of_a_running_store_comes_back() {
     let manifest = store.backup(&blobs, &to, at(5)).await.unwrap();
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     writing.await.unwrap();
-    assert_eq!(manifest.blobs, [model.clone()]);
+    assert_eq!(manifest.blobs, std::slice::from_ref(&model));
     store
         .write(Priority::Normal, |tx| tx.append_event(&event("after", 2)))
         .await
@@ -78,12 +78,13 @@ async fn a_damaged_backup_is_refused() {
     let blobs = Blobs::local(store.state_dir()).unwrap();
     let model = blobs.put("the model").await.unwrap();
     let state = StateDir::create(dir.path().join("restored")).unwrap();
-    let damage: [(&str, fn(&std::path::Path, &crate::Digest)); 3] = [
+    type Damage = fn(&std::path::Path, &crate::Digest);
+    let damage: [(&str, Damage); 3] = [
         ("unfinished", |backup, _| {
-            std::fs::remove_file(backup.join("manifest.json")).unwrap()
+            std::fs::remove_file(backup.join("manifest.json")).unwrap();
         }),
         ("database", |backup, _| {
-            std::fs::write(backup.join("store.db"), "x").unwrap()
+            std::fs::write(backup.join("store.db"), "x").unwrap();
         }),
         ("blob", |backup, model| {
             std::fs::remove_file(

@@ -54,7 +54,7 @@ fn dump(path: &Path) -> String {
                 quoted.join(" || ', ' || ")
             ));
             rows.iter().for_each(|(_, values)| {
-                writeln!(text, "INSERT INTO {name} VALUES ({values});").unwrap()
+                writeln!(text, "INSERT INTO {name} VALUES ({values});").unwrap();
             });
         }
     }

@@ -202,7 +202,7 @@ impl JoinLog for Tx<'_> {
             {
                 Some((_, Some(_))) => done.repeated += 1,
                 Some((prediction, None)) => {
-                    self.join(route, &prediction, label, within, &mut done)?
+                    self.join(route, &prediction, label, within, &mut done)?;
                 }
                 None => match self.execute(
                     ADD_LABEL,
@@ -287,7 +287,7 @@ impl JoinLog for Tx<'_> {
         self.rows(
             "SELECT \"name\" FROM join_routes ORDER BY \"name\"",
             &[],
-            |cols| cols.get(),
+            super::only,
         )
     }
 

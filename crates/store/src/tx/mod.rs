@@ -99,10 +99,7 @@ impl<'a> Tx<'a> {
         sql: &str,
         params: &[Value<'_>],
     ) -> Result<Option<T>> {
-        Ok(self
-            .rows(sql, params, |cols| cols.get())?
-            .into_iter()
-            .next())
+        Ok(self.rows(sql, params, only)?.into_iter().next())
     }
 
     /// The records that the rest of a SELECT (`WHERE … ORDER BY …`) finds.
@@ -159,6 +156,11 @@ impl<'a> Tx<'a> {
         );
         Ok(self.sql.execute(&sql, key)? > 0)
     }
+}
+
+/// Reads the only column of a row.
+pub(crate) fn only<T: Column>(cols: &mut Cols<'_>) -> Result<T> {
+    cols.get()
 }
 
 /// Turns "was not there" into an error that names the thing.

@@ -1,3 +1,5 @@
 //! What only a process of its own can show: that kill -9 loses nothing acknowledged.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod crash;

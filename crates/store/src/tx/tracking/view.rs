@@ -263,7 +263,7 @@ impl TrackingRead for Tx<'_> {
     ) -> Result<Vec<MetricPoint>> {
         let run = self.tracked(run_id)?;
         let sql = "SELECT \"id\" FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?2";
-        let series: Vec<i64> = self.rows(sql, params![run, key], |cols| cols.get())?;
+        let series: Vec<i64> = self.rows(sql, params![run, key], crate::tx::only)?;
         // One series, as nearly always, is read in the order of its key, without sorting.
         let which = match series.as_slice() {
             [_] => "p.\"series\" = ?1",
