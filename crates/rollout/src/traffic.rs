@@ -17,3 +17,23 @@ pub trait Traffic: Clone + Send + Sync + 'static {
     /// Which replicas it is connected to.
     fn health(&self) -> impl Future<Output = Result<Health, Self::Error>> + Send;
 }
+
+impl Traffic for gateway::AdminClient {
+    type Error = gateway::ClientError;
+
+    async fn push(&self, table: &RoutingTable) -> Result<(), Self::Error> {
+        gateway::AdminClient::push(self, table).await
+    }
+
+    async fn table(&self) -> Result<RoutingTable, Self::Error> {
+        gateway::AdminClient::table(self).await
+    }
+
+    async fn evidence(&self) -> Result<Evidence, Self::Error> {
+        gateway::AdminClient::evidence(self).await
+    }
+
+    async fn health(&self) -> Result<Health, Self::Error> {
+        gateway::AdminClient::health(self).await
+    }
+}

@@ -1,6 +1,7 @@
 //! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
 
-use crate::{gateway::GatewayClient, options::Options};
+use crate::options::Options;
+use gateway::AdminClient;
 use guard::{
     Policy,
     browser::Names,
@@ -21,7 +22,7 @@ struct Parts {
     store: Store,
     blobs: Blobs,
     platform: Arc<dyn Platform>,
-    gateway: GatewayClient,
+    gateway: AdminClient,
     owner_token: String,
     master_key: MasterKey,
     verified: Verified,
@@ -93,7 +94,7 @@ impl App {
                 .map(|name| name.to_ascii_lowercase())
                 .collect(),
         };
-        let gateway = GatewayClient::new(options.gateway_socket());
+        let gateway = AdminClient::new(options.gateway_socket());
         Ok(App(Arc::new(Parts {
             options,
             store,
@@ -133,7 +134,7 @@ impl App {
     }
 
     /// The gateway's admin socket.
-    pub fn gateway(&self) -> &GatewayClient {
+    pub fn gateway(&self) -> &AdminClient {
         &self.0.gateway
     }
 

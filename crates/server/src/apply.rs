@@ -212,16 +212,8 @@ fn execute(
         resources: serde_json::to_value(&after.resources).map_err(store::Error::caller)?,
     })?;
     for change in planned.plan.executed() {
-        if change.kind == ResourceKind::Service {
-            shape(
-                tx,
-                name,
-                &change.key,
-                change.action,
-                &after,
-                generation,
-                now,
-            )?;
+        if matches!(change.kind, ResourceKind::Service | ResourceKind::Monitor) {
+            shape(tx, name, &change.key, &after, generation, now)?;
         }
         let verb = match change.action {
             Action::Create => "created",
@@ -246,22 +238,27 @@ fn execute(
     Ok(())
 }
 
-/// Gives a deployment its shape, and nothing else of it.
+/// Gives a deployment its shape, the service with its monitor, and nothing else; without one it goes.
 fn shape(
     tx: &mut Tx<'_>,
     project: &str,
     key: &ResourceKey,
-    action: Action,
     after: &Observed,
     generation: u64,
     now: Timestamp,
 ) -> store::Result<()> {
     let environment = key.environment.as_deref().unwrap_or_default();
-    if action == Action::Delete {
+    let resource = |kind| {
+        let key = ResourceKey::in_environment(kind, &key.name, environment);
+        after.resources.get(&key).cloned()
+    };
+    let Some(mut shape) = resource(ResourceKind::Service) else {
         tx.delete_deployment(project, environment, &key.name)?;
         return Ok(());
+    };
+    if let (Some(shape), Some(monitor)) = (shape.as_object_mut(), resource(ResourceKind::Monitor)) {
+        shape.insert("monitor".to_owned(), monitor);
     }
-    let shape = after.resources.get(key).cloned().unwrap_or(Json::Null);
     let model = shape["model"].as_str().unwrap_or_default().to_owned();
     let deployment = match tx.deployment(project, environment, &key.name)? {
         Some(known) => Deployment {

@@ -6,7 +6,6 @@
 pub mod api;
 pub mod app;
 pub mod apply;
-pub mod gateway;
 pub mod http;
 pub mod logs;
 pub mod mlflow;

@@ -16,7 +16,7 @@ pub(super) struct ProjectView {
     pub name: String,
     /// Environments in the order of promotion.
     pub environments: Vec<String>,
-    /// What serves; each shape whole, with its monitor.
+    /// What serves.
     pub deployments: Vec<Deployment>,
     /// Roll-outs, newest first, those that are over included.
     pub rollouts: Vec<Rollout>,
@@ -49,22 +49,7 @@ impl Situation {
             let environments =
                 Vec::<String>::deserialize(&applied.resources[key.as_str()]["environments"])
                     .unwrap_or_default();
-            let mut deployments = tx.deployments(Some(&project.name))?;
-            for deployment in &mut deployments {
-                let key = ResourceKey::in_environment(
-                    ResourceKind::Monitor,
-                    &deployment.service,
-                    &deployment.environment,
-                );
-                let monitor = applied.resources[key.to_string().as_str()].clone();
-                if let Some(shape) = deployment
-                    .shape
-                    .as_object_mut()
-                    .filter(|_| !monitor.is_null())
-                {
-                    shape.insert("monitor".to_owned(), monitor);
-                }
-            }
+            let deployments = tx.deployments(Some(&project.name))?;
             let filter = RolloutFilter {
                 project: Some(project.name.clone()),
                 limit: HISTORY,

@@ -23,7 +23,7 @@ async fn doctor(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let findings = tokio::task::spawn_blocking(platform::doctor)
         .await
         .map_err(|error| ApiError::internal(&error))?;
-    let gateway = match app.gateway().get::<Value>("/health").await {
+    let gateway = match app.gateway().health().await {
         Ok(health) => json!({ "ok": true, "health": health }),
         Err(error) => json!({ "ok": false, "error": error.to_string() }),
     };

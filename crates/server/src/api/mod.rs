@@ -2,6 +2,7 @@
 //!
 //! Handlers unpack, make one call and convert. Shapes are the store's records unless a file here says otherwise.
 
+mod backup;
 mod doctor;
 mod events;
 mod models;
@@ -23,5 +24,5 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = rollouts::routes(routes);
     let routes = events::routes(routes);
     let routes = tokens::routes(routes);
-    doctor::routes(routes)
+    backup::routes(doctor::routes(routes))
 }

@@ -8,6 +8,7 @@ mod triggers;
 pub(crate) use triggers::FILE;
 
 use crate::app::App;
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,4 +18,10 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationT
     tasks.spawn(executor::executor(app).run(shutdown.clone()));
     tasks.spawn(rollouts::reconciler(app).run(shutdown.clone()));
     tasks.spawn(triggers::run(app.clone(), shutdown.clone()));
+    let watcher = watch::Watcher::new(watch::Parts {
+        store: app.store().clone(),
+        traffic: app.state_dir().join("traffic"),
+        now: Timestamp::now,
+    });
+    tasks.spawn(watcher.run(shutdown.clone()));
 }

@@ -1,36 +1,13 @@
 //! The roll-out reconciler with this server's parts.
 
-use crate::{
-    app::App,
-    gateway::{GatewayClient, GatewayError},
-};
-use gateway::{Evidence, Health, RoutingTable};
+use crate::app::App;
+use gateway::AdminClient;
 use jiff::Timestamp;
-use rollout::{Parts, Reconciler, Traffic};
+use rollout::{Parts, Reconciler};
 use std::sync::Arc;
 
-impl Traffic for GatewayClient {
-    type Error = GatewayError;
-
-    async fn push(&self, table: &RoutingTable) -> Result<(), GatewayError> {
-        self.put("/routes", table).await
-    }
-
-    async fn table(&self) -> Result<RoutingTable, GatewayError> {
-        self.get("/routes").await
-    }
-
-    async fn evidence(&self) -> Result<Evidence, GatewayError> {
-        self.get("/evidence").await
-    }
-
-    async fn health(&self) -> Result<Health, GatewayError> {
-        self.get("/health").await
-    }
-}
-
 /// Makes it.
-pub(super) fn reconciler(app: &App) -> Reconciler<GatewayClient> {
+pub(super) fn reconciler(app: &App) -> Reconciler<AdminClient> {
     let runtime = app.clone();
     Reconciler::new(Parts {
         store: app.store().clone(),

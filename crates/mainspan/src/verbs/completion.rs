@@ -1,0 +1,25 @@
+//! `completion`: scripts for shells.
+
+use crate::{cli::Cli, exit};
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+/// For which shell.
+#[derive(Debug, Args)]
+pub(crate) struct Completion {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completion {
+    /// Prints the script.
+    pub(crate) fn run(self) -> anyhow::Result<u8> {
+        clap_complete::generate(
+            self.shell,
+            &mut Cli::command(),
+            "mainspan",
+            &mut std::io::stdout(),
+        );
+        Ok(exit::OK)
+    }
+}
