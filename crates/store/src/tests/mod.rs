@@ -6,6 +6,7 @@ mod conformance;
 mod full;
 mod migrations;
 mod postgres;
+mod search_model;
 mod writer;
 
 use jiff::Timestamp;

@@ -10,6 +10,7 @@ mod tracking;
 mod work;
 
 pub(crate) use models::{model, version};
+pub(crate) use tracking::{experiment, point, tracked};
 
 use crate::{Priority, Result, Store, Tx};
 

@@ -6,7 +6,7 @@ use super::{read, refused, write};
 use crate::tests::at;
 use crate::*;
 
-pub(super) fn experiment(name: &str) -> NewExperiment {
+pub(crate) fn experiment(name: &str) -> NewExperiment {
     NewExperiment {
         project: "t".into(),
         name: name.into(),
@@ -16,7 +16,7 @@ pub(super) fn experiment(name: &str) -> NewExperiment {
     }
 }
 
-pub(super) fn tracked(run_id: &str, experiment_id: &str) -> TrackedRun {
+pub(crate) fn tracked(run_id: &str, experiment_id: &str) -> TrackedRun {
     TrackedRun {
         run_id: run_id.into(),
         experiment_id: experiment_id.into(),
@@ -38,7 +38,7 @@ pub(super) fn tracked(run_id: &str, experiment_id: &str) -> TrackedRun {
     }
 }
 
-pub(super) fn point(key: &str, value: f64, step: i64) -> MetricPoint {
+pub(crate) fn point(key: &str, value: f64, step: i64) -> MetricPoint {
     MetricPoint {
         key: key.into(),
         value,
