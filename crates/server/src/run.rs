@@ -43,8 +43,8 @@ impl Handle {
 }
 
 /// Every route of the control port.
-pub fn routes(app: App) -> Routes {
-    mlflow::routes(api::routes(Routes::new(app)))
+pub fn routes() -> Routes {
+    mlflow::routes(api::routes(Routes::new()))
 }
 
 /// Starts a server; returns once it answers.
@@ -71,7 +71,7 @@ pub async fn start(
     let app = tokio::task::spawn_blocking(move || App::open(options, platform))
         .await
         .map_err(|error| StartError::Io(std::io::Error::other(error)))??;
-    let router = routes(app.clone()).finish();
+    let router = routes().finish(app.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, router, shutdown.clone()));
     reconcile::spawn(&mut tasks, &app, &shutdown);

@@ -22,21 +22,17 @@ pub struct RouteInfo {
     pub summary: &'static str,
 }
 
-/// Routes being collected.
+/// Routes being collected. The list needs no running server; [`Routes::finish`] does.
+#[derive(Default)]
 pub struct Routes {
-    app: App,
-    router: Router<App>,
+    handlers: Vec<MethodRouter<App>>,
     table: Vec<RouteInfo>,
 }
 
 impl Routes {
     /// No routes yet.
-    pub fn new(app: App) -> Self {
-        Routes {
-            app,
-            router: Router::new(),
-            table: Vec::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds a handler, made by one of axum's method functions for the same method.
@@ -49,12 +45,7 @@ impl Routes {
         summary: &'static str,
         handler: MethodRouter<App>,
     ) -> Self {
-        let needs = auth::Needs { permission };
-        let guarded = handler.layer(middleware::from_fn_with_state(
-            (self.app.clone(), needs),
-            auth::check,
-        ));
-        self.router = self.router.route(path, guarded);
+        self.handlers.push(handler);
         self.table.push(RouteInfo {
             method,
             path: path.to_owned(),
@@ -69,10 +60,16 @@ impl Routes {
         &self.table
     }
 
-    /// The finished router.
-    pub fn finish(self) -> Router {
-        self.router
-            .fallback(super::error::unknown_path)
-            .with_state(self.app)
+    /// The finished router: every handler behind the check of its permission.
+    pub fn finish(self, app: App) -> Router {
+        let mut router = Router::new();
+        for (info, handler) in self.table.iter().zip(self.handlers) {
+            let needs = auth::Needs {
+                permission: info.permission,
+            };
+            let check = middleware::from_fn_with_state((app.clone(), needs), auth::check);
+            router = router.route(&info.path, handler.layer(check));
+        }
+        router.fallback(super::error::unknown_path).with_state(app)
     }
 }
