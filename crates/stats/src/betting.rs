@@ -8,9 +8,7 @@ use crate::log_sum_exp;
 use serde::{Deserialize, Serialize};
 
 /// The share of its wealth that each of the gamblers stakes each time; fixed for ever (stored states depend on it).
-const STAKES: [f64; 12] = [
-    0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.35, 0.5, 0.65, 0.8, 0.95,
-];
+const STAKES: [f64; 8] = [0.01, 0.04, 0.1, 0.2, 0.35, 0.55, 0.75, 0.95];
 
 /// The mean wealth of gamblers with fixed stakes, each starting with 1.
 ///

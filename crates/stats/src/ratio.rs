@@ -1,10 +1,11 @@
 //! Two arms' event rates (errors, slow answers) compared: is the candidate's more than r0 times the champion's?
 //!
 //! Looks arrive as counts of a stretch of time in which both arms had traffic. Two e-processes read them: one takes
-//! each *request* as the unit (fast, needs independent requests), one takes each *look* as the unit (holds for any
-//! noise that is exchangeable between looks, however over-dispersed). [`RateRatio::log_evidence`] is the smaller:
-//! a false alarm needs both to fail.
+//! each *request* as the unit (it has the tolerance, and needs independent requests), one takes each *look* as the unit
+//! (it holds for noise that comes and goes from look to look, however over-dispersed, but has no tolerance).
+//! [`RateRatio::log_evidence`] is the smaller: a false alarm needs both to fail.
 
+use crate::beta::ln_upper_tail;
 use crate::betting::Wealth;
 use crate::log_sum_exp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,8 @@ pub struct RateRatio {
     /// Log-likelihood of each grid point, and of the tolerance itself.
     points: Vec<f64>,
     at_tolerance: f64,
-    looks: Wealth,
+    parts: Wealth,
+    signs: Wealth,
 }
 
 impl RateRatio {
@@ -44,7 +46,8 @@ impl RateRatio {
             tolerance,
             points: vec![0.0; POINTS],
             at_tolerance: 0.0,
-            looks: Wealth::default(),
+            parts: Wealth::default(),
+            signs: Wealth::default(),
         }
     }
 
@@ -65,8 +68,23 @@ impl RateRatio {
             *point += likelihood(grid(i));
         }
         self.at_tolerance += likelihood(self.tolerance.ln());
-        let theta0 = 1.0 / (1.0 + (-odds - self.tolerance.ln()).exp());
-        self.looks.observe(s / (s + f) / theta0);
+        self.observe_look(champion, candidate);
+    }
+
+    /// Bets on the candidate's part of the look's events, and on its being above what was expected.
+    fn observe_look(&mut self, champion: Arm, candidate: Arm) {
+        let fair = candidate.requests as f64 / (candidate.requests + champion.requests) as f64;
+        let (heads, all) = (
+            candidate.events as f64,
+            (candidate.events + champion.events) as f64,
+        );
+        self.parts.observe(heads / all / fair);
+        let expected = (fair * all).floor();
+        // P(Binomial(all, fair) > expected), as a beta tail (NIST DLMF 8.17.5).
+        let chance = -ln_upper_tail(fair, expected + 1.0, all - expected).exp_m1();
+        let above = if heads > expected { 1.0 } else { 0.0 };
+        self.signs
+            .observe(if chance > 0.0 { above / chance } else { 1.0 });
     }
 
     /// Evidence with each request as the unit.
@@ -92,13 +110,19 @@ impl RateRatio {
         (sum / weights).ln() + top - self.at_tolerance
     }
 
-    /// Evidence with each look as the unit: a bet on the candidate's part of the look's events, whose mean is at
-    /// most θ0 under the null (exactly so for rare events; see [`Wealth`] for the source).
+    /// Evidence with each look as the unit, against H0: the arms are alike (ratio 1), whatever the noise.
+    ///
+    /// The mean of two bets (see [`Wealth`]): one on the candidate's part of the look's events, whose mean is its part of
+    /// the requests, one on the sign of its surplus, with the chance that independent requests would give it. Exact for
+    /// independent rare events, and for any noise that is exchangeable between arms of equal size; close to it for
+    /// unequal arms, where few events are nearly independent and many have a nearly even sign. No such test can find
+    /// anything sooner than in ln(1/α)/ln(1/share) looks.
     pub fn log_evidence_by_look(&self) -> f64 {
-        self.looks.log_evidence()
+        log_sum_exp([self.parts.log_evidence(), self.signs.log_evidence()]) - std::f64::consts::LN_2
     }
 
-    /// The smaller of the two: an e-value whenever either is one.
+    /// The smaller of the two: an e-value whenever either is one, so under independent requests with a ratio up to the
+    /// tolerance, and under exchangeable noise of any size with arms that are alike.
     pub fn log_evidence(&self) -> f64 {
         self.log_evidence_by_request()
             .min(self.log_evidence_by_look())

@@ -9,9 +9,11 @@
 mod evidence;
 mod measure;
 mod policy;
+pub mod power;
 mod reason;
 mod share;
 mod verdict;
+pub mod worlds;
 
 pub use evidence::{Counters, Evidence, Look, Loss};
 pub use measure::{Interval, Losses, Rate, Reading, Tally};

@@ -10,7 +10,7 @@ fn agrees_with_numpy() {
         test.observe(x);
     }
     assert!(
-        (test.log_evidence() - 1.8733349133971533).abs() < 1e-12,
+        (test.log_evidence() - 2.0138451292724406).abs() < 1e-12,
         "{}",
         test.log_evidence()
     );

@@ -62,7 +62,7 @@ fn shares_agree_with_scipy() {
 /// Ville: under the null, at its edge, with a look after every single event, the share of paths that ever cross 1/α.
 #[test]
 fn crosses_no_more_often_than_it_says() {
-    let (alpha, runs, events) = (0.05_f64, 1_000, 600);
+    let (alpha, runs, events) = (0.05_f64, 500, 400);
     for theta0 in [0.06, 0.3, 0.5] {
         let mut rng = Rng::new(20_261_124);
         let crossed = (0..runs)

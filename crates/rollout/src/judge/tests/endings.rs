@@ -106,7 +106,7 @@ fn harm_rolls_back_with_its_numbers() {
     Hand::new(errors_only())
         .seconds(20, [(380, 1), (20, 2)])
         .expect(Decision::RollBack, &expect![[r#"
-            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 1.6e19 : 1, threshold 100 : 1
+            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 7.7e20 : 1, threshold 100 : 1
         "#]]);
 }
 
@@ -198,7 +198,7 @@ fn a_suspicious_judge_prolongs_the_stage() {
     })
     .seconds(2, [(380, 0), (20, 2)]);
     hand.expect(Decision::Continue, &expect![[r#"
-        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 57.4 : 1, threshold 100 : 1; now 57.4 : 1, so the stage goes on until that falls or decides
+        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 65.6 : 1, threshold 100 : 1; now 65.6 : 1, so the stage goes on until that falls or decides
     "#]]);
     // Four times what the stage needs is as long as suspicion alone can hold it up.
     let hand = hand.seconds(5, [(380, 0), (20, 0)]);
@@ -214,7 +214,7 @@ fn a_wrong_share_of_traffic_holds() {
     Hand::new(errors_only())
         .seconds(60, [(200, 0), (200, 0)])
         .expect(Decision::Hold, &expect![[r#"
-            the candidate got 11,800 of 23,600 (50%) where 5% were meant; evidence 2.4e51 : 1, threshold 20,000 : 1; check the routing and the sticky key, then promote or roll back by hand
+            the candidate got 11,800 of 23,600 (50%) where 5% were meant; evidence 3.5e51 : 1, threshold 20,000 : 1; check the routing and the sticky key, then promote or roll back by hand
             errors: 0 of 12,000 (0%) against 0 of 12,000 (0%); evidence 1 : 1, threshold 100 : 1
         "#]]);
     let mut hand = Hand::new(Policy {
