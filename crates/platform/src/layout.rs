@@ -3,18 +3,18 @@
 //! | file | written by | says |
 //! |---|---|---|
 //! | `spec.json` | driver, before the directory gets its name | what to run; locked by the shim while it lives |
-//! | `shim.pid` | shim, before it starts anything | which process the shim is |
-//! | `pid` | shim | which process runs, and since when |
+//! | `status` | shim, or the driver for a lost unit | which process the shim is, which runs, how it ended |
 //! | `stop` | driver | that it should end, and with what grace |
-//! | `exit.json` | shim, or the driver for a lost unit | how it ended; blank until then |
 //! | `shim.error` | shim | why it could not do its work, if it could not |
 //! | `log-<offset>` | shim | output from that byte of the whole on |
 //! | `work/`, `out/` | the unit | its files |
 //!
-//! Driver and shim meet only in these files. Nothing here may wait for anything.
+//! Driver and shim meet only in these files. `status` has three records of JSON at fixed places, blank
+//! until they are written: one file costs less than three, and the exit record needs neither free
+//! space on the disk nor a change of the directory. Nothing here may wait for anything.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) struct Prepared {
 /// Which process runs, and since when.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Running {
-    pub(crate) process: ProcessId,
+    pub(crate) pid: u32,
     pub(crate) since: Timestamp,
 }
 
@@ -52,9 +52,54 @@ pub(crate) struct StopOrder {
     pub(crate) grace: Duration,
 }
 
-/// The exit record is written in place into a block that was reserved at the start, so that it
-/// needs neither free space on the disk nor a change of the directory.
-const EXIT_RESERVED: usize = 4096;
+/// Where the records of `status` begin; the exit record is the last and may grow.
+const SHIM: usize = 0;
+const RUNNING: usize = 512;
+const EXIT: usize = 1024;
+/// What is reserved for all of them.
+const RESERVED: usize = 4096;
+
+/// What `status` says so far.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    /// Which process the shim is; from before it starts anything.
+    pub(crate) shim: Option<ProcessId>,
+    pub(crate) running: Option<Running>,
+    /// How it ended. A record that was cut off by a crash is none.
+    pub(crate) exit: Option<UnitStatus>,
+}
+
+/// The `status` file as its writer holds it.
+#[derive(Debug)]
+pub(crate) struct StatusFile(File);
+
+impl StatusFile {
+    fn write(&self, at: usize, end: usize, record: &impl Serialize) -> io::Result<()> {
+        let mut record = serde_json::to_vec(record)?;
+        record.resize(record.len().max(end - at), b' ');
+        self.0.write_all_at(&record, at as u64)
+    }
+
+    pub(crate) fn write_shim(&self, shim: ProcessId) -> io::Result<()> {
+        self.write(SHIM, RUNNING, &shim)
+    }
+
+    pub(crate) fn write_running(&self, running: &Running) -> io::Result<()> {
+        self.write(RUNNING, EXIT, running)
+    }
+
+    /// Puts the room for the exit record, and the name of the file, on disk.
+    pub(crate) fn reserve(&self) -> io::Result<()> {
+        self.0.write_all_at(&[b' '; RESERVED - EXIT], EXIT as u64)?;
+        self.0.sync_all()
+    }
+
+    /// Writes the exit record durably: it is on disk when this returns.
+    pub(crate) fn write_exit(&self, status: &UnitStatus) -> io::Result<()> {
+        self.write(EXIT, RESERVED, status)?;
+        self.0.sync_data()
+    }
+}
 
 /// The directory of one unit.
 #[derive(Debug, Clone)]
@@ -98,20 +143,26 @@ impl UnitDir {
         }
     }
 
-    pub(crate) fn write_shim(&self, shim: ProcessId) -> io::Result<()> {
-        self.replace("shim.pid", &shim)
+    /// Opens `status` for writing, making it if need be.
+    pub(crate) fn open_status(&self) -> io::Result<StatusFile> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.join("status"))?;
+        Ok(StatusFile(file))
     }
 
-    pub(crate) fn shim(&self) -> Option<ProcessId> {
-        self.read("shim.pid")
-    }
-
-    pub(crate) fn write_running(&self, running: Running) -> io::Result<()> {
-        self.replace("pid", &running)
-    }
-
-    pub(crate) fn running(&self) -> Option<Running> {
-        self.read("pid")
+    /// What is known so far; nothing before a shim was there.
+    pub(crate) fn records(&self) -> Records {
+        let bytes = fs::read(self.join("status")).unwrap_or_default();
+        let part =
+            |from: usize, to: usize| bytes.get(from..to.min(bytes.len())).unwrap_or_default();
+        Records {
+            shim: serde_json::from_slice(part(SHIM, RUNNING)).ok(),
+            running: serde_json::from_slice(part(RUNNING, EXIT)).ok(),
+            exit: serde_json::from_slice(part(EXIT, bytes.len())).ok(),
+        }
     }
 
     pub(crate) fn write_stop(&self, order: StopOrder) -> io::Result<()> {
@@ -120,33 +171,6 @@ impl UnitDir {
 
     pub(crate) fn stop(&self) -> Option<StopOrder> {
         self.read("stop")
-    }
-
-    /// Makes room for the exit record and puts the room, and the directory it is in, on disk.
-    pub(crate) fn reserve_exit(&self) -> io::Result<File> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.join("exit.json"))?;
-        file.write_all(&[b' '; EXIT_RESERVED])?;
-        file.sync_all()?;
-        Ok(file)
-    }
-
-    /// Writes the exit record durably: it is on disk when this returns.
-    pub(crate) fn write_exit(file: &File, status: &UnitStatus) -> io::Result<()> {
-        let mut record = serde_json::to_vec(status)?;
-        if record.len() < EXIT_RESERVED {
-            record.resize(EXIT_RESERVED, b' ');
-        }
-        file.write_all_at(&record, 0)?;
-        file.sync_data()
-    }
-
-    /// The exit record, once there is one. A record that was cut off by a crash is none.
-    pub(crate) fn exit(&self) -> Option<UnitStatus> {
-        self.read("exit.json")
     }
 
     pub(crate) fn write_shim_error(&self, error: &str) {
@@ -167,5 +191,49 @@ impl UnitDir {
         let temporary = self.join(format!("{name}.new"));
         fs::write(&temporary, serde_json::to_vec(value)?)?;
         fs::rename(temporary, self.join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::State;
+
+    #[test]
+    fn records_appear_one_after_the_other_and_half_a_record_is_none() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = UnitDir::new(temporary.path());
+        assert!(dir.records().shim.is_none());
+        let file = dir.open_status().unwrap();
+        let shim = ProcessId {
+            pid: 7,
+            started: u64::MAX,
+        };
+        file.write_shim(shim).unwrap();
+        assert_eq!(dir.records().shim, Some(shim));
+        assert!(dir.records().running.is_none() && dir.records().exit.is_none());
+        file.write_running(&Running {
+            pid: 8,
+            since: Timestamp::UNIX_EPOCH,
+        })
+        .unwrap();
+        file.reserve().unwrap();
+        assert_eq!(dir.records().running.unwrap().pid, 8);
+        assert!(dir.records().exit.is_none());
+        // Longer than the room for it.
+        let status = UnitStatus {
+            id: "u".into(),
+            project: "p".into(),
+            labels: [("text".to_owned(), "x".repeat(9000))].into(),
+            endpoint: None,
+            state: State::Lost {
+                at: Timestamp::UNIX_EPOCH,
+            },
+        };
+        file.write_exit(&status).unwrap();
+        assert_eq!(dir.records().exit, Some(status));
+        assert_eq!(dir.records().shim, Some(shim));
+        file.0.set_len(5000).unwrap();
+        assert!(dir.records().exit.is_none());
     }
 }

@@ -3,8 +3,8 @@
 //! The shim and the local driver use this to find and kill what a unit has started. It must never
 //! signal by a bare pid that could have been given to another process: signals go through pidfds.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -59,12 +59,21 @@ impl Stat {
 
     /// Reads one process, if it is there.
     pub(crate) fn read(pid: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::read_file(&format!("/proc/{pid}/stat"))
     }
 
     /// Reads the calling process.
     pub(crate) fn own() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/self/stat").ok()?)
+        Self::read_file("/proc/self/stat")
+    }
+
+    /// The line fits, so one read has all of it.
+    fn read_file(path: &str) -> Option<Self> {
+        let mut line = [0; 1024];
+        let count = File::open(path)
+            .and_then(|mut file| file.read(&mut line))
+            .ok()?;
+        Self::parse(&String::from_utf8_lossy(&line[..count]))
     }
 }
 

@@ -16,6 +16,12 @@ pub const UNIT_DIR: &str = "${UNIT_DIR}";
 /// The least memory with which a process can begin.
 const MEMORY_MIN: u64 = 4 << 20;
 
+/// A directory of the unit's that is always there, for `HOME`.
+pub const HOME: &str = "home";
+
+/// A directory of the unit's that is always there, for `TMPDIR`.
+pub const TEMPORARY: &str = "tmp";
+
 /// One process to run, with its files, limits and environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnitSpec {

@@ -252,7 +252,7 @@ impl Inner {
             dir.write_stop(order)?;
             // Before it has written who it is, the shim does not listen for signals but looks for
             // the order afterwards.
-            if let (Some(shim), true) = (shim, dir.shim().is_some()) {
+            if let (Some(shim), true) = (shim, dir.records().shim.is_some()) {
                 let _ = rustix::process::pidfd_send_signal(&*shim, rustix::process::Signal::TERM);
             }
             Ok::<_, io::Error>(())

@@ -19,7 +19,7 @@ use super::leftovers;
 use super::units::Entry;
 use super::{Inner, interrupted};
 use crate::driver::Error;
-use crate::layout::{Prepared, UnitDir};
+use crate::layout::{Prepared, Running, UnitDir};
 use crate::process;
 use crate::shim;
 use crate::status::State;
@@ -37,6 +37,8 @@ pub(super) struct Shim {
 struct Alive {
     pid: i32,
     fd: Arc<OwnedFd>,
+    /// Its process, as far as is known.
+    running: Option<Running>,
 }
 
 /// What a unit's directory says.
@@ -79,7 +81,11 @@ pub(super) fn spawn_shim(command: &[String], dir: &UnitDir) -> Result<Shim, Erro
         .map(OwnedFd::from)
         .ok_or_else(|| error(io::Error::other("it has no stdout")))?;
     Ok(Shim {
-        alive: Alive { pid, fd },
+        alive: Alive {
+            pid,
+            fd,
+            running: None,
+        },
         ready,
     })
 }
@@ -108,7 +114,7 @@ impl Inner {
             Ok(Seen::Over(state)) => self.units.set_state(&id, state),
             Ok(Seen::Alive(alive)) => {
                 self.units.set_shim(&id, Arc::clone(&alive.fd));
-                self.refresh(&id, &dir).await;
+                self.set_running(&id, alive.running);
                 watch(self, id, dir, None);
             }
             // The watcher sees for itself, and does what is to be done.
@@ -116,22 +122,9 @@ impl Inner {
         }
     }
 
-    /// Shows a unit as running if it does.
-    async fn refresh(&self, id: &str, dir: &UnitDir) {
-        let dir = dir.clone();
-        let running = tokio::task::spawn_blocking(move || dir.running())
-            .await
-            .ok()
-            .flatten();
-        if let Some(running) = running {
-            let pid = running.process.pid.unsigned_abs();
-            self.units.set_state(
-                id,
-                State::Running {
-                    pid,
-                    since: running.since,
-                },
-            );
+    fn set_running(&self, id: &str, running: Option<Running>) {
+        if let Some(Running { pid, since }) = running {
+            self.units.set_state(id, State::Running { pid, since });
         }
     }
 }
@@ -145,7 +138,7 @@ async fn follow(
     loop {
         let alive = match shim.take() {
             Some(shim) => {
-                await_start(inner, id, dir, shim.ready).await?;
+                await_start(inner, id, shim.ready).await?;
                 shim.alive
             }
             None => match look(dir).await? {
@@ -155,7 +148,7 @@ async fn follow(
                 }
                 Seen::Alive(alive) => {
                     inner.units.set_shim(id, Arc::clone(&alive.fd));
-                    inner.refresh(id, dir).await;
+                    inner.set_running(id, alive.running);
                     alive
                 }
                 Seen::Untouched => {
@@ -168,19 +161,25 @@ async fn follow(
             },
         };
         await_end(alive).await?;
+        // The usual end. One read of a page that was just written does not block, and is cheaper than
+        // handing it to another thread.
+        if let Some(status) = dir.records().exit {
+            inner.units.set_state(id, status.state);
+            return Ok(());
+        }
     }
 }
 
 /// Waits until the unit's process runs or will not.
-async fn await_start(inner: &Inner, id: &str, dir: &UnitDir, ready: OwnedFd) -> Result<(), Error> {
+async fn await_start(inner: &Inner, id: &str, ready: OwnedFd) -> Result<(), Error> {
     let io = |source| Error::Io {
         action: "cannot wait for the unit's shim".into(),
         source,
     };
     let mut ready = pipe::Receiver::from_owned_fd(ready).map_err(io)?;
-    if ready.read(&mut [0; 8]).await.map_err(io)? > 0 {
-        inner.refresh(id, dir).await;
-    }
+    let mut said = Vec::new();
+    ready.read_to_end(&mut said).await.map_err(io)?;
+    inner.set_running(id, serde_json::from_slice(&said).ok());
     Ok(())
 }
 
@@ -212,22 +211,21 @@ async fn look(dir: &UnitDir) -> Result<Seen, Error> {
 }
 
 fn look_blocking(dir: &UnitDir) -> io::Result<Seen> {
-    if let Some(status) = dir.exit() {
-        return Ok(Seen::Over(status.state));
-    }
-    let Some(id) = dir.shim() else {
+    let records = dir.records();
+    let Some(id) = records.shim else {
         return Ok(Seen::Untouched);
     };
+    // First whether it is alive: what it writes while it is may not be on disk yet.
     if dir.is_locked()?
         && let Some(fd) = process::open(id)
     {
         return Ok(Seen::Alive(Alive {
             pid: id.pid,
             fd: Arc::new(fd),
+            running: records.running,
         }));
     }
-    // It may have ended since we looked.
-    if let Some(status) = dir.exit() {
+    if let Some(status) = dir.records().exit {
         return Ok(Seen::Over(status.state));
     }
     let prepared = dir.prepared()?;
@@ -240,7 +238,8 @@ fn look_blocking(dir: &UnitDir) -> io::Result<Seen> {
     let state = State::Lost {
         at: Timestamp::now(),
     };
-    let file = dir.reserve_exit()?;
-    UnitDir::write_exit(&file, &shim::status(dir, &prepared, state.clone()))?;
+    let file = dir.open_status()?;
+    file.reserve()?;
+    file.write_exit(&shim::status(dir, &prepared, state.clone()))?;
     Ok(Seen::Over(state))
 }

@@ -26,21 +26,22 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Begins an empty log in `dir`.
+    /// Begins an empty log in `dir`. There is no file before there is output.
     pub(super) fn create(dir: &Path, limits: LogLimits) -> Self {
-        let mut log = Self {
+        Self {
             dir: dir.to_owned(),
             limits,
             file: None,
             begin: 0,
             offset: 0,
-        };
-        log.begin_file();
-        log
+        }
     }
 
     /// Appends output, in as many files as it takes.
     pub(super) fn append(&mut self, mut bytes: &[u8]) {
+        if self.offset == 0 {
+            self.begin_file();
+        }
         while !bytes.is_empty() {
             let room = self
                 .limits

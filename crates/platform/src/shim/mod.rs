@@ -19,8 +19,8 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use crate::layout::{Prepared, Running, UnitDir};
-use crate::process::{ProcessId, Stat};
+use crate::layout::{Prepared, Running, StatusFile, UnitDir};
+use crate::process::Stat;
 use crate::spec::UNIT_DIR;
 use crate::status::{Ending, Exit, OutputStatus, Reason, State, UnitStatus};
 pub(crate) use log::read as read_log;
@@ -45,26 +45,23 @@ fn run(dir: &UnitDir) -> io::Result<()> {
     // Fails if we lead a session already, which is what we want.
     let _ = rustix::process::setsid();
     let _lock = dir.lock()?;
-    if dir.shim().is_some() {
+    if dir.records().shim.is_some() {
         // A shim was here before: the unit is over, or lost, which the driver decides.
         return Ok(());
     }
     let signals = Signals::catch()?;
     let own = Stat::own().ok_or_else(|| io::Error::other("/proc is not mounted"))?;
-    dir.write_shim(own.id)?;
+    let file = dir.open_status()?;
+    file.write_shim(own.id)?;
     let prepared = dir.prepared()?;
     let mut unit = Unit {
         dir,
         prepared: &prepared,
-        reserved: None,
+        file: &file,
         started: Timestamp::now(),
     };
     let exit = unit.run(&signals);
-    let file = match unit.reserved.take() {
-        Some(file) => file,
-        None => dir.reserve_exit()?,
-    };
-    UnitDir::write_exit(&file, &status(dir, &prepared, State::Exited(exit)))
+    file.write_exit(&status(dir, &prepared, State::Exited(exit)))
 }
 
 /// The status of a unit whose state is known.
@@ -82,7 +79,7 @@ pub(crate) fn status(dir: &UnitDir, prepared: &Prepared, state: State) -> UnitSt
 struct Unit<'a> {
     dir: &'a UnitDir,
     prepared: &'a Prepared,
-    reserved: Option<File>,
+    file: &'a StatusFile,
     started: Timestamp,
 }
 
@@ -105,18 +102,15 @@ impl Unit<'_> {
         stage::prepare(self.dir, spec)?;
         let spawned = spawn::spawn(self.dir, self.prepared)?;
         self.started = Timestamp::now();
-        let process = ProcessId {
-            pid: spawned.pid,
-            started: Stat::read(spawned.pid).map_or(0, |stat| stat.id.started),
-        };
-        // Without these two the unit runs all the same: the driver shows it as starting for longer,
-        // and the exit record has to find its room at the end.
-        let _ = self.dir.write_running(Running {
-            process,
+        let running = Running {
+            pid: spawned.pid.unsigned_abs(),
             since: self.started,
-        });
-        announce();
-        self.reserved = self.dir.reserve_exit().ok();
+        };
+        // Without these the unit runs all the same: the driver shows it as starting for longer, and
+        // the exit record has to find its room at the end.
+        let _ = self.file.write_running(&running);
+        announce(&running);
+        let _ = self.file.reserve();
         let log = log::Log::create(self.dir.path(), spec.log);
         let ended = supervise::supervise(self.dir, self.prepared, spawned, log, signals);
         Ok(self.conclude(&ended))
@@ -192,10 +186,11 @@ impl Unit<'_> {
     }
 }
 
-/// Tells the driver that the process runs, and lets go of the pipe that it waits on.
-fn announce() {
+/// Tells the driver which process runs, and lets go of the pipe that it waits on.
+fn announce(running: &Running) {
+    let line = serde_json::to_vec(running).unwrap_or_default();
     let _ = io::stdout()
-        .write_all(b"r\n")
+        .write_all(&line)
         .and_then(|()| io::stdout().flush());
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(&null);

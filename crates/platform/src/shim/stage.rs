@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::layout::UnitDir;
-use crate::spec::{Input, Staging, UnitSpec};
+use crate::spec::{HOME, Input, Staging, TEMPORARY, UnitSpec};
 
 /// Makes the directories, then brings the inputs in.
 pub(super) fn prepare(dir: &UnitDir, spec: &UnitSpec) -> Result<(), String> {
@@ -25,7 +25,8 @@ pub(super) fn prepare(dir: &UnitDir, spec: &UnitSpec) -> Result<(), String> {
         .map(|output| &output.path)
         .chain(&spec.endpoint)
         .filter_map(|path| path.parent());
-    for path in parents.chain([spec.workdir.as_path()]) {
+    let own = [spec.workdir.as_path(), Path::new(HOME), Path::new(TEMPORARY)];
+    for path in parents.chain(own) {
         make_dirs(dir, path)
             .map_err(|error| format!("directory {} could not be made: {error}", path.display()))?;
     }

@@ -24,16 +24,12 @@ impl Drop for Bench {
             .flatten()
         {
             let dir = unit.path();
-            let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-            let shim: serde_json::Value =
-                serde_json::from_str(&read(dir.join("shim.pid"))).unwrap_or_default();
-            let Some(pid) = shim["pid"].as_i64() else {
-                continue;
-            };
-            let command = read(format!("/proc/{pid}/cmdline").into());
+            let Some(pid) = shim_of(&dir) else { continue };
+            let command =
+                std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             if command.contains(unit.file_name().to_str().unwrap()) {
                 let _ = std::fs::write(dir.join("stop"), r#"{"grace":{"secs":0,"nanos":0}}"#);
-                signal(i32::try_from(pid).unwrap(), rustix::process::Signal::TERM);
+                signal(pid, rustix::process::Signal::TERM);
             }
         }
     }
@@ -141,9 +137,7 @@ impl Bench {
 
     /// The pid of a unit's shim.
     pub(crate) fn shim(&self, id: &str) -> i32 {
-        let text = std::fs::read_to_string(self.dir.path().join(id).join("shim.pid")).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        i32::try_from(value["pid"].as_i64().unwrap()).unwrap()
+        shim_of(&self.dir.path().join(id)).unwrap()
     }
 
     pub(crate) async fn refused(&self, spec: UnitSpec) -> Error {
@@ -159,6 +153,13 @@ fn options(dir: &tempfile::TempDir) -> LocalOptions {
         memory: Some(1 << 30),
         gpus: Some(2),
     }
+}
+
+/// The first record in `status`.
+fn shim_of(unit: &std::path::Path) -> Option<i32> {
+    let status = std::fs::read(unit.join("status")).ok()?;
+    let shim: serde_json::Value = serde_json::from_slice(&status[..512.min(status.len())]).ok()?;
+    i32::try_from(shim["pid"].as_i64()?).ok()
 }
 
 /// A unit that runs a shell script.
