@@ -9,7 +9,9 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use spec::{ProjectFile, Scalar};
 use std::collections::BTreeMap;
-use store::{Blobs, Events as _, NewEvent, Priority, Run, RunState, Runs as _, Store};
+use store::{
+    Blobs, Events as _, Idempotency as _, NewEvent, Priority, Run, RunState, Runs as _, Store,
+};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Request {
     pub no_cache: bool,
     /// The project's generation.
     pub generation: u64,
+    /// The same key starts one run, however often it is asked and whenever we are killed.
+    pub key: Option<String>,
 }
 
 /// A run that cannot start.
@@ -60,7 +64,7 @@ pub enum StartError {
     Store(#[from] store::Error),
 }
 
-/// Takes the snapshot and records a queued run, which is returned.
+/// Takes the snapshot and records a queued run, which is returned; under a key that was used before, the run of then.
 ///
 /// # Errors
 /// See [`StartError`]; nothing is recorded then.
@@ -142,13 +146,19 @@ pub async fn start(
             serde_json::json!({ "pipeline": run.pipeline, "commit": run.commit, "dirty": run.dirty }),
         ),
     };
-    store
-        .write(Priority::Normal, move |tx| {
-            tx.insert_run(&record)?;
-            tx.append_event(&event)
-        })
-        .await?;
-    Ok(run)
+    let key = request.key;
+    let known = store.write(Priority::Normal, move |tx| {
+        if let Some(key) = &key {
+            if let Some(earlier) = tx.recall(key)? {
+                return tx.run(earlier.as_str().unwrap_or_default());
+            }
+            tx.remember(key, &record.id.as_str().into(), now)?;
+        }
+        tx.insert_run(&record)?;
+        tx.append_event(&event)?;
+        Ok(None)
+    });
+    Ok(known.await?.unwrap_or(run))
 }
 
 fn actor(trigger: &Trigger) -> String {

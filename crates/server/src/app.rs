@@ -10,8 +10,12 @@ use guard::{
 };
 use jiff::Timestamp;
 use platform::Platform;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 use store::{Blobs, StateDir, Store};
+use tokio::sync::watch;
 
 /// The shared parts. Cloning is cheap.
 #[derive(Clone)]
@@ -27,7 +31,11 @@ struct Parts {
     master_key: MasterKey,
     verified: Verified,
     names: Names,
+    reports: Mutex<Vec<(&'static str, Report)>>,
 }
+
+/// Says how a reconciler is.
+type Report = Box<dyn Fn() -> serde_json::Value + Send>;
 
 /// A server that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +113,7 @@ impl App {
             master_key,
             verified: Verified::default(),
             names,
+            reports: Mutex::default(),
         })))
     }
 
@@ -168,6 +177,30 @@ impl App {
         }
         engine::library::locate(self.state_dir())
             .ok_or_else(|| "the model runtime is still being fetched".to_owned())
+    }
+
+    /// Makes a reconciler's last status visible under its name.
+    pub fn report<S>(&self, name: &'static str, status: watch::Receiver<S>)
+    where
+        S: serde::Serialize + Send + Sync + 'static,
+    {
+        let report = move || serde_json::to_value(&*status.borrow()).unwrap_or_default();
+        self.reports().push((name, Box::new(report)));
+    }
+
+    /// What each reconciler did last.
+    pub fn statuses(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.reports()
+            .iter()
+            .map(|(name, report)| ((*name).to_owned(), report()))
+            .collect()
+    }
+
+    fn reports(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Report)>> {
+        self.0
+            .reports
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Settings that bear on access.

@@ -41,6 +41,8 @@ pub struct Asked {
     pub no_cache: bool,
     /// Who asks.
     pub by: String,
+    /// The same key starts one run, however often it is asked.
+    pub key: Option<String>,
 }
 
 /// Starts a run that a person asked for.
@@ -64,6 +66,7 @@ pub async fn start_by_hand(
         params: asked.params,
         no_cache: asked.no_cache,
         generation: generation(app, &file.project).await?,
+        key: asked.key,
     };
     Ok(start(app, repository, file, request).await?)
 }
@@ -97,15 +100,9 @@ pub async fn start_once(
         params: IndexMap::new(),
         no_cache: false,
         generation: generation(app, &file.project).await?,
+        key: Some(key.to_owned()),
     };
-    let run = start(app, repository, file, request).await?;
-    let (key, id, now) = (key.to_owned(), run.id.clone(), app.now());
-    app.store()
-        .write(Priority::Normal, move |tx| {
-            tx.remember(&key, &id.as_str().into(), now)
-        })
-        .await?;
-    Ok(Some(run))
+    Ok(Some(start(app, repository, file, request).await?))
 }
 
 /// The same, of the champion's commit and its file, so that a bad last commit cannot come back by itself; of the

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use platform::Platform;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use store::{Blobs, Run, RunState, Runs as _, Store};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// For which run a unit's token is good.
@@ -62,10 +62,22 @@ pub struct Parts {
     pub now: fn() -> Timestamp,
 }
 
+/// What the executor is at, for the API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    /// When it last looked for runs.
+    pub at: Option<Timestamp>,
+    /// Runs that it is taking on.
+    pub runs: Vec<String>,
+    /// What held a run up last, through no fault of its own.
+    pub error: Option<String>,
+}
+
 /// Runs pipelines.
 #[derive(Clone)]
 pub struct Executor {
     parts: Parts,
+    status: watch::Sender<Status>,
 }
 
 /// Why a run could not be taken further by us; the run itself says what the user can do.
@@ -90,7 +102,15 @@ const PERIOD: Duration = Duration::from_secs(1);
 impl Executor {
     /// An executor of these parts; it does nothing before [`Executor::run`].
     pub fn new(parts: Parts) -> Self {
-        Executor { parts }
+        Executor {
+            parts,
+            status: watch::Sender::default(),
+        }
+    }
+
+    /// What it is at.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
     }
 
     /// Works until told to stop; units go on without it.
@@ -110,6 +130,11 @@ impl Executor {
                     run
                 });
             }
+            let (at, runs) = ((self.parts.now)(), driven.keys().cloned().collect());
+            self.status.send_modify(|status| {
+                status.at = Some(at);
+                status.runs = runs;
+            });
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
@@ -148,11 +173,15 @@ impl Executor {
         while !stop.is_cancelled() {
             match self.turn(id, stop).await {
                 Ok(()) => return,
-                Err(fault) => tracing::error!(
-                    run = id,
-                    error = &fault as &dyn std::error::Error,
-                    "a run is held up"
-                ),
+                Err(fault) => {
+                    tracing::error!(
+                        run = id,
+                        error = &fault as &dyn std::error::Error,
+                        "a run is held up"
+                    );
+                    let said = format!("run {id}: {fault}");
+                    self.status.send_modify(|status| status.error = Some(said));
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -1,7 +1,10 @@
 //! One attempt of a step as a unit: its files, environment and limits. Pure.
 
 use crate::{graph::Node, tree::Held, work::Work};
-use platform::{Input, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec};
+use platform::{
+    Input, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec,
+    spec::{HOME, TEMPORARY},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -199,8 +202,13 @@ fn environment(attempt: &Attempt<'_>) -> BTreeMap<String, String> {
             set("PATH", system.to_owned());
         }
     }
-    set("HOME", format!("{UNIT_DIR}/home"));
-    set("TMPDIR", format!("{UNIT_DIR}/tmp"));
+    set("HOME", format!("{UNIT_DIR}/{HOME}"));
+    set("TMPDIR", format!("{UNIT_DIR}/{TEMPORARY}"));
+    // Numeric libraries start a thread for each core and spin, whatever a step may use; this is what it may use.
+    let threads = declared.resources.cpu.get().ceil().max(1.0);
+    for library in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
+        set(library, threads.to_string());
+    }
     set("LANG", "C.UTF-8".to_owned());
     set("PYTHONUNBUFFERED", "1".to_owned());
     // MLflow imports GitPython when it is there, which complains on stderr where git is not.

@@ -26,6 +26,7 @@ use store::{
     Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _,
     Store,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What the reconciler is made of.
@@ -51,10 +52,22 @@ pub struct Parts<T> {
     pub now: fn() -> Timestamp,
 }
 
+/// What the last pass did, for the API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    /// When it ended.
+    pub at: Option<Timestamp>,
+    /// Roll-outs under way.
+    pub active: usize,
+    /// What held it up; the gateway may simply be away.
+    pub error: Option<String>,
+}
+
 /// Keeps what serves in line with the store.
 #[derive(Clone)]
 pub struct Reconciler<T> {
     parts: Parts<T>,
+    status: watch::Sender<Status>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +89,15 @@ const STARTING: Duration = Duration::from_millis(20);
 impl<T: Traffic> Reconciler<T> {
     /// A reconciler of these parts; it does nothing before [`Reconciler::run`].
     pub fn new(parts: Parts<T>) -> Self {
-        Reconciler { parts }
+        Reconciler {
+            parts,
+            status: watch::Sender::default(),
+        }
+    }
+
+    /// What the last pass did.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
     }
 
     /// Works until told to stop; replicas and gateway go on without it.
@@ -88,8 +109,9 @@ impl<T: Traffic> Reconciler<T> {
             commits.borrow_and_update();
             units.borrow_and_update();
             let wait = match self.pass().await {
-                Ok(wait) => {
+                Ok((wait, active)) => {
                     away = false;
+                    self.report(active, None);
                     wait
                 }
                 Err(fault) => {
@@ -100,6 +122,7 @@ impl<T: Traffic> Reconciler<T> {
                         );
                     }
                     away = true;
+                    self.report(0, Some(chain(&fault)));
                     JUDGING
                 }
             };
@@ -113,7 +136,7 @@ impl<T: Traffic> Reconciler<T> {
     }
 
     /// One pass; answers how long it may take until the next.
-    async fn pass(&self) -> Result<Duration, Fault> {
+    async fn pass(&self) -> Result<(Duration, usize), Fault> {
         let now = (self.parts.now)();
         let mut situation = self.situation().await?;
         if self.begin_due(&situation, now).await? {
@@ -138,11 +161,20 @@ impl<T: Traffic> Reconciler<T> {
                 RolloutState::Pending | RolloutState::Starting
             )
         });
-        Ok(match (starting, busy) {
+        let wait = match (starting, busy) {
             (true, _) => STARTING,
             (_, true) => JUDGING,
             _ => IDLE,
-        })
+        };
+        Ok((wait, situation.active().count()))
+    }
+
+    fn report(&self, active: usize, error: Option<String>) {
+        self.status.send_replace(Status {
+            at: Some((self.parts.now)()),
+            active,
+            error,
+        });
     }
 
     async fn situation(&self) -> Result<Situation, Fault> {
@@ -230,4 +262,15 @@ impl<T: Traffic> Reconciler<T> {
         }
         wanted
     }
+}
+
+/// An error with what lies behind it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }

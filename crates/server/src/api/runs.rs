@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use guard::Permission;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use indexmap::IndexMap;
 use pipeline::{StartError, git::Repository};
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,7 @@ async fn list(
 async fn start(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     Json(request): Json<StartRequest>,
 ) -> Result<(StatusCode, Json<Run>), ApiError> {
     let (repository, file) =
@@ -137,9 +138,16 @@ async fn start(
         params: request.params,
         no_cache: request.no_cache,
         by: caller.identity.actor(),
+        key: idempotency_key(&caller, &headers),
     };
     let run = runs::start_by_hand(&app, &repository, &file, asked).await?;
     Ok((StatusCode::CREATED, Json(run)))
+}
+
+/// A caller's key counts within its project only.
+fn idempotency_key(caller: &Caller, headers: &HeaderMap) -> Option<String> {
+    let key = headers.get("idempotency-key")?.to_str().ok()?;
+    Some(format!("client/{}/{key}", caller.project()))
 }
 
 /// The project's repository and the file of a revision, or of the work tree.

@@ -32,11 +32,22 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .add(
             Method::GET,
+            "/api/v1/reconcilers",
+            Permission::Read,
+            "What each reconciler did last",
+            get(reconcilers),
+        )
+        .add(
+            Method::GET,
             "/api/v1/projects/{project}/status",
             Permission::Read,
             "What serves where, and what goes on",
             get(status),
         )
+}
+
+async fn reconcilers(State(app): State<App>) -> Json<serde_json::Map<String, Value>> {
+    Json(app.statuses())
 }
 
 /// A project at one instant.

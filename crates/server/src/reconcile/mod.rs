@@ -12,16 +12,23 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Starts them all.
+/// Starts them all; how each is shows under `/api/v1/reconcilers`.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
-    tasks.spawn(library::run(app.clone(), shutdown.clone()));
-    tasks.spawn(executor::executor(app).run(shutdown.clone()));
-    tasks.spawn(rollouts::reconciler(app).run(shutdown.clone()));
-    tasks.spawn(triggers::run(app.clone(), shutdown.clone()));
+    let executor = executor::executor(app);
+    let rollouts = rollouts::reconciler(app);
     let watcher = watch::Watcher::new(watch::Parts {
         store: app.store().clone(),
         traffic: app.state_dir().join("traffic"),
         now: Timestamp::now,
     });
+    let triggers = triggers::Triggers::new(app.clone());
+    app.report("pipelines", executor.status());
+    app.report("rollouts", rollouts.status());
+    app.report("monitors", watcher.status());
+    app.report("triggers", triggers.status());
+    tasks.spawn(library::run(app.clone(), shutdown.clone()));
+    tasks.spawn(executor.run(shutdown.clone()));
+    tasks.spawn(rollouts.run(shutdown.clone()));
     tasks.spawn(watcher.run(shutdown.clone()));
+    tasks.spawn(triggers.run(shutdown.clone()));
 }

@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use store::{
     AlarmFilter, Alarms as _, Events as _, NewEvent, Priority, Project, Projects as _, Runs as _,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const PERIOD: Duration = Duration::from_millis(100);
@@ -24,47 +25,88 @@ const SLOW: u32 = 10;
 /// The name of the project file.
 pub(crate) const FILE: &str = "mainspan.yaml";
 
-/// Watches until the shutdown.
-pub(super) async fn run(app: App, shutdown: CancellationToken) {
-    let mut changes = app.store().subscribe();
-    let mut repositories = BTreeMap::new();
-    let mut projects = Vec::new();
-    let mut beat = 0;
-    loop {
-        let changed = changes.has_changed().unwrap_or(false);
-        if beat % SLOW == 0 || changed {
-            changes.borrow_and_update();
-            match app.store().read(|tx| tx.projects()).await {
-                Ok(known) => projects = known,
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "projects cannot be read"
-                ),
+/// What the last look found, for the API.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub(super) struct Status {
+    /// When it ended.
+    at: Option<Timestamp>,
+    /// Projects that are followed.
+    projects: usize,
+    /// What held a project up last, and when.
+    error: Option<(Timestamp, String)>,
+}
+
+/// The reconciler of triggers.
+pub(super) struct Triggers {
+    app: App,
+    repositories: BTreeMap<String, Repository>,
+    projects: Vec<Project>,
+    status: watch::Sender<Status>,
+}
+
+impl Triggers {
+    /// One that has not looked yet.
+    pub(super) fn new(app: App) -> Self {
+        Triggers {
+            app,
+            repositories: BTreeMap::new(),
+            projects: Vec::new(),
+            status: watch::Sender::default(),
+        }
+    }
+
+    /// What the last look found.
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Watches until the shutdown.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        let mut changes = self.app.store().subscribe();
+        for beat in 0_u32.. {
+            if beat % SLOW == 0 || changes.has_changed().unwrap_or(false) {
+                changes.borrow_and_update();
+                self.slow().await;
             }
-            for project in &projects {
-                if let Err(error) = timed(&app, project).await {
-                    tracing::error!(
-                        project = project.name,
-                        error = &*error,
-                        "schedules and alerts are held up"
-                    );
-                }
+            self.fast().await;
+            let (at, projects) = (self.app.now(), self.projects.len());
+            self.status
+                .send_modify(|status| (status.at, status.projects) = (Some(at), projects));
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
             }
         }
-        for project in &mut projects {
-            match pushed(&app, project, &mut repositories).await {
-                Ok(Some(commit)) => project.seen_commit = Some(commit),
+    }
+
+    /// Projects, schedules and alerts.
+    async fn slow(&mut self) {
+        match self.app.store().read(|tx| tx.projects()).await {
+            Ok(known) => self.projects = known,
+            Err(error) => self.held("all", &error),
+        }
+        for project in &self.projects {
+            if let Err(error) = timed(&self.app, project).await {
+                self.held(&project.name, &*error);
+            }
+        }
+    }
+
+    /// Heads of branches.
+    async fn fast(&mut self) {
+        for at in 0..self.projects.len() {
+            match pushed(&self.app, &self.projects[at], &mut self.repositories).await {
+                Ok(Some(commit)) => self.projects[at].seen_commit = Some(commit),
                 Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(project = project.name, error = &*error, "a push is held up")
-                }
+                Err(error) => self.held(&self.projects[at].name, &*error),
             }
         }
-        beat += 1;
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(PERIOD) => {}
-        }
+    }
+
+    fn held(&self, project: &str, error: &(dyn std::error::Error + 'static)) {
+        tracing::error!(project, error, "triggers of a project are held up");
+        let said = (self.app.now(), format!("{project}: {error}"));
+        self.status.send_modify(|status| status.error = Some(said));
     }
 }
 
