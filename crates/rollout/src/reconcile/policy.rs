@@ -3,7 +3,7 @@
 //! Pure. What could not be fixed (no history yet) is left out of the judges and said so.
 
 use crate::judge::{AtLeast, Judge, Policy, Quiet, Then};
-use inference::latency::{self, Histogram};
+use inference::latency::Histogram;
 use spec::{Measure, QuietAction, Rollout};
 use std::time::Duration;
 
@@ -94,16 +94,8 @@ fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge
                     history.latency.total()
                 ));
             }
-            let micros = history
-                .latency
-                .quantile(quantile.fraction())
-                .unwrap_or_default();
-            // A bucket's bound, so that slower answers can be counted exactly.
-            let threshold = latency::upper_bound(latency::bucket(micros));
-            Ok(Judge::latency(
-                quantile.fraction(),
-                Duration::from_micros(threshold),
-            ))
+            Judge::latency_after(&history.latency, quantile.fraction())
+                .ok_or_else(|| "the version before has answered nothing yet".to_owned())
         }
         Measure::Live(metric) => {
             if history.losses.len() < LOSS_HISTORY {
@@ -166,7 +158,7 @@ mod tests {
             panic!("the second judge is latency")
         };
         assert!(
-            (960..1100).contains(&threshold.as_micros()),
+            (1900..2100).contains(&threshold.as_micros()),
             "{threshold:?}"
         );
         let Judge::Live { cap, at_least, .. } = &fixed.policy.judges[2] else {
