@@ -21,6 +21,9 @@ pub enum Kind {
 /// The fractions that increments are staked with, mixed; see [`crate::betting`].
 const STAKES: [f64; 8] = [0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.7, 0.9];
 
+/// The log of nothing, in a form that JSON can hold.
+const NOTHING: f64 = f64::MIN;
+
 /// The running detector; serialise it to resume.
 ///
 /// Source: Shin, Ramdas, Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", NEJSDS
@@ -36,7 +39,7 @@ impl Detector {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
-            logs: vec![f64::NEG_INFINITY; STAKES.len()],
+            logs: vec![NOTHING; STAKES.len()],
         }
     }
 
