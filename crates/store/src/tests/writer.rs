@@ -3,12 +3,61 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use super::{event, fresh};
-use crate::{Error, EventFilter, Events as _, Priority, StateDir, Store, StoreUrl};
+use crate::tx::params;
+use crate::{
+    Error, EventFilter, Events as _, Priority, Projects as _, StateDir, Store, StoreUrl, Tx,
+};
 
 #[tokio::test]
 async fn sqlite_conforms() {
     let (store, _dir) = fresh();
     super::conformance::conformance(&store).await;
+    for project in ["d", "flights", "m", "ms", "p-two", "r", "s", "t"] {
+        store
+            .write(Priority::Normal, move |tx| tx.delete_project(project))
+            .await
+            .unwrap();
+        let left = store.read(move |tx| rows_of(tx, project)).await.unwrap();
+        assert_eq!(left, [], "of project {project}");
+    }
+}
+
+/// The tables, but the events, that still hold something of the project, or of a run of it.
+fn rows_of(tx: &mut Tx<'_>, project: &str) -> crate::Result<Vec<(String, u64)>> {
+    let sql = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c \
+               WHERE m.type = 'table' AND m.name <> 'events' AND c.name IN ('project', 'run', 'run_id', 'series')";
+    let mut left = Vec::new();
+    for (table, column) in tx.rows(sql, &[], |cols| {
+        Ok((cols.get::<String>()?, cols.get::<String>()?))
+    })? {
+        let count = match column.as_str() {
+            "project" => tx.single(
+                &format!("SELECT COUNT(*) FROM {table} WHERE project = ?1"),
+                params![project],
+            )?,
+            "run" => orphans(tx, &table, "run", "tracked_runs", "number")?,
+            "series" => orphans(tx, &table, "series", "metric_series", "id")?,
+            _ if table == "steps" => orphans(tx, &table, "run_id", "runs", "id")?,
+            _ => None,
+        };
+        left.extend(count.filter(|count| *count > 0).map(|count| (table, count)));
+    }
+    Ok(left)
+}
+
+fn orphans(
+    tx: &mut Tx<'_>,
+    table: &str,
+    column: &str,
+    of: &str,
+    key: &str,
+) -> crate::Result<Option<u64>> {
+    tx.single(
+        &format!(
+            "SELECT COUNT(*) FROM {table} WHERE \"{column}\" NOT IN (SELECT \"{key}\" FROM {of})"
+        ),
+        &[],
+    )
 }
 
 #[tokio::test]
