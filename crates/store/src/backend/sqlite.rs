@@ -150,6 +150,10 @@ impl Sqlite {
     pub(crate) fn read_all(&self, queue: &Queue) {
         while let Some(Waiting { mut job, .. }) = queue.wait() {
             let outcome = self.read_one(job.as_mut());
+            if outcome.is_err() {
+                // The next reader must find no transaction open.
+                let _ = self.batch("ROLLBACK");
+            }
             job.finish(outcome.as_ref().err());
         }
     }
