@@ -112,3 +112,15 @@ def call(command, failure, show=False):
     if done.returncode != 0:
         said = (done.stderr or "").strip().splitlines()[-15:]
         raise Failed("\n".join([failure, *said]))
+
+
+def write_history(path, before="2013-04-01"):
+    """The project's data file as it is when the story begins: the flights that have landed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(STREAM, newline="") as stream, open(path, "w", newline="") as file:
+        rows = csv.reader(stream)
+        next(rows)
+        landed = sorted((row for row in rows if row[-1] < before), key=lambda row: row[-1])
+        writer = csv.writer(file)
+        writer.writerow(flights.DATA_COLUMNS)
+        writer.writerows(row[:-1] for row in landed)
