@@ -1,3 +1,5 @@
+//! Checks that every address of the data plane leads to one route, and that odd ones lead nowhere.
+
 use proptest::prelude::*;
 
 use super::*;

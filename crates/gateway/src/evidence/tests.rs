@@ -1,3 +1,5 @@
+//! Checks that counters only grow, survive a restart, and never mix two epochs.
+
 use std::time::Duration;
 
 use super::*;

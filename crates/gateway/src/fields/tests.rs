@@ -1,3 +1,5 @@
+//! Checks that the fields of a request are found in any JSON, without reading more of it than needed.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 

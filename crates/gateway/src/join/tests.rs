@@ -1,3 +1,5 @@
+//! Checks that labels on disk are whole and that segments follow each other without a gap.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Checks that a routing table that cannot be served is refused with its reason.
+
 use super::*;
 
 fn arm(version: u32, weight: f64) -> Arm {

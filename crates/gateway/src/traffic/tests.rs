@@ -1,3 +1,5 @@
+//! Checks that the traffic log says what passed, and drops and counts rather than waits.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
