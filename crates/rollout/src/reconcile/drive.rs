@@ -1,41 +1,26 @@
-//! Taking active roll-outs on: start, look, judge, next stage, end. The decision is [`crate::judge::judge`]'s; this
-//! gathers its evidence and writes what it said.
+//! Taking active roll-outs on: rules are fixed, replicas awaited, the first stage begun. Judging is [`super::look`]'s.
 
 use super::{
     Fault, Reconciler,
+    look::Stored,
     policy::{self, History},
     situation::Situation,
     table,
 };
 use crate::{
-    judge::{Counters, Decision, Evidence, Judge, Look, Loss, Policy, Side, judge},
-    record,
+    judge::{Evidence, Policy},
     traffic::Traffic,
 };
 use gateway::{Evidence as Counted, Health, VersionEvidence};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spec::{LiveMetric, Measure, Service};
-use store::{
-    Deployment, JoinLog as _, LossFilter, Priority, Rollout, RolloutKind, RolloutState,
-    Rollouts as _, Verdict,
-};
-
-/// The roll-out's evidence as it is stored: what the judge keeps, and how far labels were read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Stored {
-    judged: Evidence,
-    /// The last loss that was counted.
-    cursor: u64,
-    /// The last verdict's decision, so that only changes are recorded.
-    last: Option<Decision>,
-}
+use store::{Deployment, JoinLog as _, LossFilter, Rollout, RolloutKind, RolloutState};
 
 /// How long a version's replicas may take until they answer.
 const START_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// Losses read at a time, and kept of the champion's history.
-const LOSSES: u32 = 20_000;
+pub(super) const LOSSES: u32 = 20_000;
 
 impl<T: Traffic> Reconciler<T> {
     /// Takes every active roll-out as far as it goes now.
@@ -53,7 +38,6 @@ impl<T: Traffic> Reconciler<T> {
                     gone,
                     RolloutState::Aborted,
                     "the service is gone".to_owned(),
-                    false,
                     now,
                 )
                 .await?;
@@ -92,7 +76,6 @@ impl<T: Traffic> Reconciler<T> {
                     rollout.clone(),
                     RolloutState::Aborted,
                     "the service's shape is of another version: apply the file again".to_owned(),
-                    false,
                     now,
                 )
                 .await;
@@ -190,14 +173,8 @@ impl<T: Traffic> Reconciler<T> {
         }
         let why = self.last_words(&mine).await;
         let reason = format!("version {} does not start: {why}", rollout.to);
-        self.end(
-            rollout.clone(),
-            RolloutState::RolledBack,
-            reason,
-            false,
-            now,
-        )
-        .await
+        self.end(rollout.clone(), RolloutState::RolledBack, reason, now)
+            .await
     }
 
     /// The end of the newest failed replica's output, which says more than we could.
@@ -270,226 +247,6 @@ impl<T: Traffic> Reconciler<T> {
         });
         Ok(recent.await?.last().map_or(0, |loss| loss.seq))
     }
-
-    /// One look, one verdict.
-    async fn look(
-        &self,
-        rollout: &Rollout,
-        deployment: &Deployment,
-        counted: Option<&Counted>,
-        last: bool,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let Some(counted) = counted else {
-            return Ok(());
-        };
-        let policy: Policy = serde_json::from_value(rollout.policy.clone())?;
-        let mut stored: Stored = serde_json::from_value(rollout.evidence.clone())?;
-        let look = self
-            .gather(rollout, deployment, &policy, &mut stored, counted, now)
-            .await?;
-        stored.judged.look(&policy, &look);
-        let verdict = judge(&stored.judged, &policy, now);
-        let changed = stored.last != Some(verdict.decision)
-            || matches!(verdict.decision, Decision::Promote | Decision::RollBack);
-        stored.last = Some(verdict.decision);
-        let said: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
-        let reason = said.first().cloned().unwrap_or_default();
-        let row = changed.then(|| Verdict {
-            rollout_id: rollout.id.clone(),
-            seq: 0,
-            at: now,
-            stage: rollout.stage,
-            decision: serde_json::to_value(verdict.decision).ok().and_then(|d| d.as_str().map(str::to_owned)).unwrap_or_default(),
-            reasons: json!({ "text": said, "reasons": verdict.reasons }),
-            evidence: json!({ "total": stored.judged.total, "in_stage": stored.judged.in_stage, "peaks": stored.judged.peaks, "entered": stored.judged.entered }),
-        });
-        let mut next = rollout.clone();
-        match verdict.decision {
-            Decision::RollBack => {
-                next.evidence = serde_json::to_value(&stored)?;
-                self.keep(next.clone(), row).await?;
-                self.end(next, RolloutState::RolledBack, reason, false, now)
-                    .await
-            }
-            Decision::Promote if stored.judged.stage + 1 < policy.stages.len() => {
-                let stage = stored.judged.stage + 1;
-                stored.judged.enter(&policy, stage, now);
-                stored.last = None;
-                next.stage += 1;
-                next.stage_started_at = Some(now);
-                next.reason = format!(
-                    "stage {} of {}: {} of traffic; {reason}",
-                    stage + 1,
-                    policy.stages.len(),
-                    percent(policy.stages[stage])
-                );
-                next.evidence = serde_json::to_value(&stored)?;
-                self.keep(next.clone(), row).await?;
-                self.step(next, RolloutState::Running, now).await
-            }
-            Decision::Promote => {
-                next.evidence = serde_json::to_value(&stored)?;
-                self.keep(next.clone(), row).await?;
-                self.promote(next, reason, last, now).await
-            }
-            Decision::Continue | Decision::Hold => {
-                next.evidence = serde_json::to_value(&stored)?;
-                if verdict.decision == Decision::Hold {
-                    next.reason = format!("held: {reason}");
-                }
-                self.keep(next, row).await
-            }
-        }
-    }
-
-    async fn gather(
-        &self,
-        rollout: &Rollout,
-        deployment: &Deployment,
-        policy: &Policy,
-        stored: &mut Stored,
-        counted: &Counted,
-        now: Timestamp,
-    ) -> Result<Look, Fault> {
-        let counters = |version| {
-            of_version(counted, deployment, version)
-                .map(|evidence| counters(evidence, policy))
-                .unwrap_or_default()
-        };
-        let (from, to) = (rollout.from, rollout.to);
-        let metrics: Vec<LiveMetric> = policy.judges.iter().filter_map(metric_of).collect();
-        let mut losses = vec![Vec::new(); metrics.len()];
-        let mut pending = 0;
-        if !metrics.is_empty() {
-            let (route, after, since) = (
-                route_key(deployment),
-                stored.cursor,
-                stored.judged.entered.first().map(|(_, at)| *at),
-            );
-            let read = self.parts.store.read(move |tx| {
-                let filter = LossFilter {
-                    after,
-                    predicted_since: since,
-                    limit: LOSSES,
-                    ..LossFilter::default()
-                };
-                Ok((tx.losses(&route, &filter)?, tx.join_counts(&route)?))
-            });
-            let (fresh, counts) = read.await?;
-            pending = counts.waiting_predictions;
-            for loss in fresh {
-                stored.cursor = loss.seq;
-                let side = match loss.version {
-                    version if version == to => Side::Candidate,
-                    version if Some(version) == from => Side::Champion,
-                    _ => continue,
-                };
-                for (metric, losses) in metrics.iter().zip(&mut losses) {
-                    losses.push(Loss {
-                        side,
-                        answered_at: loss.predicted_at,
-                        loss: metric.loss(loss.prediction, loss.label),
-                    });
-                }
-            }
-        }
-        Ok(Look {
-            at: now,
-            champion: from.map(counters),
-            candidate: counters(to),
-            losses,
-            pending,
-        })
-    }
-
-    async fn keep(&self, rollout: Rollout, verdict: Option<Verdict>) -> Result<(), Fault> {
-        // Looks come several times a second; only what somebody would read wakes the others.
-        let priority = if verdict.is_some() {
-            Priority::Normal
-        } else {
-            Priority::Bulk
-        };
-        self.parts
-            .store
-            .write(priority, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
-                }
-                tx.update_rollout(&rollout)?;
-                if let Some(verdict) = &verdict {
-                    tx.append_verdict(verdict)?;
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(())
-    }
-
-    async fn step(
-        &self,
-        rollout: Rollout,
-        before: RolloutState,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        self.parts
-            .store
-            .write(Priority::Urgent, move |tx| {
-                if still_active(tx, &rollout)? {
-                    record::step(tx, &rollout, before, now)
-                } else {
-                    Ok(())
-                }
-            })
-            .await?;
-        Ok(())
-    }
-
-    async fn promote(
-        &self,
-        rollout: Rollout,
-        reason: String,
-        last: bool,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        self.parts
-            .store
-            .write(Priority::Urgent, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
-                }
-                record::promote(tx, &mut rollout.clone(), &reason, last, now)
-            })
-            .await?;
-        Ok(())
-    }
-
-    async fn end(
-        &self,
-        rollout: Rollout,
-        state: RolloutState,
-        reason: String,
-        _last: bool,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        self.parts
-            .store
-            .write(Priority::Urgent, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
-                }
-                record::end(tx, &mut rollout.clone(), state, &reason, now)
-            })
-            .await?;
-        Ok(())
-    }
-}
-
-/// A person may have ended or paused it since it was read; their word counts.
-fn still_active(tx: &mut store::Tx<'_>, rollout: &Rollout) -> store::Result<bool> {
-    let stored = tx.rollout(&rollout.id)?;
-    Ok(stored
-        .is_some_and(|stored| !stored.state.is_final() && stored.state != RolloutState::Paused))
 }
 
 fn same_place(deployment: &Deployment, rollout: &Rollout) -> bool {
@@ -498,14 +255,14 @@ fn same_place(deployment: &Deployment, rollout: &Rollout) -> bool {
         && deployment.service == rollout.service
 }
 
-fn route_key(deployment: &Deployment) -> String {
+pub(super) fn route_key(deployment: &Deployment) -> String {
     format!(
         "{}/{}/{}",
         deployment.project, deployment.environment, deployment.service
     )
 }
 
-fn of_version<'a>(
+pub(super) fn of_version<'a>(
     counted: &'a Counted,
     deployment: &Deployment,
     version: u32,
@@ -521,32 +278,6 @@ fn of_version<'a>(
         .find(|evidence| evidence.version == version)
 }
 
-fn counters(evidence: &VersionEvidence, policy: &Policy) -> Counters {
-    let slow = policy.judges.iter().filter_map(|judge| match judge {
-        Judge::Latency { threshold, .. } => Some(
-            evidence
-                .latency
-                .exceeding(u64::try_from(threshold.as_micros()).unwrap_or(u64::MAX)),
-        ),
-        _ => None,
-    });
-    Counters {
-        requests: evidence.requests,
-        errors: evidence.errors,
-        slow: slow.collect(),
-    }
-}
-
-fn metric_of(judge: &Judge) -> Option<LiveMetric> {
-    let Judge::Live { metric, .. } = judge else {
-        return None;
-    };
-    match format!("live.{metric}").parse() {
-        Ok(Measure::Live(metric)) => Some(metric),
-        _ => None,
-    }
-}
-
 fn live_metric(service: &Service) -> Option<LiveMetric> {
     service
         .rollout
@@ -558,6 +289,6 @@ fn live_metric(service: &Service) -> Option<LiveMetric> {
         })
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{}%", (share * 1e4).round() / 1e2)
 }

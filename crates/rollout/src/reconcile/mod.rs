@@ -6,11 +6,13 @@
 
 mod drive;
 mod launch;
+mod look;
 mod next;
 mod policy;
 mod replicas;
 mod situation;
 mod table;
+mod write;
 
 pub use policy::{Fixed, History, fix};
 pub use replicas::Place;
