@@ -115,8 +115,7 @@ impl RateRatio {
     /// The mean of two bets (see [`Wealth`]): one on the candidate's part of the look's events, whose mean is its part of
     /// the requests, one on the sign of its surplus, with the chance that independent requests would give it. Exact for
     /// independent rare events, and for any noise that is exchangeable between arms of equal size; close to it for
-    /// unequal arms, where few events are nearly independent and many have a nearly even sign. No such test can find
-    /// anything sooner than in ln(1/α)/ln(1/share) looks.
+    /// unequal arms, where few events are nearly independent and many have a nearly even sign.
     pub fn log_evidence_by_look(&self) -> f64 {
         log_sum_exp([self.parts.log_evidence(), self.signs.log_evidence()]) - std::f64::consts::LN_2
     }
