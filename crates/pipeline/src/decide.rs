@@ -58,10 +58,10 @@ pub fn moves(nodes: &[Node], steps: &BTreeMap<String, Step>, now: Timestamp) -> 
                 });
             }
             StepState::Waiting if after_done(node, steps) => {
-                moves.push(Move::Ready(node.key.clone()))
+                moves.push(Move::Ready(node.key.clone()));
             }
             StepState::Queued if step.not_before.is_none_or(|at| at <= now) => {
-                moves.push(Move::Launch(node.key.clone()))
+                moves.push(Move::Launch(node.key.clone()));
             }
             _ => {}
         }

@@ -107,10 +107,6 @@ impl Executor {
     }
 
     /// Outputs and declared metrics; the inner error is the user's to mend.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two maps, named where they are used"
-    )]
     async fn results(
         &self,
         step: &Step,

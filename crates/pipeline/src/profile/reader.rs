@@ -86,7 +86,7 @@ pub(super) fn jsonl(path: &Path, table: &mut Table) -> Result<(), ProfileError> 
             match value {
                 serde_json::Value::Null => column.add(&Cell::Null),
                 serde_json::Value::Number(n) => {
-                    column.add(&n.as_f64().map_or(Cell::Null, Cell::Number))
+                    column.add(&n.as_f64().map_or(Cell::Null, Cell::Number));
                 }
                 serde_json::Value::String(s) => column.add(&Cell::Text(s)),
                 other => column.add(&Cell::Text(&other.to_string())),

@@ -52,7 +52,10 @@ impl<T: Traffic> Reconciler<T> {
             match rollout.state {
                 RolloutState::Pending => self.fix(rollout, deployment, counted, now).await?,
                 RolloutState::Starting => {
-                    self.ready(rollout, deployment, health, last, now).await?
+                    if let (Some(health), Some(counted)) = (health, counted) {
+                        self.ready(rollout, deployment, (health, counted), last, now)
+                            .await?;
+                    }
                 }
                 RolloutState::Running => self.look(rollout, deployment, counted, last, now).await?,
                 _ => {}
@@ -143,11 +146,10 @@ impl<T: Traffic> Reconciler<T> {
         &self,
         rollout: &Rollout,
         deployment: &Deployment,
-        health: Option<&Health>,
+        (health, counted): (&Health, &Counted),
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let Some(health) = health else { return Ok(()) };
         let wanted = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
         let place = table::place(deployment, rollout.to);
         let units = self.parts.platform.list().await?;
@@ -162,7 +164,7 @@ impl<T: Traffic> Reconciler<T> {
             })
         });
         if connected.count() >= wanted as usize {
-            return self.begin(rollout, deployment, last, now).await;
+            return self.begin(rollout, deployment, counted, last, now).await;
         }
         let waited = rollout
             .stage_started_at
@@ -180,7 +182,7 @@ impl<T: Traffic> Reconciler<T> {
     /// The end of the newest failed replica's output, which says more than we could.
     async fn last_words(&self, units: &[&platform::UnitStatus]) -> String {
         let Some(failed) = units.iter().rev().find(|unit| unit.state.is_over()) else {
-            return "its replicas do not answer; look at `mainspan logs --replicas`".to_owned();
+            return format!("its replicas do not answer after {START_PATIENCE:#}");
         };
         let log = self
             .parts
@@ -201,6 +203,7 @@ impl<T: Traffic> Reconciler<T> {
         &self,
         rollout: &Rollout,
         deployment: &Deployment,
+        counted: &Counted,
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
@@ -222,11 +225,16 @@ impl<T: Traffic> Reconciler<T> {
             policy.stages.len(),
             percent(policy.stages[0])
         );
-        let stored = Stored {
+        let mut stored = Stored {
             judged: Evidence::begin(&policy, now),
             cursor: self.newest_loss(deployment, now).await?,
             last: None,
         };
+        // The base line: read before any traffic reaches the candidate, so that none of it is missed.
+        let base = self
+            .gather(&next, deployment, &policy, &mut stored, counted, now)
+            .await?;
+        stored.judged.look(&policy, &base);
         next.evidence = serde_json::to_value(&stored)?;
         self.step(next, RolloutState::Starting, now).await
     }

@@ -98,7 +98,8 @@ impl<T: Traffic> Reconciler<T> {
         }
     }
 
-    async fn gather(
+    /// What the counters and the joined labels say now; moves the label cursor on.
+    pub(super) async fn gather(
         &self,
         rollout: &Rollout,
         deployment: &Deployment,

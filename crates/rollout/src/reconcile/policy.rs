@@ -44,10 +44,7 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             (None, Some(_)) => 1,
             (None, None) => REQUESTS,
         },
-        lasting: rollout
-            .lasting
-            .map(|lasting| lasting.get())
-            .unwrap_or_default(),
+        lasting: rollout.lasting.map(spec::Duration::get).unwrap_or_default(),
     };
     let mut left_out = Vec::new();
     let mut judges = Vec::new();
