@@ -1,9 +1,58 @@
-//! Measurements.
-use std::process::ExitCode;
+//! `cargo xtask bench <topic>`: measures the release binary as its users see it, against the goals written here.
+//!
+//! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
+//! compares within one run wherever it can. It must never reach into the product's files or crates.
+
+mod http;
+mod onnx;
+mod process;
+mod product;
+mod report;
+mod steps;
+
+use report::{Figure, Format};
+use std::{path::PathBuf, process::ExitCode};
+
+/// What to measure and how to tell it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// What to measure
+    #[arg(value_enum)]
+    topic: Topic,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// The binary to measure [default: target/release/mainspan]
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Topic {
+    /// Starting up, idling, what the platform adds to a step, and from a commit to an answer
+    Steps,
+}
+
 impl Args {
+    /// Measures and prints; exit code 1 if a goal is missed.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        Ok(ExitCode::SUCCESS)
+        let binary = match &self.binary {
+            Some(binary) => std::path::absolute(binary)?,
+            None => crate::tree::root().join("target/release/mainspan"),
+        };
+        anyhow::ensure!(
+            binary.is_file(),
+            "there is no `{}`: run `make build` first",
+            binary.display()
+        );
+        let figures = match self.topic {
+            Topic::Steps => steps::measure(&binary)?,
+        };
+        report::print(&figures, self.output)?;
+        Ok(if figures.iter().all(Figure::holds) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

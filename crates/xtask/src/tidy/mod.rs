@@ -60,6 +60,15 @@ fn metadata(root: &Path) -> anyhow::Result<serde_json::Value> {
     Ok(serde_json::from_slice(&told.stdout)?)
 }
 
+/// A file of a made-up tree.
+#[cfg(test)]
+fn file(path: &str, text: &str) -> tree::File {
+    tree::File {
+        path: path.to_owned(),
+        text: Some(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,14 +77,5 @@ mod tests {
     fn the_tree_is_tidy() {
         let wrong = check(&tree::root()).unwrap();
         assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-    }
-}
-
-/// A file of a made-up tree.
-#[cfg(test)]
-fn file(path: &str, text: &str) -> tree::File {
-    tree::File {
-        path: path.to_owned(),
-        text: Some(text.to_owned()),
     }
 }

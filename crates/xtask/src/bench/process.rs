@@ -1,0 +1,83 @@
+//! What the kernel says about processes: CPU time and memory, of Linux's /proc.
+
+use anyhow::Context as _;
+use std::{fs, time::Duration};
+
+/// What one clock tick of /proc is; Linux has told user space 100 a second on every machine for decades.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time of a process and of all its children that have ended.
+pub(super) fn cpu(pid: &str) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+        .with_context(|| format!("process {pid} is gone"))?;
+    ticks(&stat)
+        .map(|ticks| TICK * ticks)
+        .context("/proc/…/stat is not as expected")
+}
+
+/// The fields utime, stime, cutime and cstime of proc_pid_stat(5), added up.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    fields
+        .get(11..15)?
+        .iter()
+        .map(|field| field.parse::<u32>().ok())
+        .sum()
+}
+
+/// Memory of a process in megabytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Memory {
+    /// Its pages, shared ones divided by how many share them.
+    pub(super) proportional: f64,
+    /// Its pages, shared ones counted whole.
+    pub(super) resident: f64,
+}
+
+/// Memory of a process.
+pub(super) fn memory(pid: u32) -> anyhow::Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
+        .with_context(|| format!("process {pid} is gone"))?;
+    rollup(&text).context("/proc/…/smaps_rollup is not as expected")
+}
+
+fn rollup(text: &str) -> Option<Memory> {
+    let megabytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes * 1024.0 / 1e6)
+    };
+    Some(Memory {
+        proportional: megabytes("Pss:")?,
+        resident: megabytes("Rss:")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_understood() {
+        let stat = "12 (a) b) S 1 12 12 0 -1 4194304 9 9 0 0 3 4 5 6 20 0 1 0 100 1 1";
+        assert_eq!(ticks(stat), Some(18));
+        assert_eq!(ticks("12 (a"), None);
+        let memory =
+            rollup("Rss:            2000 kB\nPss:            1000 kB\nPss_Dirty: 7 kB\n").unwrap();
+        assert_eq!(
+            memory,
+            Memory {
+                proportional: 1.024,
+                resident: 2.048
+            }
+        );
+    }
+
+    #[test]
+    fn this_process_has_used_memory() {
+        let own = memory(std::process::id()).unwrap();
+        assert!(own.proportional > 0.0 && own.resident >= own.proportional);
+        assert!(cpu("self").is_ok());
+    }
+}

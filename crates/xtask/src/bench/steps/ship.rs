@@ -1,0 +1,96 @@
+//! From `git commit` to the first answer of the new version, with a step that copies a finished file and no waiting.
+
+use super::BENCH;
+use crate::bench::{
+    onnx,
+    product::{Product, git, until},
+    report::{Figure, median},
+};
+use serde_json::json;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// How many commits are timed, after a first one that starts the service.
+const COMMITS: u16 = 7;
+const GOAL: f64 = 2000.0;
+
+const PROJECT: &str = r#"mainspan: 1
+project: ship
+environments: [prod]
+pipelines:
+  ship:
+    triggers: { push: [main] }
+    steps:
+      copy: { run: cp model.onnx "$MAINSPAN_OUT_MODEL", writes: [model] }
+    register: { model: shifted, from: copy.model, gate: "true" }
+services:
+  shifted:
+    model: shifted
+    engine: onnx
+    resources: { cpu: 0.1, memory: 128MiB }
+    rollout: { stages: [], sticky: request_id }
+"#;
+
+/// Times the commits.
+pub(super) fn measure(product: &Product, folder: &Path) -> anyhow::Result<Vec<Figure>> {
+    let project = folder.join("ship");
+    fs::create_dir(&project)?;
+    fs::write(project.join("mainspan.yaml"), PROJECT)?;
+    git(&project, &["init", "--quiet", "--initial-branch", "main"])?;
+    git(&project, &["add", "--all"])?;
+    git(&project, &["commit", "--quiet", "--message", "Begin"])?;
+    product.verb(&project, &["apply", "--yes"])?;
+    let mut times = Vec::new();
+    for number in 1..=COMMITS + 1 {
+        let took = one(product, &project, number)?;
+        if number > 1 {
+            times.push(took.as_secs_f64() * 1000.0);
+        }
+    }
+    let worst = times.iter().copied().fold(0.0, f64::max);
+    Ok(vec![
+        Figure::at_most(BENCH, "commit_to_answer_ms", median(times), "ms", GOAL),
+        Figure::at_most(BENCH, "commit_to_answer_worst_ms", worst, "ms", GOAL),
+    ])
+}
+
+fn one(product: &Product, project: &Path, number: u16) -> anyhow::Result<Duration> {
+    fs::write(project.join("model.onnx"), onnx::adding(f32::from(number)))?;
+    git(project, &["add", "--all"])?;
+    let row = json!({ "request_id": "bench", "dep_delay": 1.0 });
+    let begun = Instant::now();
+    git(
+        project,
+        &["commit", "--quiet", "--message", &format!("Add {number}")],
+    )?;
+    until(
+        &format!("an answer of version {number}"),
+        Duration::from_millis(2),
+        || {
+            let answer = product.predict("shifted", &row)?;
+            Ok((answer.status == 200 && answer.version == Some(u32::from(number))).then_some(()))
+        },
+    )?;
+    Ok(begun.elapsed())
+}
+
+/// Takes the service away again, so that idle planes are idle.
+pub(super) fn end(product: &Product, folder: &Path) -> anyhow::Result<()> {
+    product.verb(&folder.join("ship"), &["destroy", "--yes"])?;
+    until("the replica's end", Duration::from_millis(50), || {
+        let row = json!({ "dep_delay": 1.0 });
+        Ok((product.predict("shifted", &row)?.status == 404).then_some(()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_project_file_is_one() {
+        let file = spec::parse("mainspan.yaml", super::PROJECT).unwrap();
+        assert!(spec::unsupported(&file).is_empty());
+    }
+}
