@@ -85,8 +85,8 @@ enum Verb {
     Init(verbs::init::Init),
     /// Start server and gateway here, and keep them running
     Up(roles::up::Up),
-    /// Stop what `up` started; units that run steps go on and are taken up again
-    Down,
+    /// Stop what `up` started, and replicas; steps go on and are taken up again
+    Down(roles::up::Down),
     /// Show what applying the project file would change
     Plan(verbs::plan::Plan),
     /// Change things to what the project file says
@@ -156,7 +156,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.verb {
         Verb::Init(verb) => verb.run(common),
         Verb::Up(verb) => verb.run(common),
-        Verb::Down => roles::up::down(common),
+        Verb::Down(verb) => verb.run(common),
         Verb::Plan(verb) => verb.run(common),
         Verb::Apply(verb) => verb.run(common),
         Verb::Destroy(verb) => verb.run(common),

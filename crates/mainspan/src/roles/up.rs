@@ -8,6 +8,7 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
+use platform::{Local, LocalOptions, Platform as _};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{
     fs,
@@ -260,29 +261,72 @@ async fn stop(mut child: Child) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Stops the supervisor of a state directory and waits for its end.
-pub(crate) fn down(common: &Common) -> anyhow::Result<u8> {
-    let state = place::state_dir(common.state.as_deref())?;
-    let Some(pid) = running(&state) else {
-        return Err(Coded {
-            code: exit::NO_SERVER,
-            message: format!("nothing runs on `{}`", state.display()),
+/// What to stop.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Down {
+    /// Steps of runs too; they run again after the next `up`
+    #[arg(long)]
+    all: bool,
+}
+
+impl Down {
+    /// Stops the supervisor of a state directory, then replicas, and waits for their end.
+    pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
+        let state = place::state_dir(common.state.as_deref())?;
+        let Some(pid) = running(&state) else {
+            return Err(Coded {
+                code: exit::NO_SERVER,
+                message: format!("nothing runs on `{}`", state.display()),
+            }
+            .into());
+        };
+        kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
+        let deadline = Instant::now() + STOP + Duration::from_secs(5);
+        while test_kill_process(pid).is_ok() {
+            if Instant::now() > deadline {
+                let log = state.join("logs/mainspan.log");
+                bail!("process {pid} does not end; see {}", log.display());
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
         }
-        .into());
-    };
-    kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
-    let deadline = Instant::now() + STOP + Duration::from_secs(5);
-    while test_kill_process(pid).is_ok() {
-        if Instant::now() > deadline {
-            bail!(
-                "process {pid} does not end; see {}",
-                state.join("logs/mainspan.log").display()
-            );
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let left = runtime.block_on(stop_units(&state, self.all))?;
+        let rest = match left {
+            0 => String::new(),
+            n => format!(" {n} steps go on; `mainspan up` takes them up again."),
+        };
+        output::line(&format!("Stopped.{rest}"))?;
+        Ok(exit::OK)
     }
-    output::line("Stopped. Steps that were running go on; `mainspan up` takes them up again.")?;
-    Ok(exit::OK)
+}
+
+/// Stops replicas, and steps when asked; answers how many units go on.
+async fn stop_units(state: &Path, steps: bool) -> anyhow::Result<usize> {
+    let shutdown = CancellationToken::new();
+    let platform = Local::open(LocalOptions::new(state.join("units"))?, &shutdown).await?;
+    let mut changed = platform.changed();
+    let deadline = Instant::now() + STOP;
+    loop {
+        changed.borrow_and_update();
+        let units = platform.list().await?;
+        let alive: Vec<_> = units.iter().filter(|unit| !unit.state.is_over()).collect();
+        let (going, ending): (Vec<_>, Vec<_>) = alive
+            .into_iter()
+            .partition(|unit| !steps && unit.labels.get("kind").is_some_and(|kind| kind == "step"));
+        if ending.is_empty() || Instant::now() > deadline {
+            shutdown.cancel();
+            return Ok(going.len());
+        }
+        for unit in ending {
+            platform.stop(&unit.id, None).await?;
+        }
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
 }
 
 /// The supervisor of a state directory, if it lives.

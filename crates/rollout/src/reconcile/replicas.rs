@@ -1,6 +1,6 @@
 //! Which replica units should run: a pure comparison of what is wanted with what there is.
 
-use platform::{State, UnitStatus};
+use platform::{Reason, State, UnitStatus};
 use std::collections::BTreeMap;
 
 /// A version that needs replicas in one place.
@@ -123,11 +123,11 @@ pub(super) fn place_of(unit: &UnitStatus) -> Option<Place> {
 
 fn again_at(last: &Known<'_>) -> i64 {
     let (ended, ran) = match &last.unit.state {
-        State::Exited(exit) => (
+        State::Exited(exit) if exit.reason != Reason::Stopped => (
             exit.at.as_second(),
             exit.at.as_second() - exit.started.as_second(),
         ),
-        // Its supervisor was killed: not its fault, so at once.
+        // Its supervisor was killed, or somebody stopped it: not its fault, so at once.
         _ => return i64::MIN,
     };
     // One that ran for a while gets its next start at once.
@@ -141,7 +141,7 @@ fn again_at(last: &Known<'_>) -> i64 {
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use platform::{Ending, Exit, Reason};
+    use platform::{Ending, Exit};
 
     fn place(version: u32) -> Place {
         Place {
