@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from demo import flights
@@ -48,6 +49,7 @@ class Replay:
         self.landed = []  # places of flights to add to the data file
         self.due = []  # labels to send
         self.day = self.clock[:10]
+        self.writer = ThreadPoolExecutor(max_workers=1)  # one file, one writer, off the loop
         self.idle = []
         self.free = asyncio.Semaphore(CONNECTIONS)
         self.stopping = asyncio.Event()
@@ -81,6 +83,7 @@ class Replay:
         self.stopping.set()
         await asyncio.gather(*beside)
         await self.post_labels()
+        self.writer.shutdown()
         self.write_status(final=True)
 
     def depart(self, place):
@@ -97,7 +100,7 @@ class Replay:
         if self.clock[:10] != self.day and self.options.data:
             self.day = self.clock[:10]
             rows, self.landed = [self.rows[place][:LANDED_AT] for place in self.landed], []
-            asyncio.get_running_loop().run_in_executor(None, extend, self.options.data, rows)
+            self.writer.submit(extend, self.options.data, rows)
 
     async def ask(self, place):
         """Sends one flight and counts what came back."""
