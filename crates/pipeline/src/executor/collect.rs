@@ -148,6 +148,15 @@ impl Executor {
 
     /// Keeps an ended unit's log and forgets the unit. The step's state is durable already.
     pub(super) async fn put_away(&self, run: &Run, unit: &UnitStatus) -> Result<(), Fault> {
+        match self.keep_log(run, unit).await {
+            // Somebody else has put it away meanwhile.
+            Err(Fault::Platform(platform::Error::Unknown(_))) => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(()) => Ok(self.parts.platform.remove(&unit.id).await?),
+        }
+    }
+
+    async fn keep_log(&self, run: &Run, unit: &UnitStatus) -> Result<(), Fault> {
         let place = log_path(&self.parts.logs, &run.id, &unit.id);
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder)?;
@@ -163,8 +172,7 @@ impl Executor {
             file.write_all(&chunk.bytes)?;
             offset = chunk.next;
         }
-        std::fs::rename(&making, &place)?;
-        Ok(self.parts.platform.remove(&unit.id).await?)
+        Ok(std::fs::rename(&making, &place)?)
     }
 }
 

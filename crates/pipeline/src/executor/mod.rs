@@ -10,13 +10,14 @@ mod collect;
 mod finish;
 mod launch;
 mod prepare;
+mod sweep;
 mod tracking;
 mod unit;
 
 pub use collect::log_path;
 
 use crate::toolchain::Toolchains;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use store::{Blobs, Run, RunState, Runs as _, Store};
@@ -98,6 +99,8 @@ enum Fault {
 }
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// Left-over units are looked for this often, and at the start.
+const SWEEP: SignedDuration = SignedDuration::from_mins(1);
 
 impl Executor {
     /// An executor of these parts; it does nothing before [`Executor::run`].
@@ -118,7 +121,18 @@ impl Executor {
         let mut changes = self.parts.store.subscribe();
         let mut tasks: JoinSet<String> = JoinSet::new();
         let mut driven: BTreeMap<String, ()> = BTreeMap::new();
+        let mut swept: Option<Timestamp> = None;
         loop {
+            let now = (self.parts.now)();
+            if swept.is_none_or(|at| now.duration_since(at) >= SWEEP) {
+                swept = Some(now);
+                if let Err(fault) = self.sweep().await {
+                    tracing::warn!(
+                        error = &fault as &dyn std::error::Error,
+                        "units are left over"
+                    );
+                }
+            }
             for run in self.startable().await {
                 if driven.contains_key(&run) {
                     continue;

@@ -63,15 +63,36 @@ pub enum ProfileError {
 /// # Errors
 /// [`ProfileError`] names the line where the file stops making sense.
 pub fn of_file(path: &Path, format: Format) -> Result<Profile, ProfileError> {
+    if format == Format::Files {
+        return files(path);
+    }
     let bytes = std::fs::metadata(path)?.len();
     let mut table = Table::default();
     match format {
         Format::Csv => reader::csv(path, &mut table)?,
         Format::Jsonl => reader::jsonl(path, &mut table)?,
         Format::Parquet => reader::parquet(path, &mut table)?,
-        Format::Files => table.rows = 1,
+        Format::Files => {}
     }
     Ok(table.finish(bytes))
+}
+
+/// Counts the files of a folder, or the one file.
+fn files(path: &Path) -> Result<Profile, ProfileError> {
+    let mut profile = Profile::default();
+    let mut places = vec![path.to_owned()];
+    while let Some(place) = places.pop() {
+        let meta = std::fs::metadata(&place)?;
+        if meta.is_dir() {
+            for item in std::fs::read_dir(&place)? {
+                places.push(item?.path());
+            }
+        } else {
+            profile.rows += 1;
+            profile.bytes += meta.len();
+        }
+    }
+    Ok(profile)
 }
 
 /// A value of one cell.

@@ -120,3 +120,12 @@ fn what_cannot_be_read_says_where() {
         assert!(error.contains(expect), "{error}");
     }
 }
+
+#[test]
+fn a_folder_is_counted() {
+    let (folder, _) = file("a", b"xyz");
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    std::fs::write(folder.path().join("sub/b"), b"12").unwrap();
+    let profile = of_file(folder.path(), Format::Files).unwrap();
+    assert_eq!((profile.rows, profile.bytes), (2, 5));
+}

@@ -17,12 +17,15 @@ use guard::{
     token, unit_token,
 };
 use http::{HeaderMap, StatusCode, header};
-use store::Tokens as _;
+use jiff::SignedDuration;
+use store::{Priority, Tokens as _};
 
 /// The project of MLflow's bare root.
 pub const DEFAULT_PROJECT: &str = "default";
 /// MLflow's workspace is our project.
 const WORKSPACE: &str = "x-mlflow-workspace";
+/// How exactly a token's last use is known.
+const USED_TO_THE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a route needs.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +175,7 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Identity, ApiErr
     stored(app, text).await?.ok_or_else(wrong)
 }
 
+/// Looks a token up and checks its secret; remembers, to the minute, that it was used.
 async fn stored(app: &App, text: String) -> Result<Option<Identity>, ApiError> {
     let Some((id, _)) = token::split(&text) else {
         return Ok(None);
@@ -180,18 +184,32 @@ async fn stored(app: &App, text: String) -> Result<Option<Identity>, ApiError> {
     let Some(row) = app.store().read(move |tx| tx.token(&id)).await? else {
         return Ok(None);
     };
-    if row.expires_at.is_some_and(|at| at <= app.now()) {
+    let now = app.now();
+    if row.expires_at.is_some_and(|at| at <= now) {
         return Ok(None);
     }
     let Ok(role) = row.role.parse::<Role>() else {
         return Ok(None);
     };
-    let (app, hash) = (app.clone(), row.hash.clone());
+    let (verifier, hash) = (app.clone(), row.hash.clone());
     let passed = tokio::task::spawn_blocking(move || {
-        token::split(&text).is_some_and(|(_, secret)| app.verified().check(&text, secret, &hash))
+        token::split(&text)
+            .is_some_and(|(_, secret)| verifier.verified().check(&text, secret, &hash))
     });
-    let passed = passed.await.map_err(|error| ApiError::internal(&error))?;
-    Ok(passed.then_some(Identity::Token {
+    if !passed.await.map_err(|error| ApiError::internal(&error))? {
+        return Ok(None);
+    }
+    if row
+        .last_used
+        .is_none_or(|last| now.duration_since(last) >= USED_TO_THE)
+    {
+        let id = row.id.clone();
+        let touched = app
+            .store()
+            .write(Priority::Bulk, move |tx| tx.touch_token(&id, now));
+        touched.await?;
+    }
+    Ok(Some(Identity::Token {
         name: row.name,
         role,
         project: row.project,

@@ -84,7 +84,18 @@ impl From<store::Error> for ApiError {
         match &error {
             store::Error::Conflict(_) => ApiError::conflict(error.to_string()),
             store::Error::NotFound { .. } => ApiError::not_found(error.to_string()),
+            store::Error::Exists { .. } => ApiError::conflict(error.to_string()),
             store::Error::Invalid(_) => ApiError::invalid(error.to_string()),
+            store::Error::Full(_) => ApiError::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "disk_full",
+                error.to_string(),
+            ),
+            store::Error::Unavailable(_) => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                error.to_string(),
+            ),
             _ => ApiError::internal(&error),
         }
     }
