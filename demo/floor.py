@@ -50,8 +50,9 @@ def main():
     prepare.write_history(WORK / "flights.csv")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Tracking)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment = {
-        **os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{server.server_port}", "MLFLOW_RUN_ID": "0" * 32,
+        **inherited, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{server.server_port}", "MLFLOW_RUN_ID": "0" * 32,
         "MAINSPAN_IN_FLIGHTS": "flights.csv", "MAINSPAN_OUT_TRAIN": "train.csv", "MAINSPAN_OUT_TEST": "test.csv",
         "MAINSPAN_PARAM_TEST_DAYS": "14", "MAINSPAN_IN_TRAIN": "train.csv", "MAINSPAN_IN_TEST": "test.csv",
         "MAINSPAN_OUT_MODEL": "model.onnx", "MAINSPAN_IN_MODEL": "model.onnx",

@@ -41,7 +41,8 @@ def run(say):
 
 def environment():
     """The environment of everything that the demo starts: uv is found, the caches are shared."""
-    return {**os.environ, "PATH": f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**inherited, "PATH": f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
 def build(say):
