@@ -79,7 +79,12 @@ impl Local {
                 source,
             })?;
             let options = options.absolute()?;
-            let (machine, groups) = (Machine::detect(&options), Hierarchies::detect());
+            let machine = Machine::detect(&options);
+            let groups = if options.control_groups {
+                Hierarchies::detect()
+            } else {
+                Hierarchies::default()
+            };
             let found = units::scan(&options.dir)?;
             Ok::<_, Error>((options, machine, groups, found))
         });

@@ -23,6 +23,10 @@ pub struct LocalOptions {
     pub memory: Option<u64>,
     /// GPUs to hand out; what the NVIDIA driver shows if `None`.
     pub gpus: Option<u32>,
+    /// Whether to use control groups where they can be written. Without them CPU limits are not
+    /// enforced, memory is looked at a few times a second, and what a unit started is found through
+    /// its parents.
+    pub control_groups: bool,
 }
 
 /// What there is to hand out.
@@ -50,6 +54,7 @@ impl LocalOptions {
             cpu: None,
             memory: None,
             gpus: None,
+            control_groups: true,
         })
     }
 
@@ -144,6 +149,7 @@ mod tests {
                 cpu: None,
                 memory: None,
                 gpus: None,
+                control_groups: true,
             }
             .tag()
         };

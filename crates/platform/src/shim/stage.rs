@@ -25,7 +25,11 @@ pub(super) fn prepare(dir: &UnitDir, spec: &UnitSpec) -> Result<(), String> {
         .map(|output| &output.path)
         .chain(&spec.endpoint)
         .filter_map(|path| path.parent());
-    let own = [spec.workdir.as_path(), Path::new(HOME), Path::new(TEMPORARY)];
+    let own = [
+        spec.workdir.as_path(),
+        Path::new(HOME),
+        Path::new(TEMPORARY),
+    ];
     for path in parents.chain(own) {
         make_dirs(dir, path)
             .map_err(|error| format!("directory {} could not be made: {error}", path.display()))?;

@@ -11,6 +11,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A driver on a directory that goes away with it.
 pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
+    options: LocalOptions,
     pub(crate) local: Local,
     pub(crate) shutdown: CancellationToken,
 }
@@ -37,11 +38,29 @@ impl Drop for Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
+        Self::open(true).await
+    }
+
+    /// As on a host whose control groups cannot be written.
+    pub(crate) async fn without_control_groups() -> Self {
+        Self::open(false).await
+    }
+
+    async fn open(control_groups: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let options = LocalOptions {
+            dir: dir.path().to_owned(),
+            shim: vec![env!("CARGO_BIN_EXE_platform-shim").into()],
+            cpu: Some(4.0),
+            memory: Some(1 << 30),
+            gpus: Some(2),
+            control_groups,
+        };
         let shutdown = CancellationToken::new();
-        let local = Local::open(options(&dir), &shutdown).await.unwrap();
+        let local = Local::open(options.clone(), &shutdown).await.unwrap();
         Self {
             dir,
+            options,
             local,
             shutdown,
         }
@@ -52,7 +71,7 @@ impl Bench {
         self.shutdown.cancel();
         self.local.closed().await;
         self.shutdown = CancellationToken::new();
-        self.local = Local::open(options(&self.dir), &self.shutdown)
+        self.local = Local::open(self.options.clone(), &self.shutdown)
             .await
             .unwrap();
     }
@@ -142,16 +161,6 @@ impl Bench {
 
     pub(crate) async fn refused(&self, spec: UnitSpec) -> Error {
         self.local.start(spec).await.unwrap_err()
-    }
-}
-
-fn options(dir: &tempfile::TempDir) -> LocalOptions {
-    LocalOptions {
-        dir: dir.path().to_owned(),
-        shim: vec![env!("CARGO_BIN_EXE_platform-shim").into()],
-        cpu: Some(4.0),
-        memory: Some(1 << 30),
-        gpus: Some(2),
     }
 }
 

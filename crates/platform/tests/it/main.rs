@@ -5,4 +5,5 @@
 mod adoption;
 mod bench;
 mod ending;
+mod fallback;
 mod limits;
