@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Nothing that is waited for takes longer.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_secs(120);
 /// CPUs that the server hands out: steps run two at a time.
 const CPUS: &str = "2";
 
