@@ -31,6 +31,7 @@
 //! ```
 
 mod alarms;
+mod artifacts;
 mod backend;
 mod backup;
 mod blobs;
@@ -56,6 +57,7 @@ mod tx;
 mod words;
 
 pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
+pub use artifacts::{Artifact, Artifacts};
 pub use backup::{Manifest, restore, verify};
 pub use blobs::{Blobs, Stored};
 pub use datasets::{DatasetVersion, Datasets};

@@ -461,3 +461,12 @@ CREATE TABLE logged_model_params (
     "value" TEXT NOT NULL,
     PRIMARY KEY ("model_id", "key")
 );
+
+CREATE TABLE artifacts (
+    "project" TEXT NOT NULL,
+    "path" TEXT NOT NULL,
+    "digest" TEXT NOT NULL,
+    "size" BIGINT NOT NULL,
+    "created_at" BIGINT NOT NULL,
+    PRIMARY KEY ("project", "path")
+);

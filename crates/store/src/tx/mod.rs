@@ -4,6 +4,7 @@
 //! Nothing here commits: the writer does, when the closure has returned.
 
 mod alarms;
+mod artifacts;
 pub(crate) mod column;
 mod datasets;
 mod deployments;

@@ -22,6 +22,7 @@ const OWNED: &[&str] = &[
     "DELETE FROM tracked_runs WHERE \"project\" = ?1",
     "DELETE FROM logged_models WHERE \"project\" = ?1",
     "DELETE FROM experiments WHERE \"project\" = ?1",
+    "DELETE FROM artifacts WHERE \"project\" = ?1",
     "DELETE FROM tokens WHERE \"project\" = ?1",
 ];
 

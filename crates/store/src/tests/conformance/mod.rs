@@ -2,6 +2,7 @@
 //!
 //! Each part works in projects of its own, so that all of them share one database.
 
+mod artifacts;
 mod joins;
 mod models;
 mod searches;
@@ -22,6 +23,7 @@ pub(crate) async fn conformance(store: &Store) {
     joins::check(store).await;
     tracking::check(store).await;
     searches::check(store).await;
+    artifacts::check(store).await;
 }
 
 /// A write that must succeed.

@@ -1,0 +1,42 @@
+//! [`Artifacts`] in SQL.
+
+use super::{Tx, params, record::record};
+use crate::artifacts::{Artifact, Artifacts};
+use crate::error::Result;
+
+record!(Artifact in "artifacts", key(project, path), digest, size, created_at);
+
+/// What is below a folder: `/` is followed by `0` in the order of bytes.
+const BELOW: &str = "\"path\" > ?2 AND \"path\" < ?3";
+
+fn bounds(folder: &str) -> (String, String) {
+    (format!("{folder}/"), format!("{folder}0"))
+}
+
+impl Artifacts for Tx<'_> {
+    fn put_artifact(&mut self, artifact: &Artifact) -> Result<()> {
+        self.upsert(artifact)
+    }
+
+    fn artifact(&mut self, project: &str, path: &str) -> Result<Option<Artifact>> {
+        self.get(params![project, path])
+    }
+
+    fn artifacts(&mut self, project: &str, folder: &str) -> Result<Vec<Artifact>> {
+        if folder.is_empty() {
+            return self.select("WHERE \"project\" = ?1 ORDER BY \"path\"", params![project]);
+        }
+        let (from, to) = bounds(folder);
+        self.select(
+            &format!("WHERE \"project\" = ?1 AND {BELOW} ORDER BY \"path\""),
+            params![project, from, to],
+        )
+    }
+
+    fn delete_artifacts(&mut self, project: &str, path: &str) -> Result<u64> {
+        let (from, to) = bounds(path);
+        let one = self.remove::<Artifact>(params![project, path])?;
+        let sql = format!("DELETE FROM artifacts WHERE \"project\" = ?1 AND {BELOW}");
+        Ok(u64::from(one) + self.execute(&sql, params![project, from, to])?)
+    }
+}
