@@ -70,7 +70,8 @@ class Product:
             body = answer.read()
             version = answer.getheader("mainspan-version")
             return answer.status, int(version) if version else None, body
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
+            own.close()  # the next question opens it again
             return 0, None, str(error).encode()
         finally:
             if connection is None:

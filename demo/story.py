@@ -208,7 +208,7 @@ class Story:
         self.product.run(folder, "apply", "--yes")
         times = []
         connection = self.product.connection()
-        for number in range(1, 6):
+        for number in range(1, 7):
             (folder / "model.onnx").write_bytes(tiny_onnx.adding(float(number)))
             git(folder, "add", "--all")
             begun = time.monotonic()
@@ -217,11 +217,16 @@ class Story:
             def answers():
                 status, version, _ = self.product.ask("/shifted", ROW, connection)
                 return status == 200 and version == number
+            if number == 1:  # nothing to compare the first version with: a person lets it in
+                self.until("version 1 of `shifted`", lambda: (self.product.get("copy", "models/shifted") or {}).get("versions"), 60)
+                self.product.run(folder, "promote", "shifted", "--version", "1", "--reason", "the first one")
+                self.until("its first answer", answers, 60)
+                continue
             self.until(f"version {number} of `shifted`", answers, 60, pause=0.005)
             times.append((time.monotonic() - begun) * 1000)
         self.facts["commit_to_answer_all_ms"] = times
         tell.good("`git commit` to the first answer of the new version in prod: "
-                  + ", ".join(f"{millis:.0f}" for millis in times) + " ms (the first one starts the service)")
+                  + ", ".join(f"{millis:.0f}" for millis in times) + " ms")
 
     # -- waiting and watching ----------------------------------------------------------------
 
