@@ -60,11 +60,11 @@ pub fn figures(pipeline: &Pipeline, metrics: &BTreeMap<String, BTreeMap<String, 
     figures
 }
 
-/// Asks the gate.
+/// Asks the gate; `champion` says whether some version is live in the last environment.
 ///
 /// # Errors
 /// See [`GateError`]; a gate that cannot be decided lets nothing through.
-pub fn ask(pipeline: &Pipeline, figures: &Figures) -> Result<Answer, GateError> {
+pub fn ask(pipeline: &Pipeline, figures: &Figures, champion: bool) -> Result<Answer, GateError> {
     let Some(gate) = pipeline
         .register
         .as_ref()
@@ -86,8 +86,7 @@ pub fn ask(pipeline: &Pipeline, figures: &Figures) -> Result<Answer, GateError> 
         let why = outcome.first_failure().unwrap_or_else(|| gate.to_owned());
         return Ok(Answer::Rejected { why, outcome });
     }
-    let first = !figures.contains_key(cel::CHAMPION);
-    if first && compiled.without_champion_needs_approval() {
+    if !champion && compiled.without_champion_needs_approval() {
         return Ok(Answer::NeedsApproval(outcome));
     }
     Ok(Answer::Passed(outcome))
@@ -112,7 +111,7 @@ mod tests {
                 metrics.insert(key.to_owned(), BTreeMap::from([(name.to_owned(), value)]));
             }
         }
-        match ask(&pipeline, &figures(&pipeline, &metrics)).unwrap() {
+        match ask(&pipeline, &figures(&pipeline, &metrics), champion.is_some()).unwrap() {
             Answer::Passed(_) => "passed".to_owned(),
             Answer::NeedsApproval(_) => "needs approval".to_owned(),
             Answer::Rejected { why, .. } => format!("rejected: {why}"),
@@ -144,5 +143,11 @@ mod tests {
             "the selected cell's figure"
         );
         assert_eq!(check(None, 0.0, None), "no gate");
+        assert_eq!(check(Some("true"), 0.0, None), "needs approval");
+        assert_eq!(
+            check(Some("true"), 0.0, Some(0.0)),
+            "passed",
+            "a person let the first one in"
+        );
     }
 }

@@ -57,7 +57,7 @@ impl Executor {
             return Ok(Err("nothing to register".to_owned()));
         };
         let figures = gate::figures(pipeline, &view.metrics());
-        let (state, answer) = match gate::ask(pipeline, &figures) {
+        let (state, answer) = match gate::ask(pipeline, &figures, view.work.champion.is_some()) {
             Ok(Answer::Passed(outcome)) => (GateState::Passed, json!(outcome)),
             Ok(Answer::NeedsApproval(outcome)) => (GateState::NeedsApproval, json!(outcome)),
             Ok(Answer::NoGate) => (GateState::None, Json::Null),
