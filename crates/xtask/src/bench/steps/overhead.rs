@@ -124,7 +124,9 @@ fn run(
 }
 
 fn project_file(command: &str) -> String {
-    let mut text = "mainspan: 1\nproject: steps\nenvironments: [prod]\npipelines:\n  chain:\n    steps:\n".to_owned();
+    let mut text =
+        "mainspan: 1\nproject: steps\nenvironments: [prod]\npipelines:\n  chain:\n    steps:\n"
+            .to_owned();
     for step in 0..CHAIN {
         let needs = step
             .checked_sub(1)

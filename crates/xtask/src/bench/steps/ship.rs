@@ -43,12 +43,28 @@ pub(super) fn measure(product: &Product, folder: &Path) -> anyhow::Result<Vec<Fi
     git(&project, &["add", "--all"])?;
     git(&project, &["commit", "--quiet", "--message", "Begin"])?;
     product.verb(&project, &["apply", "--yes"])?;
+    commit(&project, 1)?;
+    until("version 1", Duration::from_millis(50), || {
+        let versions = product.read("projects/ship/models/shifted")?["versions"].take();
+        Ok(versions
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+            .then_some(()))
+    })?;
+    // A gate without figures lets the first version in only by a person.
+    let first = [
+        "promote",
+        "shifted",
+        "--version",
+        "1",
+        "--reason",
+        "the first one",
+    ];
+    product.verb(&project, &first)?;
+    answers(product, 1)?;
     let mut times = Vec::new();
-    for number in 1..=COMMITS + 1 {
-        let took = one(product, &project, number)?;
-        if number > 1 {
-            times.push(took.as_secs_f64() * 1000.0);
-        }
+    for number in 2..=COMMITS + 1 {
+        times.push(one(product, &project, number)?.as_secs_f64() * 1000.0);
     }
     let worst = times.iter().copied().fold(0.0, f64::max);
     Ok(vec![
@@ -57,15 +73,27 @@ pub(super) fn measure(product: &Product, folder: &Path) -> anyhow::Result<Vec<Fi
     ])
 }
 
+/// One commit of a new model, timed from `git commit` on.
 fn one(product: &Product, project: &Path, number: u16) -> anyhow::Result<Duration> {
+    let begun = commit(project, number)?;
+    answers(product, number)?;
+    Ok(begun.elapsed())
+}
+
+fn commit(project: &Path, number: u16) -> anyhow::Result<Instant> {
     fs::write(project.join("model.onnx"), onnx::adding(f32::from(number)))?;
     git(project, &["add", "--all"])?;
-    let row = json!({ "request_id": "bench", "dep_delay": 1.0 });
     let begun = Instant::now();
     git(
         project,
         &["commit", "--quiet", "--message", &format!("Add {number}")],
     )?;
+    Ok(begun)
+}
+
+/// Asks until a version answers.
+fn answers(product: &Product, number: u16) -> anyhow::Result<()> {
+    let row = json!({ "request_id": "bench", "dep_delay": 1.0 });
     until(
         &format!("an answer of version {number}"),
         Duration::from_millis(2),
@@ -73,8 +101,7 @@ fn one(product: &Product, project: &Path, number: u16) -> anyhow::Result<Duratio
             let answer = product.predict("shifted", &row)?;
             Ok((answer.status == 200 && answer.version == Some(u32::from(number))).then_some(()))
         },
-    )?;
-    Ok(begun.elapsed())
+    )
 }
 
 /// Takes the service away again, so that idle planes are idle.
