@@ -45,8 +45,11 @@ class Narrator:
 
     def quote(self, text, lines=40):
         """Output of the product, as it is."""
-        for line in text.rstrip().splitlines()[:lines]:
+        all_lines = text.rstrip().splitlines()
+        for line in all_lines[:lines]:
             self._print(f"          {line}")
+        if len(all_lines) > lines:
+            self._print(f"          … and {len(all_lines) - lines} more lines")
 
     def progress(self, text):
         """Replaces the moving line; nothing where there is no terminal."""

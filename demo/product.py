@@ -60,6 +60,13 @@ class Product:
                 return None
             raise
 
+    def params(self, project, mlflow_run):
+        """What a step logged as parameters, as any MLflow client reads it."""
+        url = f"{self.control}/p/{project}/api/2.0/mlflow/runs/get?run_id={mlflow_run}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            data = json.load(answer)["run"]["data"]
+        return {param["key"]: param["value"] for param in data.get("params", [])}
+
     def ask(self, path, row, connection=None):
         """Asks a service once; returns status, version and body. Errors of the network are status 0."""
         host, port = self.data.removeprefix("http://").rsplit(":", 1)

@@ -42,7 +42,7 @@ class Story:
         self.product, self.tell, self.work = product, narrator, work
         self.folder = work / "flights"
         self.traffic = None
-        self.facts = {"candidates": {}, "alarms": {}}
+        self.facts = {"candidates": {}, "alarms": {}, "evaluations": {}}
         self.known_runs = set()
 
     def run(self):
@@ -69,7 +69,7 @@ class Story:
         self.commit("Describe the project", "mainspan.yaml", "requirements.in", "requirements.lock", ".gitignore", "README.md")
         tell.command("mainspan plan")
         code, plan = self.product.run(self.folder, "plan", "--detailed-exitcode", allowed=(2,))
-        tell.quote(plan)
+        tell.quote(plan, lines=14)
         self.product.run(self.folder, "apply", "--yes")
         code, plan = self.product.run(self.folder, "plan", "--detailed-exitcode")
         tell.good(f"applied; a second plan says: {plan.strip().splitlines()[-1]} (exit code {code})")
@@ -103,7 +103,6 @@ class Story:
         self.facts["better_commit"] = commit
         run = self.follow_run(commit)
         version = self.version_of(run)
-        self.show_comparison(run)
         rollout = self.follow_rollout(version["version"])
         if rollout["state"] != "promoted":
             raise Stuck(f"the better version was {rollout['state']}: {rollout['reason']}")
@@ -119,7 +118,6 @@ class Story:
             commit = self.patch(kind, self.facts["better_commit"])
             run = self.follow_run(commit)
             version = self.version_of(run)
-            self.show_comparison(run)
             rollout = self.follow_rollout(version["version"])
             self.facts["candidates"][kind] = {"commit": commit, "version": version["version"], "rollout": rollout}
             if rollout["state"] != "rolled_back":
@@ -140,7 +138,6 @@ class Story:
         run = self.follow_run(None)
         self.facts["alert_run"] = run
         version = self.version_of(run)
-        self.show_comparison(run)
         rollout = self.follow_rollout(version["version"])
         self.facts["alert_version"] = version["version"]
         self.facts["alert_rollout"] = rollout
@@ -251,7 +248,11 @@ class Story:
             self.tell.progress(f"… {what} | {now['clock'][:10]}, {now['sent']} sent, {now['not_ok']} failed | {versions}")
 
     def replay_until(self, day):
-        self.until(f"the replay at {day}", lambda: self.traffic.status().get("clock", "") >= day, 120)
+        """Lets the replay come to a day, quickly: nothing is to be judged meanwhile."""
+        if self.traffic.status().get("clock", "") < day:
+            self.traffic.order(rate=BRISK)
+            self.until(f"the replay at {day}", lambda: self.traffic.status().get("clock", "") >= day, 120)
+            self.traffic.order(rate=STEADY)
 
     def follow_run(self, commit):
         """Waits for the run that `commit` (or an alert) started, tells its steps, and returns it."""
@@ -287,6 +288,7 @@ class Story:
         version = self.until("the registered version", registered, 20)
         if version["gate_state"] != "passed":
             raise Stuck(f"version {version['version']} did not pass the gate: {version['gate']}")
+        self.note_ranges(version, run)
         self.tell.good(f"version {version['version']} of model `{MODEL}` passed the gate: {version['gate'].get('expression', '')}")
         return version
 
@@ -319,12 +321,17 @@ class Story:
         self.tell.command(f"mainspan models {MODEL} --version {version['version']}")
         self.tell.quote(self.product.run(self.folder, "models", MODEL, "--version", str(version["version"]))[1])
 
-    def show_comparison(self, run):
+    def note_ranges(self, version, run):
+        """Tells which flights trained and tested a version, and its champion, as the steps logged it."""
         steps = {step["key"]: step for step in run["steps"]}
-        pair = [step for key, step in sorted(steps.items()) if key.startswith("evaluate")]
-        if len(pair) == 2:
-            values = " against ".join(f"{step['metrics']['mae']:.3f} ({step['key']})" for step in pair)
-            self.tell.say(f"  MAE on the same {pair[0]['metrics']['rows']:.0f} flights: {values}")
+        known = self.facts["evaluations"][version["version"]] = {}
+        for who, key in (("candidate", "evaluate"), ("champion", "evaluate@champion")):
+            step = steps.get(key)
+            if step and step["state"] == "succeeded" and step["mlflow_run_id"]:
+                known[who] = {**self.product.params(PROJECT, step["mlflow_run_id"]), **step["metrics"]}
+        for who, figures in known.items():
+            self.tell.say(f"  {who}: MAE {figures['mae']:.3f} on {figures['rows']:.0f} flights of {figures['test_from'][:10]} to "
+                          f"{figures['test_to'][:10]}, trained on {figures['trained_from'][:10]} to {figures['trained_to'][:10]}")
 
     # -- commits -----------------------------------------------------------------------------
 

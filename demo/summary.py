@@ -17,7 +17,8 @@ def compute(facts, prepare_seconds, moves):
         "seconds": round(facts["seconds"], 1),
         "prepare_seconds": round(prepare_seconds, 1),
         "requests": requests(traffic, taken_back),
-        "versions": [version(record, outcomes) for record in sorted(facts["models"]["versions"], key=lambda v: v["version"])],
+        "versions": [version(record, outcomes, facts["evaluations"])
+                     for record in sorted(facts["models"]["versions"], key=lambda v: v["version"])],
         "rollbacks": [rollback(kind, candidate, traffic) for kind, candidate in facts["candidates"].items()],
         "alert": alert(facts, moves),
         "manual_rollback_ms": round(facts["manual_rollback_ms"], 1),
@@ -46,24 +47,14 @@ def requests(traffic, taken_back):
     }
 
 
-def version(record, outcomes):
+def version(record, outcomes, evaluations):
     lineage, number = record["lineage"], record["version"]
     rollout = outcomes.get(number)
     return {
         "version": number, "commit": lineage.get("commit"), "data_digest": lineage.get("datasets", {}).get("flights"),
         "outcome": rollout["state"] if rollout else record["gate_state"], "environments": record["serves"],
-        "mae": figures(record), "ranges": ranges(record),
+        "evaluated": evaluations.get(number, {}),
     }
-
-
-def figures(record):
-    """What the gate compared, if the record has it."""
-    return record["gate"].get("metrics") or record["gate"].get("inputs") or record["lineage"].get("metrics")
-
-
-def ranges(record):
-    """Which flights trained and tested the version, as the steps logged it."""
-    return record["lineage"].get("ranges")
 
 
 def rollback(kind, candidate, traffic):

@@ -26,6 +26,7 @@ def facts():
                                 for number in (2, 1)]},
         "rollouts": [rolled_back, {"to": 1, "environment": "prod", "kind": "automatic", "state": "promoted"},
                      {"to": 2, "environment": "staging", "kind": "automatic", "state": "promoted"}],
+        "evaluations": {2: {"candidate": {"mae": 13.0}}},
         "candidates": {"failing": {"version": 2, "rollout": rolled_back}},
         "alarms": {"a": "2013-07-02T10:00:00Z", "b": "2013-05-02T10:00:00Z"},
         "alarms_at_end": [{"id": "a", "raised_at": "2026-01-01T00:00:00Z", "service": "delay", "environment": "prod",
