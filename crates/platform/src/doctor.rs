@@ -63,7 +63,7 @@ fn limits(groups: &Hierarchies) -> Vec<Finding> {
             "memory",
             &groups.memory,
             "memory limits are enforced",
-            "memory is only looked at a few times a second",
+            "memory limits are not enforced at once: use is looked at a few times a second",
         ),
         finding(
             "cpu",

@@ -1,7 +1,7 @@
 //! Which control group hierarchies this process may use, from `/proc/self/{cgroup,mountinfo}`.
 //!
 //! Called by the driver when it opens and by `doctor`. Version 1 controllers are preferred where
-//! they are mounted, as on hybrid hosts version 2 then has none; there the version 1 freezer is
+//! they are mounted, as on hybrid hosts version 2 then has none; there the version 1 `pids` group is
 //! also what kills, since joining a version 2 group waits for an RCU grace period (16 ms measured)
 //! and joining a version 1 group by thread does not. Parsing is pure; only [`Hierarchies::detect`]
 //! touches the host, and it never moves a process.
@@ -21,7 +21,8 @@ pub(crate) struct Hierarchies {
     pub(crate) cpu: Option<Base>,
     pub(crate) memory: Option<Base>,
     pub(crate) pids: Option<Base>,
-    /// The version 1 freezer, or version 2: what kills everything in a group.
+    /// What kills everything in a group: a version 1 group in which nothing more can fork (`pids`, or
+    /// else the freezer), or version 2.
     pub(crate) kill: Option<Base>,
 }
 
@@ -44,11 +45,13 @@ impl Hierarchies {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own = own_groups(&cgroups, &mounts);
         let v1 = |controller: &str| own.get(controller).and_then(|dir| make_parent_v1(dir));
+        let pids = v1("pids");
+        let kill = pids.clone().or_else(|| v1("freezer"));
         let mut found = Self {
             cpu: v1("cpu"),
             memory: v1("memory"),
-            pids: v1("pids"),
-            kill: v1("freezer"),
+            pids,
+            kill,
         };
         if let [Some(_), Some(_), Some(_), Some(_)] =
             [&found.cpu, &found.memory, &found.pids, &found.kill]

@@ -112,34 +112,24 @@ impl Group {
         }
     }
 
-    /// Whether there is a hierarchy in which the unit's processes can be found.
-    pub(crate) fn can_kill(&self) -> bool {
-        self.dirs().next().is_some()
-    }
-
     /// Kills everything in the group and returns when nothing is left.
     ///
     /// # Errors
     /// `TimedOut` if something would not die.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        let Some(dir) = self.dirs().next() else {
+        let Some(place) = &self.kill else {
             return Ok(());
         };
-        if !dir.exists() {
-            return Ok(());
-        }
-        let freezer = self.kill.as_ref().filter(|place| !place.v2);
-        let killer = self.kill.as_ref().filter(|place| place.v2);
         kill_until_none(PATIENCE, || {
-            if let Some(place) = killer {
-                // Where the kernel is too old for it, each member is killed below.
-                let _ = place.write("cgroup.kill", "1");
-            }
-            // Nothing forks while the list is read; a frozen process dies when it is thawed.
-            let frozen = freezer.filter(|place| place.write("freezer.state", "FROZEN").is_ok());
-            let found = open_all(|| members(dir));
+            // Each hierarchy knows one of these; where the kernel knows none, a process that forks
+            // faster than we kill has to be caught by its limit.
+            let _ = place.write("cgroup.kill", "1");
+            let _ = place.write("pids.max", "0");
+            let frozen = place.write("freezer.state", "FROZEN").is_ok();
+            let found = open_all(|| members(&place.dir));
             kill_all(&found);
-            if let Some(place) = frozen {
+            if frozen {
+                // What was killed while frozen dies now.
                 let _ = place.write("freezer.state", "THAWED");
             }
             found
@@ -154,13 +144,22 @@ impl Group {
         }
     }
 
-    /// Each directory once: with version 2 all controllers share one. That one is the last, and a
-    /// version 1 freezer the first.
+    /// Each directory once: with version 2 all controllers share one, with version 1 what kills is
+    /// what counts processes.
     fn places(&self) -> impl Iterator<Item = &Place> {
-        let places = [&self.kill, &self.memory, &self.pids, &self.cpu];
-        let v1 = places.into_iter().flatten().filter(|place| !place.v2);
-        let v2 = places.into_iter().flatten().find(|place| place.v2);
-        v1.chain(v2)
+        let all = [&self.kill, &self.memory, &self.pids, &self.cpu];
+        let is_first = move |(index, place): &(usize, &Place)| {
+            !all[..*index].iter().any(|earlier| {
+                earlier
+                    .as_ref()
+                    .is_some_and(|earlier| earlier.dir == place.dir)
+            })
+        };
+        let some = all
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, place)| Some((index, place.as_ref()?)));
+        some.filter(is_first).map(|(_, place)| place)
     }
 
     fn dirs(&self) -> impl Iterator<Item = &Path> {
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn with_version_2_every_controller_is_the_same_directory() {
+    fn a_directory_that_serves_twice_is_made_once() {
         let place = Some(Place {
             dir: PathBuf::from("/g"),
             home: PathBuf::from("/"),

@@ -16,10 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Returns when nothing of the unit is left.
 pub(super) fn clear(prepared: &Prepared, shim: ProcessId) -> io::Result<()> {
     let group = &prepared.group;
-    if group.can_kill() {
-        group.kill()?;
-        group.remove();
-    }
+    group.kill()?;
+    group.remove();
     kill_until_none(PATIENCE, || open_all(|| in_session(&snapshot(), shim)))
 }
 

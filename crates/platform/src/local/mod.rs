@@ -112,14 +112,12 @@ impl Local {
 
 impl Platform for Local {
     fn start(&self, spec: UnitSpec) -> Pending<'_, UnitStatus> {
-        let inner = Arc::clone(&self.0.inner);
-        // A task of its own, so that a caller that goes away leaves nothing half done.
-        let started = self
-            .0
-            .inner
-            .tasks
-            .spawn(async move { Inner::start(&inner, spec).await });
-        Box::pin(async move { started.await.map_err(interrupted)? })
+        Box::pin(async move {
+            let inner = Arc::clone(&self.0.inner);
+            // It goes on to its end even if the caller goes away, so that nothing is left half done.
+            let started = self.0.inner.tasks.spawn_blocking(move || inner.start(spec));
+            started.await.map_err(interrupted)?
+        })
     }
 
     fn stop<'a>(&'a self, id: &'a str, grace: Option<Duration>) -> Pending<'a, ()> {
@@ -165,7 +163,7 @@ impl Inner {
         UnitDir::new(self.options.dir.join(id))
     }
 
-    async fn start(self: &Arc<Self>, spec: UnitSpec) -> Result<UnitStatus, Error> {
+    fn start(self: &Arc<Self>, spec: UnitSpec) -> Result<UnitStatus, Error> {
         spec.validate().map_err(Error::Invalid)?;
         let dir = self.dir(&spec.id);
         check_socket(&dir, &spec)?;
@@ -195,31 +193,28 @@ impl Inner {
             Ok((status, true))
         })?;
         if is_new {
-            self.begin(dir, prepared)
-                .await
+            let shim = self
+                .begin(&dir, &prepared)
                 .inspect_err(|_| self.units.forget(&id))?;
+            watcher::watch(self, id, dir, Some(shim));
             self.units.announce();
         }
         Ok(status)
     }
 
     /// Writes the unit's directory and starts its shim.
-    async fn begin(self: &Arc<Self>, dir: UnitDir, prepared: Prepared) -> Result<(), Error> {
-        let (inner, id) = (Arc::clone(self), prepared.spec.id.clone());
-        let begun = tokio::task::spawn_blocking(move || {
-            let action = || format!("cannot write the unit's directory {}", dir.path().display());
-            inner
-                .write_dir(&dir, &prepared)
-                .map_err(|source| Error::Io {
-                    action: action(),
-                    source,
-                })?;
-            let shim = watcher::spawn_shim(&inner.options.shim, &dir)?;
-            Ok::<_, Error>((dir, shim))
-        });
-        let (dir, shim) = begun.await.map_err(interrupted)??;
-        watcher::watch(self, id, dir, Some(shim));
-        Ok(())
+    fn begin(&self, dir: &UnitDir, prepared: &Prepared) -> Result<watcher::Shim, Error> {
+        let action = || format!("cannot write the unit's directory {}", dir.path().display());
+        self.write_dir(dir, prepared).map_err(|source| Error::Io {
+            action: action(),
+            source,
+        })?;
+        watcher::spawn_shim(&self.options.shim, dir).inspect_err(|_| {
+            // Whoever opens the driver next would begin what was refused here.
+            if let Err(error) = fs::remove_dir_all(dir.path()) {
+                tracing::error!(path = %dir.path().display(), %error, "cannot remove a unit that was not started");
+            }
+        })
     }
 
     /// The directory gets its name when it is complete, so that one with a name can be run.

@@ -20,6 +20,9 @@ fn enforced(name: &str) -> bool {
 
 #[tokio::test]
 async fn too_much_memory_is_out_of_memory() {
+    if !enforced("memory") {
+        return;
+    }
     let bench = Bench::new().await;
     let mut spec = shell(
         "greedy",
@@ -96,4 +99,39 @@ async fn room_is_kept_and_given_back() {
         .unwrap();
     bench.exit("first").await;
     assert_eq!(bench.local.capacity().used, platform::Claim::default());
+}
+
+#[tokio::test]
+async fn what_forks_faster_than_it_can_be_killed_is_killed() {
+    if !enforced("kill") {
+        return;
+    }
+    let bench = Bench::new().await;
+    let bomb = "
+import os
+print('ready', flush=True)
+while True:
+    try:
+        os.setsid() if os.fork() == 0 else os._exit(0)
+    except OSError:
+        pass
+";
+    // The first of them only waits, so that the unit lives; the others run away from any list.
+    let mut spec = shell(
+        "bomb",
+        &format!("for n in 1 2 3; do python3 -c \"{bomb}\" & done; sleep 1000"),
+    );
+    spec.limits.pids = Some(50);
+    bench.start(&spec).await;
+    bench.said("bomb", "ready").await;
+    bench
+        .local
+        .stop("bomb", Some(std::time::Duration::ZERO))
+        .await
+        .unwrap();
+    let exit = bench.exit("bomb").await;
+    assert_eq!(
+        (exit.reason, exit.message.as_str()),
+        (Reason::Stopped, "it was stopped")
+    );
 }
