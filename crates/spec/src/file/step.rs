@@ -15,7 +15,7 @@ use crate::read::{Node, Read, Reader, Section, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// The command, split like a shell would, run in the snapshot's folder.
+    /// The command, given to `/bin/sh -e -c` in the snapshot's folder.
     pub run: String,
     /// Datasets and outputs of other steps, found at `MAINSPAN_IN_<NAME>`.
     #[serde(default)]
