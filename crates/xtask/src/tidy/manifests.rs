@@ -27,6 +27,7 @@ pub(super) fn check(files: &[File]) -> Vec<String> {
             );
         }
     }
+    wrong.extend(unused(files));
     if !files.iter().any(|file| file.path == "LICENSE") {
         wrong.push("LICENSE is missing".to_owned());
     }
@@ -59,6 +60,35 @@ fn of_one(folder: &str, text: &str) -> Vec<String> {
         }));
     }
     wrong
+}
+
+/// Dependencies that the root manifest names and no crate has.
+fn unused(files: &[File]) -> Vec<String> {
+    let text = |path: &str| {
+        let file = files.iter().find(|file| file.path == path);
+        file.and_then(|file| file.text.as_deref())
+            .unwrap_or_default()
+    };
+    let named: Vec<&str> = text("Cargo.toml").lines().map(str::trim).collect();
+    let crates: Vec<&str> = files
+        .iter()
+        .filter(|file| file.path.starts_with("crates/") && file.path.ends_with("/Cargo.toml"))
+        .filter_map(|file| file.text.as_deref())
+        .flat_map(str::lines)
+        .collect();
+    let name = |line: &&str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
+    section(&named, "[workspace.dependencies]")
+        .iter()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(name)
+        .filter(|name| {
+            let (short, long) = (format!("{name}.workspace"), format!("{name} = {{"));
+            !crates
+                .iter()
+                .any(|line| line.starts_with(&short) || line.starts_with(&long))
+        })
+        .map(|name| format!("Cargo.toml: no crate uses `{name}`; take it out"))
+        .collect()
 }
 
 /// The lines of a section, without its heading.
@@ -110,6 +140,17 @@ mod tests {
             &GOOD.replace("serde.workspace = true", "serde = \"1\""),
             &["serde = \"1\""],
         );
+    }
+
+    #[test]
+    fn dependencies_that_nobody_uses_are_seen() {
+        let root = "[workspace.dependencies]\n# small\nserde = \"1\"\njiff = \"0.2\"\nurl = \"2\"\n\n[profile.dev]\ndebug = false\n";
+        let wrong = check(&[
+            file("LICENSE", ""),
+            file("Cargo.toml", root),
+            file("crates/a/Cargo.toml", GOOD),
+        ]);
+        assert_eq!(wrong, ["Cargo.toml: no crate uses `url`; take it out"]);
     }
 
     #[test]
