@@ -19,9 +19,9 @@ install_postgres() {
     "${as[@]}" apt-get update -qq || true
     "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends -y postgresql-common >/dev/null
     # The tests start their own server; the package's must not run beside it.
-    if [ ! -e /etc/postgresql-common/createcluster.conf.mainspan ]; then
-        echo 'create_main_cluster = false' | "${as[@]}" tee -a /etc/postgresql-common/createcluster.conf >/dev/null
-        "${as[@]}" touch /etc/postgresql-common/createcluster.conf.mainspan
+    local settings=/etc/postgresql-common/createcluster.conf
+    if ! grep -qs '^create_main_cluster = false' "$settings"; then
+        echo 'create_main_cluster = false' | "${as[@]}" tee -a "$settings" >/dev/null
     fi
     "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends -y postgresql >/dev/null
 }
