@@ -77,6 +77,20 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// Of a unit whose process never ran.
+    pub(crate) fn not_started(reason: Reason, message: String, at: Timestamp) -> Self {
+        Self {
+            ending: Ending::NotStarted,
+            reason,
+            message,
+            started: at,
+            at,
+            cpu_micros: None,
+            memory_peak: None,
+            outputs: Vec::new(),
+        }
+    }
+
     /// Whether the process ended by itself with code 0 and left every required output.
     #[must_use]
     pub fn is_success(&self) -> bool {

@@ -22,7 +22,10 @@ use crate::driver::Error;
 use crate::layout::{Prepared, Running, UnitDir};
 use crate::process;
 use crate::shim;
-use crate::status::State;
+use crate::status::{Exit, Reason, State};
+
+/// How many shims may end without a word before the unit is given up.
+const SHIMS_MAX: usize = 2;
 
 /// A shim that we have just started.
 #[derive(Debug)]
@@ -135,6 +138,7 @@ async fn follow(
     dir: &UnitDir,
     mut shim: Option<Shim>,
 ) -> Result<(), Error> {
+    let mut begun = usize::from(shim.is_some());
     loop {
         let alive = match shim.take() {
             Some(shim) => {
@@ -151,12 +155,17 @@ async fn follow(
                     inner.set_running(id, alive.running);
                     alive
                 }
-                Seen::Untouched => {
+                Seen::Untouched if begun < SHIMS_MAX => {
+                    begun += 1;
                     let (inner, dir) = (Arc::clone(inner), dir.clone());
-                    let begun =
+                    let spawned =
                         tokio::task::spawn_blocking(move || spawn_shim(&inner.options.shim, &dir));
-                    shim = Some(begun.await.map_err(interrupted)??);
+                    shim = Some(spawned.await.map_err(interrupted)??);
                     continue;
+                }
+                Seen::Untouched => {
+                    inner.units.set_state(id, give_up(inner, dir));
+                    return Ok(());
                 }
             },
         };
@@ -168,6 +177,29 @@ async fn follow(
             return Ok(());
         }
     }
+}
+
+/// The end of a unit whose shims could not even say that they were there.
+fn give_up(inner: &Inner, dir: &UnitDir) -> State {
+    let shim = inner.options.shim.join(" ");
+    let why = dir.shim_error().unwrap_or_else(|| "it left no word".into());
+    let message = format!(
+        "its shim `{shim}` ended at once: {why}; check that it can be run and that the disk is not full"
+    );
+    let state = State::Exited(Exit::not_started(
+        Reason::NotStarted,
+        message,
+        Timestamp::now(),
+    ));
+    let written = dir.prepared().and_then(|prepared| {
+        let file = dir.open_status()?;
+        file.reserve()?;
+        file.write_exit(&shim::status(dir, &prepared, state.clone()))
+    });
+    if let Err(error) = written {
+        tracing::error!(path = %dir.path().display(), %error, "cannot write down that the unit did not start");
+    }
+    state
 }
 
 /// Waits until the unit's process runs or will not.

@@ -86,13 +86,17 @@ struct Unit<'a> {
 impl Unit<'_> {
     fn run(&mut self, signals: &Signals) -> Exit {
         if self.dir.stop().is_some() {
-            return self.not_started(Reason::Stopped, "it was stopped before it started".into());
+            return Exit::not_started(
+                Reason::Stopped,
+                "it was stopped before it started".into(),
+                Timestamp::now(),
+            );
         }
         match self.supervise(signals) {
             Ok(exit) => exit,
             Err(message) => {
                 self.prepared.group.remove();
-                self.not_started(Reason::NotStarted, message)
+                Exit::not_started(Reason::NotStarted, message, Timestamp::now())
             }
         }
     }
@@ -169,20 +173,6 @@ impl Unit<'_> {
                 )
             })
             .collect()
-    }
-
-    fn not_started(&self, reason: Reason, message: String) -> Exit {
-        let at = Timestamp::now();
-        Exit {
-            ending: Ending::NotStarted,
-            reason,
-            message,
-            started: at,
-            at,
-            cpu_micros: None,
-            memory_peak: None,
-            outputs: Vec::new(),
-        }
     }
 }
 

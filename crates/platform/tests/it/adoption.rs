@@ -127,3 +127,36 @@ async fn a_unit_survives_the_signals_of_a_terminal() {
         .unwrap();
     bench.exit("apart").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wherever_its_shim_is_killed_a_unit_runs_at_most_once_and_leaves_nothing() {
+    let bench = Bench::new().await;
+    for round in 0..30_u32 {
+        let id = format!("cut-{round}");
+        let mut spec = shell(&id, "echo x >> ../count; sleep 1000 & sleep 1000");
+        spec.limits.memory = Some(64 << 20);
+        spec.limits.pids = Some(50);
+        bench.start(&spec).await;
+        // As early as it can be known, and a little later every time.
+        let shim = poll_until(async || bench.early_shim(&id)).await.unwrap();
+        std::hint::black_box(
+            (0..round * 20_000).fold(0, |sum: u32, spin| std::hint::black_box(sum ^ spin)),
+        );
+        signal(shim, rustix::process::Signal::KILL);
+        bench
+            .until(&id, |state| matches!(state, State::Lost { .. }))
+            .await;
+        let unit = std::fs::canonicalize(bench.dir.path()).unwrap().join(&id);
+        let count = std::fs::read_to_string(unit.join("count")).unwrap_or_default();
+        assert!(count.len() <= 2, "{count}");
+        let left: Vec<_> = std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path().join("cwd"))
+            .collect();
+        let left = left
+            .iter()
+            .filter(|cwd| std::fs::read_link(cwd).is_ok_and(|cwd| cwd.starts_with(&unit)));
+        assert_eq!(left.count(), 0, "{id}");
+    }
+}

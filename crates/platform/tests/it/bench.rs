@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 /// No test waits longer than this for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+const SHIM: &str = env!("CARGO_BIN_EXE_platform-shim");
+
 /// A driver on a directory that goes away with it.
 pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
@@ -38,19 +40,28 @@ impl Drop for Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        Self::open(true).await
+        Self::open(tempfile::tempdir().unwrap(), SHIM, true).await
+    }
+
+    /// In a directory that the caller has prepared.
+    pub(crate) async fn in_dir(dir: tempfile::TempDir) -> Self {
+        Self::open(dir, SHIM, true).await
+    }
+
+    /// With another program in the place of the shim.
+    pub(crate) async fn with_shim(shim: &str) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), shim, true).await
     }
 
     /// As on a host whose control groups cannot be written.
     pub(crate) async fn without_control_groups() -> Self {
-        Self::open(false).await
+        Self::open(tempfile::tempdir().unwrap(), SHIM, false).await
     }
 
-    async fn open(control_groups: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    async fn open(dir: tempfile::TempDir, shim: &str, control_groups: bool) -> Self {
         let options = LocalOptions {
             dir: dir.path().to_owned(),
-            shim: vec![env!("CARGO_BIN_EXE_platform-shim").into()],
+            shim: vec![shim.into()],
             cpu: Some(4.0),
             memory: Some(1 << 30),
             gpus: Some(2),
@@ -159,6 +170,11 @@ impl Bench {
         shim_of(&self.dir.path().join(id)).unwrap()
     }
 
+    /// The pid of a unit's shim, if that has said it already.
+    pub(crate) fn early_shim(&self, id: &str) -> Option<i32> {
+        shim_of(&self.dir.path().join(id))
+    }
+
     pub(crate) async fn refused(&self, spec: UnitSpec) -> Error {
         self.local.start(spec).await.unwrap_err()
     }
@@ -189,7 +205,7 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 
 /// Asks again and again until there is an answer, or the deadline is over.
 pub(crate) async fn poll_until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
     let asking = async {
         loop {
             if let Some(answer) = ask().await {

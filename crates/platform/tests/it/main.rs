@@ -7,3 +7,4 @@ mod bench;
 mod ending;
 mod fallback;
 mod limits;
+mod trouble;
