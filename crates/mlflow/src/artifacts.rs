@@ -1,5 +1,6 @@
 //! Artifacts: the proxy's answers and the URIs that name them.
 
+use crate::{Error, limits};
 use serde::{Deserialize, Serialize};
 
 /// One file or folder of a listing.
@@ -43,6 +44,36 @@ pub fn model_root(experiment_id: &str, model_id: &str) -> String {
     format!("{SCHEME}{experiment_id}/models/{model_id}/artifacts")
 }
 
+/// The URI of a place below another: the query of an object store's URI stays at its end.
+pub fn below(root: &str, path: &str) -> String {
+    let (place, query) = root
+        .split_once('?')
+        .map_or((root, None), |(place, query)| (place, Some(query)));
+    let place = place.trim_end_matches('/');
+    match query {
+        None => format!("{place}/{path}"),
+        Some(query) => format!("{place}/{path}?{query}"),
+    }
+}
+
+/// Checks a place for artifacts that a client names: it may not point out of itself.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE.
+pub fn check_location(uri: &str) -> Result<(), Error> {
+    let plain = uri
+        .to_ascii_lowercase()
+        .replace("%2e", ".")
+        .replace("%2f", "/");
+    let climbs = plain.split(['/', '\\']).any(|part| part == "..") || plain.contains("%25");
+    if climbs || uri.contains(['#', '\0']) || uri.chars().any(char::is_control) {
+        return Err(Error::invalid(
+            "'artifact_location' must not contain '..', '#' or control characters",
+        ));
+    }
+    limits::at_most("artifact_location", uri, 2048)
+}
+
 /// The path under the proxy that a URI names; `None` for another scheme.
 pub fn proxy_path(uri: &str) -> Option<&str> {
     uri.strip_prefix(SCHEME)
@@ -59,5 +90,19 @@ mod tests {
         assert_eq!(proxy_path(&uri), Some("3/ab/artifacts"));
         assert_eq!(proxy_path("mlflow-artifacts:///3/ab"), Some("3/ab"));
         assert_eq!(proxy_path("s3://x/y"), None);
+        assert_eq!(
+            below("s3://b/p?region=eu", "r/artifacts"),
+            "s3://b/p/r/artifacts?region=eu"
+        );
+        assert!(check_location("s3://bucket/a..b").is_ok());
+        for bad in [
+            "s3://b/../c",
+            "file:///a/%2e%2E/b",
+            "x/%252e%252e/y",
+            "a#b",
+            "a\\..\\b",
+        ] {
+            assert!(check_location(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub enum ErrorCode {
     EndpointNotFound,
     /// The state forbids it.
     ResourceConflict,
+    /// The thing is in a state that does not go with the request.
+    InvalidState,
     /// Too much or too often.
     ResourceExhausted,
     /// The server's own fault.
@@ -44,7 +46,7 @@ impl ErrorCode {
             ErrorCode::ResourceDoesNotExist | ErrorCode::EndpointNotFound => 404,
             ErrorCode::ResourceConflict => 409,
             ErrorCode::ResourceExhausted => 429,
-            ErrorCode::InternalError => 500,
+            ErrorCode::InternalError | ErrorCode::InvalidState => 500,
             ErrorCode::NotImplemented => 501,
             ErrorCode::TemporarilyUnavailable => 503,
         }
@@ -75,6 +77,26 @@ impl Error {
         Error::new(ErrorCode::InvalidParameterValue, message)
     }
 
+    /// INVALID_PARAMETER_VALUE for a field that has to be there.
+    pub fn missing_value(field: &str) -> Self {
+        Error::invalid(format!(
+            "Missing value for required parameter '{field}'. See the API docs for more information about request parameters."
+        ))
+    }
+
+    /// INVALID_PARAMETER_VALUE for a field that cannot be what it is.
+    pub fn invalid_value(field: &str, value: &str, hint: &str) -> Self {
+        let shown: String = value.chars().take(100).collect();
+        Error::invalid(format!(
+            "Invalid value \"{shown}\" for parameter '{field}' supplied: {hint}"
+        ))
+    }
+
+    /// PERMISSION_DENIED.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Error::new(ErrorCode::PermissionDenied, message)
+    }
+
     /// RESOURCE_DOES_NOT_EXIST.
     pub fn missing(message: impl Into<String>) -> Self {
         Error::new(ErrorCode::ResourceDoesNotExist, message)
@@ -84,6 +106,17 @@ impl Error {
     pub fn exists(message: impl Into<String>) -> Self {
         Error::new(ErrorCode::ResourceAlreadyExists, message)
     }
+}
+
+/// A text that has to be there.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE naming the field.
+pub fn required<'t>(field: &str, text: &'t str) -> Result<&'t str, Error> {
+    if text.is_empty() {
+        return Err(Error::missing_value(field));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

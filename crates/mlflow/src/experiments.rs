@@ -84,6 +84,30 @@ pub struct Search {
     pub page_token: Option<String>,
     /// Search grammar.
     pub filter: Option<String>,
+    /// `name [ASC|DESC]` and its kin.
+    pub order_by: Vec<String>,
     /// `ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
     pub view_type: Option<String>,
+}
+
+/// `experiments/delete-experiment-tag`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeleteTag {
+    /// Which.
+    pub experiment_id: String,
+    /// Tag name.
+    pub key: String,
+}
+
+/// A page of experiments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// The experiments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
+    /// Where the next page starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
 }

@@ -15,4 +15,7 @@ pub mod registry;
 pub mod runs;
 pub mod tag;
 
-pub use error::{Error, ErrorCode};
+pub use error::{Error, ErrorCode, required};
+
+/// The release of MLflow whose protocol this is; `/version` answers with it.
+pub const VERSION: &str = "3.17.2";

@@ -16,14 +16,32 @@ pub const KEY: usize = 250;
 pub const PARAM_VALUE: usize = 6000;
 /// Characters of a run tag's value.
 pub const RUN_TAG_VALUE: usize = 8000;
+/// Characters of a registered model's name.
+pub const MODEL_NAME: usize = 256;
 /// Characters of an experiment's name.
 pub const EXPERIMENT_NAME: usize = 500;
+/// Characters of an experiment tag's value.
+pub const EXPERIMENT_TAG_VALUE: usize = 20_000;
 /// Characters of a registry tag's value.
 pub const REGISTRY_TAG_VALUE: usize = 100_000;
 /// Characters of an alias.
 pub const ALIAS: usize = 255;
 /// Rows of a page of runs unless told, and at most.
 pub const RUNS_PAGE: (u64, u64) = (1000, 50_000);
+/// Points of a page of a metric's history, at most.
+pub const HISTORY_PAGE: u64 = 25_000;
+/// Rows of a page of experiments unless told, and at most.
+pub const EXPERIMENTS_PAGE: (u64, u64) = (1000, 50_000);
+/// Rows of a page of logged models unless told, and at most.
+pub const LOGGED_MODELS_PAGE: (u64, u64) = (100, 1000);
+/// Characters of a dataset's name, digest, source, schema and profile.
+pub const DATASET: [(&str, usize); 5] = [
+    ("name", 500),
+    ("digest", 36),
+    ("source", 65_535),
+    ("schema", 1_048_575),
+    ("profile", 16_777_215),
+];
 /// Rows of a page of registered models unless told, and at most.
 pub const MODELS_PAGE: (u64, u64) = (100, 1000);
 /// Rows of a page of model versions unless told, and at most.
@@ -37,10 +55,17 @@ pub fn at_most(field: &str, value: &str, limit: usize) -> Result<(), Error> {
     if value.chars().count() <= limit {
         return Ok(());
     }
-    let shown: String = value.chars().take(20).collect();
     Err(Error::invalid(format!(
-        "'{field}' starting with '{shown}' exceeds the maximum length of {limit} characters"
+        "'{field}' exceeds the maximum length of {limit} characters"
     )))
+}
+
+/// The first `limit` characters, as MLflow cuts long parameter and tag values.
+pub fn cut(value: &str, limit: usize) -> &str {
+    value
+        .char_indices()
+        .nth(limit)
+        .map_or(value, |(end, _)| &value[..end])
 }
 
 /// Checks the counts of one log-batch.
@@ -92,6 +117,7 @@ mod tests {
             at_most("key", &"é".repeat(250), KEY).is_ok()
                 && at_most("key", &"k".repeat(251), KEY).is_err()
         );
+        assert_eq!((cut("éab", 2), cut("é", 2)), ("éa", "é"));
         assert_eq!(page(None, RUNS_PAGE), Ok(1000));
         assert!(page(Some(0), RUNS_PAGE).is_err() && page(Some(50_001), RUNS_PAGE).is_err());
     }

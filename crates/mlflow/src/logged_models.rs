@@ -1,7 +1,11 @@
 //! Logged models (MLflow 3): a model as a thing of its own beside the run that made it.
 
-use crate::tag::Pair;
+use crate::{
+    runs::Metric,
+    tag::{Pair, integer},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `POST logged-models`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,8 +29,8 @@ pub struct Create {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Finalize {
-    /// `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`.
-    pub status: String,
+    /// `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`, or its number.
+    pub status: Value,
 }
 
 /// `PATCH logged-models/{id}/tags`.
@@ -43,6 +47,62 @@ pub struct SetTags {
 pub struct LogParams {
     /// More parameters.
     pub params: Vec<Pair>,
+}
+
+/// `logged-models/{id}/artifacts/directories`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ListFiles {
+    /// Folder below the model's root.
+    pub artifact_directory_path: Option<String>,
+}
+
+/// `POST logged-models/search`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    /// In which experiments.
+    pub experiment_ids: Vec<String>,
+    /// Search grammar.
+    pub filter: Option<String>,
+    /// Page size.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub max_results: Option<i64>,
+    /// How it is sorted.
+    pub order_by: Vec<OrderBy>,
+    /// Where the last page ended.
+    pub page_token: Option<String>,
+}
+
+/// One key of a search's order.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OrderBy {
+    /// `metrics.mae` or an attribute.
+    pub field_name: String,
+    /// Smallest first, unless it says no.
+    pub ascending: Option<bool>,
+}
+
+/// A page of logged models.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// The models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<LoggedModel>,
+    /// Where the next page starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+/// A registered version that was made from a logged model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The registered model.
+    pub name: String,
+    /// Its version, a number as text.
+    pub version: String,
 }
 
 /// What a logged model is.
@@ -68,21 +128,30 @@ pub struct Info {
     /// The run that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_run_id: Option<String>,
+    /// Why the status is what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
     /// Its tags.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Pair>,
+    /// Versions that were registered from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registrations: Vec<Registration>,
 }
 
 /// What a logged model holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     /// Its parameters.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<Pair>,
+    /// Metrics that were measured on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
 }
 
 /// A logged model as every answer shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoggedModel {
     /// What it is.
     pub info: Info,

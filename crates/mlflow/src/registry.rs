@@ -46,6 +46,9 @@ pub struct ModelVersion {
     pub creation_timestamp: i64,
     /// Milliseconds since 1970.
     pub last_updated_timestamp: i64,
+    /// Who registered it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_id: String,
     /// Legacy stage; `None` in words unless a client set one.
     pub current_stage: String,
     /// For people.
@@ -57,8 +60,14 @@ pub struct ModelVersion {
     /// The MLflow run that made it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run_id: String,
+    /// The logged model that it was made from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model_id: String,
     /// `READY`.
     pub status: String,
+    /// Why the status is what it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status_message: String,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Pair>,
@@ -175,6 +184,8 @@ pub struct Transition {
 pub struct Search {
     /// Search grammar.
     pub filter: Option<String>,
+    /// `name [ASC|DESC]` and its kin.
+    pub order_by: Vec<String>,
     /// Page size.
     #[serde(deserialize_with = "integer::deserialize")]
     pub max_results: Option<i64>,
@@ -188,6 +199,8 @@ pub struct Search {
 /// INVALID_PARAMETER_VALUE as MLflow words it.
 pub fn version_number(version: &str) -> Result<u32, crate::Error> {
     version.parse().map_err(|_| {
-        crate::Error::invalid(format!("Model version must be an integer, got '{version}'"))
+        crate::Error::invalid(format!(
+            "Parameter 'version' must be an integer, got '{version}'."
+        ))
     })
 }

@@ -1,8 +1,8 @@
 //! Runs with their parameters, metrics, tags, inputs and outputs: requests and answers.
 
 use crate::tag::{Double, Pair, integer};
+use crate::{Error, limits, names};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A run's status by MLflow's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Info {
     pub lifecycle_stage: String,
 }
 
-/// One point of a metric.
+/// One point of a metric, as answers show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// Name.
@@ -54,20 +54,82 @@ pub struct Metric {
     /// Value.
     pub value: Double,
     /// Milliseconds since 1970.
-    #[serde(default)]
     pub timestamp: i64,
     /// Step.
     #[serde(default)]
     pub step: i64,
-    /// Logged model it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<String>,
     /// Dataset it was measured on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset_name: Option<String>,
     /// Digest of that dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset_digest: Option<String>,
+    /// Logged model it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// The run that logged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// One point of a metric, as clients send it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct NewMetric {
+    /// Name.
+    pub key: String,
+    /// Value.
+    pub value: Option<Double>,
+    /// Milliseconds since 1970.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub timestamp: Option<i64>,
+    /// Step.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub step: Option<i64>,
+    /// Logged model it belongs to.
+    pub model_id: Option<String>,
+    /// Dataset it was measured on.
+    pub dataset_name: Option<String>,
+    /// Digest of that dataset.
+    pub dataset_digest: Option<String>,
+}
+
+impl NewMetric {
+    /// Checks one point; `path` says where it was in the request, empty for the request itself.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETER_VALUE naming the field.
+    pub fn check(&self, path: &str) -> Result<(), Error> {
+        let field = |name: &str| {
+            if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            }
+        };
+        if self.key.is_empty() {
+            return Err(Error::missing_value(&field("key")));
+        }
+        if self.value.is_none() {
+            return Err(Error::missing_value(&field("value")));
+        }
+        let Some(timestamp) = self.timestamp else {
+            return Err(Error::missing_value(&field("timestamp")));
+        };
+        names::entry(&field("name"), &self.key)?;
+        limits::at_most(&field("key"), &self.key, limits::KEY)?;
+        if timestamp < 0 {
+            return Err(Error::invalid_value(
+                &field("timestamp"),
+                &timestamp.to_string(),
+                &format!(
+                    "metric '{}'. Timestamp must be a nonnegative long (64-bit integer) ",
+                    self.key
+                ),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// What a run holds.
@@ -91,12 +153,105 @@ pub struct Run {
     pub info: Info,
     /// What it holds.
     pub data: Data,
-    /// Datasets and models that went in, as they were logged.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub inputs: Value,
-    /// Models that came out, as they were logged.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub outputs: Value,
+    /// Datasets and models that went in.
+    pub inputs: Inputs,
+    /// Models that came out; left out of the answer to a creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+}
+
+/// What went into a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inputs {
+    /// Datasets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dataset_inputs: Vec<DatasetInput>,
+    /// Logged models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model_inputs: Vec<ModelInput>,
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outputs {
+    /// Logged models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model_outputs: Vec<ModelOutput>,
+}
+
+/// A dataset and what it was used for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DatasetInput {
+    /// `mlflow.data.context` and its kin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Pair>,
+    /// The dataset.
+    pub dataset: Option<Dataset>,
+}
+
+/// A dataset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dataset {
+    /// Its name.
+    pub name: String,
+    /// Its digest by the client's reckoning.
+    pub digest: String,
+    /// Kind of source.
+    pub source_type: String,
+    /// Where it came from.
+    pub source: String,
+    /// Its schema, as the client wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// Its profile, as the client wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
+/// A logged model that a run used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelInput {
+    /// Which.
+    pub model_id: String,
+}
+
+/// A logged model that a run made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelOutput {
+    /// Which.
+    pub model_id: String,
+    /// At which step.
+    pub step: i64,
+}
+
+/// A page of runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// The runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
+    /// Where the next page starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+/// A page of a metric's history.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Points {
+    /// The points.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// Where the next page starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
 }
 
 /// `runs/create`.
@@ -144,17 +299,16 @@ pub struct ById {
 }
 
 /// `runs/log-metric`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct LogMetric {
     /// Which run.
-    #[serde(default)]
     pub run_id: Option<String>,
     /// The same, from old clients.
-    #[serde(default)]
     pub run_uuid: Option<String>,
     /// The point.
     #[serde(flatten)]
-    pub metric: Metric,
+    pub metric: NewMetric,
 }
 
 /// `runs/log-parameter`, `runs/set-tag`.
@@ -188,23 +342,23 @@ pub struct LogBatch {
     /// Which run.
     pub run_id: String,
     /// Points.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<NewMetric>,
     /// Parameters.
     pub params: Vec<Pair>,
     /// Tags.
     pub tags: Vec<Pair>,
 }
 
-/// `runs/log-inputs`: kept as sent, shown as sent.
+/// `runs/log-inputs`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LogInputs {
     /// Which run.
     pub run_id: String,
     /// Datasets with their tags.
-    pub datasets: Vec<Value>,
+    pub datasets: Vec<DatasetInput>,
     /// Logged models.
-    pub models: Vec<Value>,
+    pub models: Vec<ModelInput>,
 }
 
 /// `runs/outputs`.
@@ -214,7 +368,17 @@ pub struct LogOutputs {
     /// Which run.
     pub run_id: String,
     /// Logged models with their step.
-    pub models: Vec<Value>,
+    pub models: Vec<ModelOutput>,
+}
+
+/// `runs/log-model`, from clients before 3.0.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LogModel {
+    /// Which run.
+    pub run_id: String,
+    /// The MLmodel file as JSON.
+    pub model_json: String,
 }
 
 /// `runs/search`.
@@ -247,23 +411,19 @@ pub struct History {
     /// Which metric.
     pub metric_key: String,
     /// Page size.
-    #[serde(deserialize_with = "text_integer")]
+    #[serde(deserialize_with = "integer::deserialize")]
     pub max_results: Option<i64>,
     /// Where the last page ended.
     pub page_token: Option<String>,
 }
 
-fn text_integer<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
-    integer::deserialize(d)
-}
-
 /// `log-batch` and its kin name the run by either field.
-pub fn run_id<'a>(
-    run_id: Option<&'a str>,
-    run_uuid: Option<&'a str>,
-) -> Result<&'a str, crate::Error> {
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE when neither is there.
+pub fn run_id<'a>(run_id: Option<&'a str>, run_uuid: Option<&'a str>) -> Result<&'a str, Error> {
     run_id
         .filter(|id| !id.is_empty())
         .or(run_uuid.filter(|id| !id.is_empty()))
-        .ok_or_else(|| crate::Error::invalid("Missing value for required parameter 'run_id'."))
+        .ok_or_else(|| Error::missing_value("run_id"))
 }

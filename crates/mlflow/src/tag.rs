@@ -60,6 +60,12 @@ pub mod integer {
     }
 }
 
+impl From<(String, String)> for Pair {
+    fn from((key, value): (String, String)) -> Self {
+        Pair { key, value }
+    }
+}
+
 /// A metric's value: JSON has no NaN or infinities, so MLflow sends them as texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Double(pub f64);

@@ -44,7 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "spec", "store", "platform", "engine", "gateway", "guard", "server",
         ],
     ),
-    ("testkit", &[]),
+    (
+        "testkit",
+        &["engine", "guard", "platform", "server", "store"],
+    ),
     ("xtask", &["spec", "server"]),
 ];
 

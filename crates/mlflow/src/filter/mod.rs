@@ -1,9 +1,15 @@
 //! The search grammar: `entity.key op value` joined by AND, and `order_by` clauses.
 //!
-//! A small tokenizer and a recursive reader of our own; MLflow's is built on sqlparse. What each search allows is
-//! checked by its caller against [`Comparison`].
+//! A small tokenizer and a recursive reader of our own; MLflow's is built on sqlparse. What each search allows is in
+//! [`rules`].
+
+mod rules;
+mod tokens;
+
+pub use rules::Subject;
 
 use crate::Error;
+use tokens::{Token, tokenize};
 
 /// What a comparison is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +20,8 @@ pub enum Entity {
     Param,
     /// A tag.
     Tag,
+    /// A field of a dataset that went in.
+    Dataset,
     /// A field of the thing itself.
     Attribute,
 }
@@ -41,6 +49,10 @@ pub enum Operator {
     In,
     /// `NOT IN (…)`
     NotIn,
+    /// `IS NULL`
+    IsNull,
+    /// `IS NOT NULL`
+    IsNotNull,
 }
 
 /// The right side.
@@ -52,6 +64,8 @@ pub enum Value {
     Text(String),
     /// A list of quoted texts.
     List(Vec<String>),
+    /// Nothing, for `IS NULL`.
+    Nothing,
 }
 
 /// One clause.
@@ -78,19 +92,11 @@ pub struct Order {
     pub ascending: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Quoted(String, char),
-    Number(f64),
-    Symbol(String),
-}
-
-/// Parses a filter; an empty one has no clauses.
+/// Parses a filter of one kind of search; an empty one has no clauses.
 ///
 /// # Errors
 /// INVALID_PARAMETER_VALUE that shows the clause.
-pub fn parse(filter: &str) -> Result<Vec<Comparison>, Error> {
+pub fn parse(subject: Subject, filter: &str) -> Result<Vec<Comparison>, Error> {
     let tokens = tokenize(filter)?;
     let mut rest = tokens.as_slice();
     let mut clauses = Vec::new();
@@ -101,7 +107,7 @@ pub fn parse(filter: &str) -> Result<Vec<Comparison>, Error> {
             })?;
         }
         let (clause, after) = comparison(rest, filter)?;
-        clauses.push(clause);
+        clauses.push(subject.allow(clause)?);
         rest = after;
     }
     Ok(clauses)
@@ -111,7 +117,7 @@ pub fn parse(filter: &str) -> Result<Vec<Comparison>, Error> {
 ///
 /// # Errors
 /// INVALID_PARAMETER_VALUE that shows the clause.
-pub fn order(clause: &str) -> Result<Order, Error> {
+pub fn order(subject: Subject, clause: &str) -> Result<Order, Error> {
     let tokens = tokenize(clause)?;
     let (entity, key, rest) = identifier(&tokens, clause)?;
     let ascending = match rest {
@@ -124,7 +130,7 @@ pub fn order(clause: &str) -> Result<Order, Error> {
             )));
         }
     };
-    Ok(Order {
+    subject.sort(Order {
         entity,
         key,
         ascending,
@@ -139,6 +145,18 @@ fn comparison<'a>(tokens: &'a [Token], all: &str) -> Result<(Comparison, &'a [To
     };
     let (entity, key, rest) = identifier(tokens, all)?;
     let (operator, rest) = operator(rest).ok_or_else(|| bad("expected a comparison operator"))?;
+    if matches!(operator, Operator::IsNull | Operator::IsNotNull) {
+        let value = Value::Nothing;
+        return Ok((
+            Comparison {
+                entity,
+                key,
+                operator,
+                value,
+            },
+            rest,
+        ));
+    }
     let (value, rest) = match rest {
         [Token::Number(n), rest @ ..] => (Value::Number(*n), rest),
         [Token::Quoted(text, '\'' | '"'), rest @ ..] => (Value::Text(text.clone()), rest),
@@ -201,6 +219,8 @@ fn operator(tokens: &[Token]) -> Option<(Operator, &[Token])> {
         (&["ILIKE"], Operator::ILike),
         (&["IN"], Operator::In),
         (&["NOT", "IN"], Operator::NotIn),
+        (&["IS", "NULL"], Operator::IsNull),
+        (&["IS", "NOT", "NULL"], Operator::IsNotNull),
     ] {
         let mut rest = Some(tokens);
         for word in words {
@@ -240,6 +260,7 @@ fn identifier<'a>(tokens: &'a [Token], all: &str) -> Result<(Entity, String, &'a
         "metric" | "metrics" => Entity::Metric,
         "param" | "params" | "parameter" | "parameters" => Entity::Param,
         "tag" | "tags" => Entity::Tag,
+        "dataset" | "datasets" => Entity::Dataset,
         "attribute" | "attributes" | "attr" | "run" => Entity::Attribute,
         _ => {
             return Err(Error::invalid(format!(
@@ -254,54 +275,13 @@ fn identifier<'a>(tokens: &'a [Token], all: &str) -> Result<(Entity, String, &'a
     }
 }
 
-fn tokenize(text: &str) -> Result<Vec<Token>, Error> {
-    let mut tokens = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some((start, c)) = chars.next() {
-        match c {
-            c if c.is_whitespace() => {}
-            '\'' | '"' | '`' => {
-                let from = start + 1;
-                let end = chars.by_ref().find(|(_, d)| *d == c).map(|(i, _)| i);
-                let end = end.ok_or_else(|| {
-                    Error::invalid(format!("Invalid filter '{text}': a quote is not closed"))
-                })?;
-                tokens.push(Token::Quoted(text[from..end].to_owned(), c));
-            }
-            '(' | ')' | ',' => tokens.push(Token::Symbol(c.to_string())),
-            '=' | '!' | '<' | '>' => {
-                let mut symbol = c.to_string();
-                while let Some((_, d)) = chars.next_if(|(_, d)| matches!(d, '=' | '>')) {
-                    symbol.push(d);
-                }
-                tokens.push(Token::Symbol(symbol));
-            }
-            _ => {
-                let mut end = start + c.len_utf8();
-                while let Some((i, d)) =
-                    chars.next_if(|(_, d)| !d.is_whitespace() && !"'\"`(),=!<>".contains(*d))
-                {
-                    end = i + d.len_utf8();
-                }
-                let word = &text[start..end];
-                let numeric = word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-                match word.parse::<f64>() {
-                    Ok(number) if numeric => tokens.push(Token::Number(number)),
-                    _ => tokens.push(Token::Word(word.to_owned())),
-                }
-            }
-        }
-    }
-    Ok(tokens)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn clauses() {
-        let got = parse("metrics.`a b` >= -1.5e3 AND params.x ILIKE 'a%' and tags.\"mlflow.user\" != 'b' AND run_id IN ('1','2')").unwrap();
+        let got = parse(Subject::Runs, "metrics.`a b` >= -1.5e3 AND params.x ILIKE 'a%' and tags.\"mlflow.user\" != 'b' AND run_id IN ('1','2')").unwrap();
         assert_eq!(got.len(), 4);
         assert_eq!(
             got[0],
@@ -315,7 +295,7 @@ mod tests {
         assert_eq!(got[1].operator, Operator::ILike);
         assert_eq!(got[2].key, "mlflow.user");
         assert_eq!(got[3].value, Value::List(vec!["1".into(), "2".into()]));
-        assert_eq!(parse("  ").unwrap(), vec![]);
+        assert_eq!(parse(Subject::Runs, "  ").unwrap(), vec![]);
     }
 
     #[test]
@@ -332,15 +312,24 @@ mod tests {
             "= 1",
             "a = 1 b = 2",
             "run_id IN ('a' 'b')",
+            "metrics.a = 'x'",
+            "params.a > 'x'",
+            "params.a = 1",
+            "start_time LIKE 'x'",
+            "nothing = 'x'",
+            "datasets.size = 'x'",
+            "status IN ('FAILED')",
+            "metrics.a IS NULL",
+            "metrics.a IS NOT",
         ] {
-            assert!(parse(filter).is_err(), "{filter}");
+            assert!(parse(Subject::Runs, filter).is_err(), "{filter}");
         }
     }
 
     #[test]
     fn orders() {
         assert_eq!(
-            order("metrics.acc DESC").unwrap(),
+            order(Subject::Runs, "metrics.acc DESC").unwrap(),
             Order {
                 entity: Entity::Metric,
                 key: "acc".into(),
@@ -348,13 +337,13 @@ mod tests {
             }
         );
         assert_eq!(
-            order("start_time").unwrap(),
+            order(Subject::Runs, "start_time").unwrap(),
             Order {
                 entity: Entity::Attribute,
                 key: "start_time".into(),
                 ascending: true
             }
         );
-        assert!(order("metrics.acc sideways").is_err());
+        assert!(order(Subject::Runs, "metrics.acc sideways").is_err());
     }
 }

@@ -1,0 +1,82 @@
+//! Registered models and their versions.
+
+use super::{filled, pairs};
+use mlflow::registry::{Alias, ModelVersion, RegisteredModel};
+use std::collections::BTreeMap;
+use store::GateState;
+
+/// What the gate said, shown as a tag so that clients can search and see it.
+const GATE_TAG: &str = "mainspan.gate";
+/// The pipeline run that registered a version.
+const RUN_TAG: &str = "mainspan.run";
+
+/// A version as answers show it, with the aliases that point at it.
+pub(in crate::mlflow) fn version(
+    version: store::ModelVersion,
+    aliases: &BTreeMap<String, u32>,
+) -> ModelVersion {
+    let mut tags = version.tags;
+    if version.gate_state != GateState::None {
+        tags.insert(GATE_TAG.to_owned(), version.gate_state.to_string());
+    }
+    tags.extend(version.run_id.map(|run| (RUN_TAG.to_owned(), run)));
+    let pointing = aliases
+        .iter()
+        .filter(|(_, number)| **number == version.version);
+    ModelVersion {
+        name: version.model,
+        version: version.version.to_string(),
+        creation_timestamp: version.created_at.as_millisecond(),
+        last_updated_timestamp: version.updated_at.as_millisecond(),
+        user_id: version.user_id,
+        current_stage: version.stage,
+        description: version.description,
+        source: version.source,
+        run_id: version.mlflow_run_id.unwrap_or_default(),
+        model_id: version.mlflow_model_id.unwrap_or_default(),
+        status: version.status,
+        status_message: version.status_message,
+        tags: pairs(tags),
+        aliases: pointing.map(|(alias, _)| alias.clone()).collect(),
+    }
+}
+
+/// A model as answers show it, with the newest version of each stage.
+pub(in crate::mlflow) fn model(
+    model: store::RegisteredModel,
+    versions: Vec<store::ModelVersion>,
+    aliases: &BTreeMap<String, u32>,
+) -> RegisteredModel {
+    RegisteredModel {
+        name: model.name,
+        creation_timestamp: model.created_at.as_millisecond(),
+        last_updated_timestamp: model.updated_at.as_millisecond(),
+        description: model.description,
+        latest_versions: latest(versions)
+            .into_iter()
+            .map(|one| version(one, aliases))
+            .collect(),
+        tags: pairs(model.tags),
+        aliases: aliases
+            .iter()
+            .map(|(alias, version)| Alias {
+                alias: alias.clone(),
+                version: version.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// The newest version of each stage, of versions newest first.
+pub(in crate::mlflow) fn latest(versions: Vec<store::ModelVersion>) -> Vec<store::ModelVersion> {
+    let mut newest: BTreeMap<String, store::ModelVersion> = BTreeMap::new();
+    for version in versions {
+        newest.entry(version.stage.clone()).or_insert(version);
+    }
+    newest.into_values().collect()
+}
+
+/// A description that a client sent; none says "leave it".
+pub(in crate::mlflow) fn description(text: Option<&str>) -> String {
+    filled(text).unwrap_or_default()
+}

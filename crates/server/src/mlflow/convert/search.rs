@@ -1,0 +1,127 @@
+//! From the search grammar to the store's searches.
+
+use mlflow::{
+    Error,
+    filter::{self, Comparison, Entity, Operator, Subject, Value},
+};
+use store::{Clause, Cursor, Field, Op, Operand, Order, RunView, Search};
+
+/// A whole search of `subject` from its texts.
+pub(in crate::mlflow) fn search(
+    subject: Subject,
+    text: Option<&str>,
+    order: &[String],
+    after: Option<Cursor>,
+    limit: u64,
+) -> Result<Search, Error> {
+    let clauses = filter::parse(subject, text.unwrap_or_default())?;
+    let order = order
+        .iter()
+        .map(|clause| filter::order(subject, clause).map(sorted));
+    Ok(Search {
+        clauses: clauses.into_iter().map(clause).collect(),
+        order: order.collect::<Result<_, Error>>()?,
+        after,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+    })
+}
+
+/// Which life cycles a request wants to see.
+pub(in crate::mlflow) fn view(text: Option<&str>) -> Result<RunView, Error> {
+    match text.unwrap_or_default() {
+        "" | "ACTIVE_ONLY" | "1" => Ok(RunView::Active),
+        "DELETED_ONLY" | "2" => Ok(RunView::Deleted),
+        "ALL" | "3" => Ok(RunView::All),
+        other => Err(Error::invalid_value(
+            "view_type",
+            other,
+            "use ACTIVE_ONLY, DELETED_ONLY or ALL",
+        )),
+    }
+}
+
+fn field(entity: Entity, key: String) -> Field {
+    match entity {
+        Entity::Metric => Field::Metric(key),
+        Entity::Param => Field::Param(key),
+        Entity::Tag => Field::Tag(key),
+        Entity::Dataset => Field::Dataset(key),
+        Entity::Attribute => Field::Attribute(key),
+    }
+}
+
+fn sorted(order: filter::Order) -> Order {
+    Order {
+        field: field(order.entity, order.key),
+        descending: !order.ascending,
+    }
+}
+
+fn clause(comparison: Comparison) -> Clause {
+    let op = match comparison.operator {
+        Operator::Equal => Op::Eq,
+        Operator::NotEqual => Op::Ne,
+        Operator::Greater => Op::Gt,
+        Operator::GreaterOrEqual => Op::Ge,
+        Operator::Less => Op::Lt,
+        Operator::LessOrEqual => Op::Le,
+        Operator::Like => Op::Like,
+        Operator::ILike => Op::ILike,
+        Operator::In => Op::In,
+        Operator::NotIn => Op::NotIn,
+        Operator::IsNull => Op::IsNull,
+        Operator::IsNotNull => Op::NotNull,
+    };
+    let operand = match comparison.value {
+        Value::Number(number) => Operand::Number(number),
+        Value::Text(text) => Operand::Text(text),
+        Value::List(texts) => Operand::Texts(texts),
+        Value::Nothing => Operand::Nothing,
+    };
+    Clause {
+        field: field(comparison.entity, comparison.key),
+        op,
+        operand,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_search() {
+        let order = ["metrics.mae DESC".to_owned(), "start_time".to_owned()];
+        let got = search(
+            Subject::Runs,
+            Some("metrics.mae < 3 AND tags.a IS NULL"),
+            &order,
+            None,
+            5,
+        )
+        .unwrap();
+        let clause = |field, op, operand| Clause { field, op, operand };
+        assert_eq!(
+            got.clauses,
+            [
+                clause(Field::Metric("mae".into()), Op::Lt, Operand::Number(3.0)),
+                clause(Field::Tag("a".into()), Op::IsNull, Operand::Nothing),
+            ]
+        );
+        assert_eq!(
+            got.order[0],
+            Order {
+                field: Field::Metric("mae".into()),
+                descending: true
+            }
+        );
+        assert!(!got.order[1].descending && got.limit == 5);
+    }
+
+    #[test]
+    fn views() {
+        assert_eq!(view(None), Ok(RunView::Active));
+        assert_eq!(view(Some("ALL")), Ok(RunView::All));
+        assert!(view(Some("SOME")).is_err());
+    }
+}

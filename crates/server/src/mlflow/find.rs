@@ -1,0 +1,91 @@
+//! Finding what a request names, in its own project only, or refusing as MLflow does.
+
+use super::failure::Refuse as _;
+use jiff::Timestamp;
+use mlflow::{Error, artifacts};
+use std::collections::BTreeMap;
+use store::{
+    Experiment, Experiments as _, Lifecycle, LoggedModel, LoggedModels as _, NewExperiment,
+    TrackedRun, TrackingRead as _, Tx,
+};
+
+/// MLflow's experiment 0, which every project has once it is asked for.
+pub(super) const DEFAULT: &str = "Default";
+
+/// Whether an id means the project's default experiment.
+pub(super) fn is_default(id: &str) -> bool {
+    id.is_empty() || id == "0"
+}
+
+/// An experiment by id, deleted or not; `0` is the project's own default.
+pub(super) fn experiment(tx: &mut Tx<'_>, project: &str, id: &str) -> store::Result<Experiment> {
+    let found = if is_default(id) {
+        tx.experiment_by_name(project, DEFAULT)?
+    } else {
+        number(id).refuse()?;
+        tx.experiment(project, id)?
+    };
+    found
+        .ok_or_else(|| Error::missing(format!("No Experiment with id={id} exists")))
+        .refuse()
+}
+
+fn number(id: &str) -> Result<i64, Error> {
+    id.parse().map_err(|_| {
+        Error::invalid(format!(
+            "Invalid experiment ID '{id}'. Experiment ID must be a valid integer."
+        ))
+    })
+}
+
+/// The same, but it must be active.
+pub(super) fn active_experiment(
+    tx: &mut Tx<'_>,
+    project: &str,
+    id: &str,
+) -> store::Result<Experiment> {
+    let found = experiment(tx, project, id)?;
+    if found.lifecycle == Lifecycle::Active {
+        return Ok(found);
+    }
+    Err(Error::invalid(format!(
+        "The experiment {} must be in the 'active' state. Current state is {}.",
+        found.id, found.lifecycle
+    )))
+    .refuse()
+}
+
+/// Makes the default experiment when the project has none yet.
+pub(super) fn ensure_default(tx: &mut Tx<'_>, project: &str, now: Timestamp) -> store::Result<()> {
+    if tx.experiment_by_name(project, DEFAULT)?.is_some() {
+        return Ok(());
+    }
+    tx.create_experiment(&NewExperiment {
+        project: project.to_owned(),
+        name: DEFAULT.to_owned(),
+        artifact_location: artifacts::experiment_root("{id}"),
+        created_at: now,
+        tags: BTreeMap::new(),
+    })
+    .map(drop)
+}
+
+/// A run of the project, deleted or not.
+pub(super) fn run(tx: &mut Tx<'_>, project: &str, run_id: &str) -> store::Result<TrackedRun> {
+    tx.tracked_run(run_id)?
+        .filter(|run| run.project == project)
+        .ok_or_else(|| Error::missing(format!("Run with id={run_id} not found")))
+        .refuse()
+}
+
+/// A logged model of the project.
+pub(super) fn logged_model(
+    tx: &mut Tx<'_>,
+    project: &str,
+    model_id: &str,
+) -> store::Result<LoggedModel> {
+    tx.logged_model(model_id)?
+        .filter(|model| model.project == project)
+        .ok_or_else(|| Error::missing(format!("Logged model with ID '{model_id}' not found.")))
+        .refuse()
+}

@@ -1,0 +1,160 @@
+//! What every registry handler shares: finding models and versions, showing them, and keeping what serves.
+
+use super::{
+    access,
+    call::Call,
+    convert::registry,
+    failure::{Failure, Refuse as _},
+};
+use jiff::Timestamp;
+use mlflow::{Error, ErrorCode, registry as wire};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use store::{
+    Aliases as _, Deployments as _, Events as _, ModelVersion, Models as _, NewEvent,
+    Projects as _, RegisteredModel, RolloutFilter, Rollouts as _, Tx,
+};
+
+/// The alias of what the last environment serves.
+const CHAMPION: &str = "champion";
+
+/// A model of the project.
+pub(super) fn find(tx: &mut Tx<'_>, project: &str, name: &str) -> store::Result<RegisteredModel> {
+    tx.model(project, name)?
+        .ok_or_else(|| Error::missing(format!("Registered Model with name={name} not found")))
+        .refuse()
+}
+
+/// A version of a model.
+pub(super) fn find_version(
+    tx: &mut Tx<'_>,
+    project: &str,
+    name: &str,
+    version: u32,
+) -> store::Result<ModelVersion> {
+    tx.version(project, name, version)?
+        .ok_or_else(|| {
+            Error::missing(format!(
+                "Model Version (name={name}, version={version}) not found"
+            ))
+        })
+        .refuse()
+}
+
+/// A model as answers show it.
+pub(super) fn show(
+    tx: &mut Tx<'_>,
+    model: RegisteredModel,
+) -> store::Result<wire::RegisteredModel> {
+    let versions = tx.versions(&model.project, &model.name)?;
+    let aliases = tx.aliases(&model.project, &model.name)?;
+    Ok(registry::model(model, versions, &aliases))
+}
+
+/// A version as answers show it.
+pub(super) fn show_version(
+    tx: &mut Tx<'_>,
+    version: ModelVersion,
+) -> store::Result<wire::ModelVersion> {
+    let aliases = tx.aliases(&version.project, &version.model)?;
+    Ok(registry::version(version, &aliases))
+}
+
+/// One change to a model or its versions: who may, when, and with which event.
+pub(super) struct Change {
+    pub(super) project: String,
+    pub(super) now: Timestamp,
+    actor: String,
+}
+
+impl Change {
+    /// Checks that the caller may change the registry at all.
+    pub(super) fn of<M>(call: &Call<M>) -> Result<Self, Failure> {
+        access::registry(&call.caller.identity)?;
+        Ok(Change {
+            project: call.project().to_owned(),
+            now: call.app.now(),
+            actor: call.caller.identity.actor(),
+        })
+    }
+
+    /// Marks a model as changed just now.
+    pub(super) fn touch(&self, tx: &mut Tx<'_>, name: &str) -> store::Result<()> {
+        let mut model = find(tx, &self.project, name)?;
+        model.updated_at = self.now;
+        tx.update_model(&model)
+    }
+
+    /// Says what happened.
+    pub(super) fn event(
+        &self,
+        tx: &mut Tx<'_>,
+        kind: &str,
+        subject: String,
+        after: Value,
+    ) -> store::Result<()> {
+        tx.append_event(&NewEvent {
+            project: Some(self.project.clone()),
+            at: self.now,
+            actor: self.actor.clone(),
+            kind: kind.to_owned(),
+            subject,
+            reason: "asked by an MLflow client".to_owned(),
+            before: None,
+            after: Some(after),
+        })
+        .map(drop)
+    }
+}
+
+/// Refuses to take away a model, or one version of it, that serves or is about to.
+pub(super) fn not_serving(
+    tx: &mut Tx<'_>,
+    project: &str,
+    model: &str,
+    version: Option<u32>,
+) -> store::Result<()> {
+    let about = |number: Option<u32>| number.is_some() && (version.is_none() || version == number);
+    let serving = tx
+        .deployments(Some(project))?
+        .into_iter()
+        .find(|deployment| {
+            deployment.model == model && (about(deployment.version) || about(deployment.previous))
+        });
+    let filter = RolloutFilter {
+        project: Some(project.to_owned()),
+        active: true,
+        ..RolloutFilter::default()
+    };
+    let moving = tx
+        .rollouts(&filter)?
+        .into_iter()
+        .find(|rollout| rollout.model == model && about(Some(rollout.to)));
+    let place = serving
+        .map(|deployment| (deployment.environment, deployment.service))
+        .or(moving.map(|rollout| (rollout.environment, rollout.service)));
+    let Some((environment, service)) = place else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorCode::PermissionDenied,
+        format!("model {model} serves as {service} in {environment}: promote another version there first"),
+    ))
+    .refuse()
+}
+
+/// Aliases that show deployments: names of environments, and `champion`.
+pub(super) fn reserved_aliases(tx: &mut Tx<'_>, project: &str) -> store::Result<BTreeSet<String>> {
+    let mut reserved = BTreeSet::from([CHAMPION.to_owned()]);
+    reserved.extend(
+        tx.deployments(Some(project))?
+            .into_iter()
+            .map(|deployment| deployment.environment),
+    );
+    if let Some(applied) = tx.applied(project)?
+        && let Ok(file) = spec::parse("mainspan.yaml", &applied.text)
+    {
+        reserved.extend(file.environments.iter().map(ToString::to_string));
+    }
+    Ok(reserved)
+}
