@@ -6,24 +6,43 @@ use std::{fs, time::Duration};
 /// What one clock tick of /proc is; Linux has told user space 100 a second on every machine for decades.
 const TICK: Duration = Duration::from_millis(10);
 
-/// CPU time of a process and of all its children that have ended.
-pub(super) fn cpu(pid: &str) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
-        .with_context(|| format!("process {pid} is gone"))?;
-    ticks(&stat)
-        .map(|ticks| TICK * ticks)
-        .context("/proc/…/stat is not as expected")
+/// CPU time of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cpu {
+    /// Its own.
+    pub(super) own: Duration,
+    /// Its own and that of all its children that have ended.
+    pub(super) all: Duration,
 }
 
-/// The fields utime, stime, cutime and cstime of proc_pid_stat(5), added up.
-fn ticks(stat: &str) -> Option<u32> {
+impl Cpu {
+    /// What was used since.
+    pub(super) fn since(self, before: Cpu) -> Cpu {
+        Cpu {
+            own: self.own.saturating_sub(before.own),
+            all: self.all.saturating_sub(before.all),
+        }
+    }
+}
+
+/// CPU time of a process.
+pub(super) fn cpu(pid: &str) -> anyhow::Result<Cpu> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+        .with_context(|| format!("process {pid} is gone"))?;
+    ticks(&stat).context("/proc/…/stat is not as expected")
+}
+
+/// The fields utime, stime, cutime and cstime of proc_pid_stat(5).
+fn ticks(stat: &str) -> Option<Cpu> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split(' ').collect();
-    fields
-        .get(11..15)?
-        .iter()
-        .map(|field| field.parse::<u32>().ok())
-        .sum()
+    let field = |at: usize| fields.get(at)?.parse::<u32>().ok();
+    let own = field(11)? + field(12)?;
+    let children = field(13)? + field(14)?;
+    Some(Cpu {
+        own: TICK * own,
+        all: TICK * (own + children),
+    })
 }
 
 /// Memory of a process in megabytes.
@@ -61,7 +80,11 @@ mod tests {
     #[test]
     fn the_kernel_is_understood() {
         let stat = "12 (a) b) S 1 12 12 0 -1 4194304 9 9 0 0 3 4 5 6 20 0 1 0 100 1 1";
-        assert_eq!(ticks(stat), Some(18));
+        let expect = Cpu {
+            own: TICK * 7,
+            all: TICK * 18,
+        };
+        assert_eq!(ticks(stat), Some(expect));
         assert_eq!(ticks("12 (a"), None);
         let memory =
             rollup("Rss:            2000 kB\nPss:            1000 kB\nPss_Dirty: 7 kB\n").unwrap();

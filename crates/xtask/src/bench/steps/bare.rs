@@ -12,7 +12,10 @@ use std::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Took {
     pub(super) wall: Duration,
+    /// With that of everything that was started.
     pub(super) cpu: Duration,
+    /// Without.
+    pub(super) own: Duration,
 }
 
 /// The command of the trivial step, with the interpreter itself in place of a launcher that looks for it.
@@ -43,9 +46,12 @@ pub(super) fn run(command: &str, count: usize, lanes: usize) -> anyhow::Result<T
                 .unwrap_or_else(|_| Err(anyhow::anyhow!("a lane of bare processes broke off")))
         })
     })?;
+    let wall = begun.elapsed();
+    let used = process::cpu("self")?.since(cpu);
     Ok(Took {
-        wall: begun.elapsed(),
-        cpu: process::cpu("self")?.saturating_sub(cpu),
+        wall,
+        cpu: used.all,
+        own: used.own,
     })
 }
 
