@@ -93,6 +93,19 @@ pub struct RunFilter {
     pub limit: u32,
 }
 
+/// A run that is not final, without what makes it heavy: what is looked at after every commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveRun {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub project: String,
+    /// Of which pipeline.
+    pub pipeline: String,
+    /// Where it is.
+    pub state: RunState,
+}
+
 /// Runs and schedules.
 pub trait Runs {
     /// Records a new run.
@@ -105,8 +118,10 @@ pub trait Runs {
     fn run_of_mlflow(&mut self, mlflow_run_id: &str) -> Result<Option<Run>>;
     /// The runs that match, newest first.
     fn runs(&mut self, filter: &RunFilter) -> Result<Vec<Run>>;
+    /// Where a run is.
+    fn run_state(&mut self, id: &str) -> Result<Option<RunState>>;
     /// Every run that is not final, oldest first.
-    fn active_runs(&mut self) -> Result<Vec<Run>>;
+    fn active_runs(&mut self) -> Result<Vec<ActiveRun>>;
     /// When the pipeline's schedule last fired.
     fn last_fired(&mut self, project: &str, pipeline: &str) -> Result<Option<Timestamp>>;
     /// Remembers that the schedule fired.

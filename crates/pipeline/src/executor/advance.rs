@@ -11,10 +11,13 @@ use crate::{
 };
 use jiff::Timestamp;
 use platform::{Admit, Capacity, Claim, State, UnitSpec, UnitStatus};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use store::{
-    CachedStep, Events as _, NewEvent, Priority, Run, RunState, Runs as _, Step, StepState,
-    Steps as _, TrackedRun, Tracking as _, TrackingRead as _,
+    CachedStep, Events as _, Experiments as _, NewEvent, Priority, Run, RunState, Runs as _, Step,
+    StepState, Steps as _, TrackedRun, Tracking as _, TrackingRead as _,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +27,8 @@ pub(super) struct View {
     pub work: Work,
     pub nodes: Vec<Node>,
     pub steps: BTreeMap<String, Step>,
+    /// The MLflow experiment of its attempts.
+    pub experiment: String,
 }
 
 /// What one pass wants written.
@@ -100,18 +105,20 @@ impl Executor {
 
     async fn is_cancelling(&self, id: &str) -> Result<bool, Fault> {
         let id = id.to_owned();
-        let run = self.parts.store.read(move |tx| tx.run(&id)).await?;
-        Ok(run.is_none_or(|run| run.state == RunState::Cancelling))
+        let state = self.parts.store.read(move |tx| tx.run_state(&id)).await?;
+        Ok(state.is_none_or(|state| state == RunState::Cancelling))
     }
 
     pub(super) async fn view(&self, id: &str) -> Result<Option<View>, Fault> {
         let id = id.to_owned();
-        let found = self
-            .parts
-            .store
-            .read(move |tx| Ok((tx.run(&id)?, tx.steps(&id)?)))
-            .await?;
-        let (Some(run), steps) = found else {
+        let found = self.parts.store.read(move |tx| {
+            let Some(run) = tx.run(&id)? else {
+                return Ok(None);
+            };
+            let experiment = tx.experiment_by_name(&run.project, &run.pipeline)?;
+            Ok(Some((run, experiment, tx.steps(&id)?)))
+        });
+        let Some((run, experiment, steps)) = found.await? else {
             return Ok(None);
         };
         let work = Work::of(&run)?;
@@ -125,6 +132,7 @@ impl Executor {
             work,
             nodes,
             steps,
+            experiment: experiment.map(|known| known.id).unwrap_or_default(),
         }))
     }
 
@@ -138,7 +146,7 @@ impl Executor {
             .await?;
         let mut room = self.parts.platform.capacity();
         // What waits for room must be asked once a pass, or the loop below would never end.
-        let mut asked: Vec<String> = Vec::new();
+        let mut asked: BTreeSet<String> = BTreeSet::new();
         loop {
             let due: Vec<Move> = decide::moves(&view.nodes, &view.steps, now)
                 .into_iter()
@@ -152,7 +160,7 @@ impl Executor {
                     Move::Skip { key, why } => skip(view, &mut changes, &key, why, now),
                     Move::Ready(key) => self.ready(view, &mut changes, &key, now).await?,
                     Move::Launch(key) => {
-                        asked.push(key.clone());
+                        asked.insert(key.clone());
                         if let Some(unit) = self
                             .launch(view, &mut changes, &key, &mut room, now)
                             .await?

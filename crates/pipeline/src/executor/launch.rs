@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use platform::{Admit, Capacity, Claim, UnitSpec};
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf};
-use store::{Digest, Experiments as _, NewEvent, Run, Step, StepState, Steps as _};
+use store::{Digest, NewEvent, Run, Step, StepState, Steps as _};
 
 impl Executor {
     /// A step whose predecessors are done: a kept result ends it, otherwise it queues.
@@ -84,27 +84,26 @@ impl Executor {
         room: &mut Capacity,
         now: Timestamp,
     ) -> Result<Option<UnitSpec>, Fault> {
-        let mut step = view.steps[key].clone();
-        // A retry and the first start count; a lost supervisor's attempt keeps its number.
-        if step.attempt == 0 || step.not_before.is_some() {
-            step.attempt += 1;
-        }
-        step.not_before = None;
-        step.unit_id = Some(unit::id(&view.run.id, &step));
-        let tracked = unit::mlflow_run(&view.run.id, &step);
-        step.mlflow_run_id = Some(tracked.clone());
-        step.state = StepState::Running;
-        step.started_at = Some(now);
-        step.reason = String::new();
-        let unit = self.unit_of(view, &step).await?;
-        match take_room(room, &Claim::of(&unit)) {
+        match take_room(room, &claim(view, key)) {
             Admit::Now => {
-                let experiment = self.experiment(&view.run).await?;
+                let mut step = view.steps[key].clone();
+                // A retry and the first start count; a lost supervisor's attempt keeps its number.
+                if step.attempt == 0 || step.not_before.is_some() {
+                    step.attempt += 1;
+                }
+                step.not_before = None;
+                step.unit_id = Some(unit::id(&view.run.id, &step));
+                let tracked = unit::mlflow_run(&view.run.id, &step);
+                step.mlflow_run_id = Some(tracked.clone());
+                step.state = StepState::Running;
+                step.started_at = Some(now);
+                step.reason = String::new();
+                let unit = self.unit_of(view, &step).await?;
                 changes.started.push(tracking::of_attempt(
                     &view.run,
                     &step,
                     &tracked,
-                    &experiment,
+                    &view.experiment,
                     now,
                 ));
                 view.change(changes, step);
@@ -169,7 +168,7 @@ impl Executor {
             uri: format!("{}/p/{}", self.parts.control, view.run.project),
             token: (self.parts.token)(&scope),
             run,
-            experiment: self.experiment(&view.run).await?,
+            experiment: view.experiment.clone(),
         };
         Ok(unit::spec(&Attempt {
             run: &view.run,
@@ -180,16 +179,6 @@ impl Executor {
             tracking: &tracking,
             blob: &|digest| places.get(digest).cloned().unwrap_or_default(),
         }))
-    }
-
-    async fn experiment(&self, run: &Run) -> Result<String, Fault> {
-        let (project, name) = (run.project.clone(), run.pipeline.clone());
-        let found = self
-            .parts
-            .store
-            .read(move |tx| tx.experiment_by_name(&project, &name))
-            .await?;
-        Ok(found.map(|experiment| experiment.id).unwrap_or_default())
     }
 
     async fn stage(&self, view: &View, node: &Node) -> Result<Vec<Staged>, Fault> {
@@ -260,6 +249,17 @@ pub(super) fn event(run: &Run, key: &str, kind: &str, reason: &str, now: Timesta
         before: None,
         after: Some(json!({ "pipeline": run.pipeline })),
     }
+}
+
+/// What a step reserves. Known before its unit is made, because many steps may wait for room.
+fn claim(view: &View, key: &str) -> Claim {
+    let step = step_of(view, key);
+    unit::claim(&view.work.pipeline.steps[step])
+}
+
+fn step_of<'a>(view: &'a View, key: &str) -> &'a str {
+    let node = view.nodes.iter().find(|node| node.key == key);
+    &node.expect("steps are made from the nodes").step
 }
 
 fn node_of(view: &View, key: &str) -> Node {

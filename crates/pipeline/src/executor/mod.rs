@@ -20,7 +20,7 @@ use crate::toolchain::Toolchains;
 use jiff::{SignedDuration, Timestamp};
 use platform::Platform;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-use store::{Blobs, Run, RunState, Runs as _, Store};
+use store::{ActiveRun, Blobs, RunState, Runs as _, Store};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -224,7 +224,7 @@ impl Executor {
     }
 }
 
-fn first_of_each_pipeline(runs: &[Run]) -> Vec<String> {
+fn first_of_each_pipeline(runs: &[ActiveRun]) -> Vec<String> {
     let mut seen = Vec::new();
     let mut first = Vec::new();
     for run in runs {

@@ -2,7 +2,7 @@
 
 use crate::{graph::Node, tree::Held, work::Work};
 use platform::{
-    Input, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec,
+    Claim, Input, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec,
     spec::{HOME, TEMPORARY},
 };
 use std::{
@@ -81,6 +81,15 @@ pub(super) fn mlflow_run(run: &str, step: &Step) -> String {
         .to_owned()
 }
 
+/// What a step reserves.
+pub(super) fn claim(step: &spec::Step) -> Claim {
+    Claim {
+        cpu: step.resources.cpu.get(),
+        memory: step.resources.memory.bytes(),
+        gpus: step.resources.gpu,
+    }
+}
+
 /// Builds the unit.
 pub(super) fn spec(attempt: &Attempt<'_>) -> UnitSpec {
     let Attempt {
@@ -114,11 +123,11 @@ pub(super) fn spec(attempt: &Attempt<'_>) -> UnitSpec {
             required: true,
         })
         .collect();
-    let resources = &declared.resources;
-    unit.limits.cpu = Some(resources.cpu.get());
+    let claim = claim(declared);
+    unit.limits.cpu = Some(claim.cpu);
     unit.limits.cpu_enforced = true;
-    unit.limits.memory = Some(resources.memory.bytes());
-    unit.limits.gpu = resources.gpu;
+    unit.limits.memory = Some(claim.memory);
+    unit.limits.gpu = claim.gpus;
     unit.limits.pids = Some(PIDS);
     unit.limits.time = Some(declared.timeout.get());
     unit.log = LogLimits {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{
     Alarm, AlarmFilter, Alarms as _, Deployment, Deployments as _, Project, Projects as _, Rollout,
-    RolloutFilter, Rollouts as _, Run, RunFilter, Runs as _,
+    RolloutFilter, Rollouts as _, Run, RunFilter, RunState, Runs as _,
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -93,6 +93,11 @@ async fn status(
             active: true,
             ..RolloutFilter::default()
         };
+        let running = RunFilter {
+            project: Some(name.clone()),
+            states: vec![RunState::Queued, RunState::Running, RunState::Cancelling],
+            ..RunFilter::default()
+        };
         let raised = AlarmFilter {
             project: Some(name.clone()),
             raised: true,
@@ -101,11 +106,7 @@ async fn status(
         Ok(Some(StatusAnswer {
             deployments: tx.deployments(Some(&name))?,
             rollouts: tx.rollouts(&active)?,
-            active_runs: tx
-                .active_runs()?
-                .into_iter()
-                .filter(|run| run.project == name)
-                .collect(),
+            active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,
             alarms: tx.alarms(&raised)?,
             project,

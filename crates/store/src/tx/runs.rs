@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::filter::Filter;
 use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::Result;
-use crate::runs::{Run, RunFilter, Runs};
+use crate::runs::{ActiveRun, Run, RunFilter, RunState, Runs};
 
 record!(Run in "runs", key(id), project, pipeline, trigger, commit, dirty, snapshot, generation, params, datasets,
     lock, state, reason, created_at, started_at, ended_at, mlflow_run_id, spec);
@@ -39,11 +39,21 @@ impl Runs for Tx<'_> {
         self.select(&rest, &values)
     }
 
-    fn active_runs(&mut self) -> Result<Vec<Run>> {
-        self.select(
-            "WHERE \"state\" IN ('queued', 'running', 'cancelling') ORDER BY \"id\"",
-            &[],
-        )
+    fn run_state(&mut self, id: &str) -> Result<Option<RunState>> {
+        self.single("SELECT \"state\" FROM runs WHERE \"id\" = ?1", params![id])
+    }
+
+    fn active_runs(&mut self) -> Result<Vec<ActiveRun>> {
+        let sql = "SELECT \"id\", \"project\", \"pipeline\", \"state\" FROM runs \
+                   WHERE \"state\" IN ('queued', 'running', 'cancelling') ORDER BY \"id\"";
+        self.rows(sql, &[], |cols| {
+            Ok(ActiveRun {
+                id: cols.get()?,
+                project: cols.get()?,
+                pipeline: cols.get()?,
+                state: cols.get()?,
+            })
+        })
     }
 
     fn last_fired(&mut self, project: &str, pipeline: &str) -> Result<Option<Timestamp>> {

@@ -292,6 +292,8 @@ async fn runs(store: &Store) {
         active.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(),
         ["r2", "r3"]
     );
+    let known = read(store, |tx| Ok((tx.run_state("r2")?, tx.run_state("r9")?))).await;
+    assert_eq!(known, (Some(active[0].state), None));
     let mut ended = all[1].clone();
     ended.state = RunState::Failed;
     ended.ended_at = Some(at(5));
