@@ -87,6 +87,8 @@ enum Fault {
 const IDLE: Duration = Duration::from_secs(2);
 const JUDGING: Duration = Duration::from_millis(200);
 const STARTING: Duration = Duration::from_millis(20);
+/// Changes come in handfuls (a step's end is a commit, a unit's end and another's start); one pass answers them all.
+const GATHER: Duration = Duration::from_millis(15);
 
 impl<T: Traffic> Reconciler<T> {
     /// A reconciler of these parts; it does nothing before [`Reconciler::run`].
@@ -130,8 +132,8 @@ impl<T: Traffic> Reconciler<T> {
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                _ = commits.changed() => {}
-                _ = units.changed() => {}
+                _ = commits.changed() => tokio::time::sleep(GATHER.min(wait)).await,
+                _ = units.changed() => tokio::time::sleep(GATHER.min(wait)).await,
                 () = tokio::time::sleep(wait) => {}
             }
         }

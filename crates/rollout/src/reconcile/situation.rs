@@ -42,14 +42,13 @@ impl Situation {
     pub(super) fn read(tx: &mut Tx<'_>) -> Result<Self> {
         let mut projects = Vec::new();
         for project in tx.projects()? {
-            let Some(applied) = tx.applied(&project.name)? else {
-                continue;
-            };
-            let key = ResourceKey::new(ResourceKind::Project, &project.name).to_string();
-            let environments =
-                Vec::<String>::deserialize(&applied.resources[key.as_str()]["environments"])
-                    .unwrap_or_default();
             let deployments = tx.deployments(Some(&project.name))?;
+            // Looked at after every commit: without services, the file is not worth reading.
+            let environments = if deployments.is_empty() {
+                Vec::new()
+            } else {
+                environments(tx, &project.name)?
+            };
             let filter = RolloutFilter {
                 project: Some(project.name.clone()),
                 limit: HISTORY,
@@ -102,6 +101,15 @@ impl Situation {
                 && r.service == deployment.service
         })
     }
+}
+
+/// The environments of the file that was applied last.
+fn environments(tx: &mut Tx<'_>, project: &str) -> Result<Vec<String>> {
+    let key = ResourceKey::new(ResourceKind::Project, project).to_string();
+    Ok(tx.applied(project)?.map_or_else(Vec::new, |applied| {
+        Vec::<String>::deserialize(&applied.resources[key.as_str()]["environments"])
+            .unwrap_or_default()
+    }))
 }
 
 /// The versions a deployment needs replicas of, with their shares of traffic: the candidate last, as the gateway
