@@ -172,10 +172,12 @@ impl Toolchains {
                 python.path.as_os_str(),
                 path.as_os_str(),
             ];
-            // `--clear` empties the folder, the lock with it, so the lock is written again.
-            let text = std::fs::read(lock).map_err(|e| ToolchainError::Io(lock.to_owned(), e))?;
+            // uv makes an environment in an empty folder only, so the lock steps aside.
+            let io = |e| ToolchainError::Io(lock.to_owned(), e);
+            let text = std::fs::read(lock).map_err(io)?;
+            std::fs::remove_file(lock).map_err(io)?;
             self.run(&uv, &make).await?;
-            std::fs::write(lock, text).map_err(|e| ToolchainError::Io(lock.to_owned(), e))?;
+            std::fs::write(lock, text).map_err(io)?;
             let inside = path.join("bin/python");
             let install = [
                 s("pip"),
