@@ -41,6 +41,7 @@ pub(super) struct Triggers {
     app: App,
     repositories: BTreeMap<String, Repository>,
     projects: Vec<Project>,
+    files: Files,
     status: watch::Sender<Status>,
 }
 
@@ -51,6 +52,7 @@ impl Triggers {
             app,
             repositories: BTreeMap::new(),
             projects: Vec::new(),
+            files: Files::default(),
             status: watch::Sender::default(),
         }
     }
@@ -86,7 +88,7 @@ impl Triggers {
             Err(error) => self.held("all", &error),
         }
         for project in &self.projects {
-            if let Err(error) = timed(&self.app, project).await {
+            if let Err(error) = timed(&self.app, project, &mut self.files).await {
                 self.held(&project.name, &*error);
             }
         }
@@ -108,6 +110,35 @@ impl Triggers {
         let said = (self.app.now(), format!("{project}: {error}"));
         self.status.send_modify(|status| status.error = Some(said));
     }
+}
+
+/// Files that have something to wait for, by project: read when the project is made and with each generation, not at
+/// every commit.
+#[derive(Default)]
+struct Files(BTreeMap<String, ((Timestamp, u64), Option<ProjectFile>)>);
+
+impl Files {
+    /// The file that was applied last, if it names schedules or alerts.
+    async fn of(&mut self, app: &App, project: &Project) -> store::Result<Option<&ProjectFile>> {
+        let present = (project.created_at, project.generation);
+        if self.0.get(&project.name).map(|(known, _)| *known) != Some(present) {
+            let name = project.name.clone();
+            let applied = app.store().read(move |tx| tx.applied(&name)).await?;
+            let file = applied
+                .and_then(|applied| spec::parse(FILE, &applied.text).ok())
+                .filter(waits);
+            self.0.insert(project.name.clone(), (present, file));
+        }
+        Ok(self
+            .0
+            .get(&project.name)
+            .and_then(|(_, file)| file.as_ref()))
+    }
+}
+
+fn waits(file: &ProjectFile) -> bool {
+    let mut pipelines = file.pipelines.values();
+    pipelines.any(|p| p.triggers.schedule.is_some() || !p.triggers.alerts.is_empty())
 }
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -216,29 +247,18 @@ async fn applied_file(
 }
 
 /// Schedules that are due and alerts that hold.
-async fn timed(app: &App, project: &Project) -> Result<(), Fault> {
+async fn timed(app: &App, project: &Project, files: &mut Files) -> Result<(), Fault> {
     let Some(root) = &project.root else {
         return Ok(());
     };
-    let name = project.name.clone();
-    let Some(applied) = app.store().read(move |tx| tx.applied(&name)).await? else {
+    let Some(file) = files.of(app, project).await? else {
         return Ok(());
     };
-    let Ok(file) = spec::parse(FILE, &applied.text) else {
-        return Ok(());
-    };
-    if !file
-        .pipelines
-        .values()
-        .any(|p| p.triggers.schedule.is_some() || !p.triggers.alerts.is_empty())
-    {
-        return Ok(());
-    }
     let alarms = raised(app, &project.name).await?;
     let now = app.now();
     for (name, pipeline) in &file.pipelines {
         if let Some(schedule) = &pipeline.triggers.schedule
-            && due(app, project, &file, name, schedule, now).await?
+            && due(app, project, file, name, schedule, now).await?
         {
             let repository = Repository::open(Path::new(root)).await?;
             let key = format!("schedule/{}/{name}/{}", project.name, now.as_second() / 60);
@@ -246,7 +266,7 @@ async fn timed(app: &App, project: &Project) -> Result<(), Fault> {
                 app,
                 &key,
                 &repository,
-                &file,
+                file,
                 name,
                 Trigger::Schedule,
                 project,
@@ -257,7 +277,7 @@ async fn timed(app: &App, project: &Project) -> Result<(), Fault> {
             let Some(condition) = file.alerts.get(alert) else {
                 continue;
             };
-            if let Some(alarm) = holding(&file, &condition.when, &alarms) {
+            if let Some(alarm) = holding(file, &condition.when, &alarms) {
                 let repository = Repository::open(Path::new(root)).await?;
                 let key = format!("alert/{}/{name}/{alert}/{}", project.name, alarm.id);
                 let trigger = Trigger::Alert {
@@ -265,7 +285,7 @@ async fn timed(app: &App, project: &Project) -> Result<(), Fault> {
                     alarm: alarm.id.clone(),
                 };
                 if let Some(run) =
-                    runs::start_from_champion(app, &key, &repository, &file, name, trigger, project)
+                    runs::start_from_champion(app, &key, &repository, file, name, trigger, project)
                         .await?
                 {
                     link(app, &alarm.id, run.id).await?;
