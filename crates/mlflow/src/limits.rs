@@ -78,14 +78,14 @@ pub fn batch(metrics: usize, params: usize, tags: usize) -> Result<(), Error> {
         ("params", params, BATCH_PARAMS),
         ("tags", tags, BATCH_TAGS),
         (
-            "metrics, params and tags together",
+            "metrics, params, and tags",
             metrics + params + tags,
             BATCH_ENTITIES,
         ),
     ] {
         if count > limit {
             return Err(Error::invalid(format!(
-                "a batch logging request can contain at most {limit} {what}, got {count}"
+                "A batch logging request can contain at most {limit} {what}. Got {count} {what}. Please split up {what} across multiple requests and try again."
             )));
         }
     }
@@ -97,11 +97,18 @@ pub fn batch(metrics: usize, params: usize, tags: usize) -> Result<(), Error> {
 /// # Errors
 /// INVALID_PARAMETER_VALUE when it is zero or above the limit.
 pub fn page(asked: Option<i64>, (default, limit): (u64, u64)) -> Result<u64, Error> {
-    match asked {
-        None => Ok(default),
-        Some(n) => u64::try_from(n).ok().filter(|n| (1..=limit).contains(n)).ok_or_else(|| {
-            Error::invalid(format!("Invalid value {n} for parameter 'max_results': it must be between 1 and {limit}"))
-        }),
+    let Some(asked) = asked else {
+        return Ok(default);
+    };
+    let refuse = |must: String| {
+        Err(Error::invalid(format!(
+            "Invalid value {asked} for parameter 'max_results' supplied. It must be {must}"
+        )))
+    };
+    match u64::try_from(asked) {
+        Ok(rows) if rows > limit => refuse(format!("at most {limit}")),
+        Ok(rows) if rows > 0 => Ok(rows),
+        _ => refuse("a positive integer".to_owned()),
     }
 }
 

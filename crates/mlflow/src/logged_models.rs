@@ -123,8 +123,8 @@ pub struct Info {
     /// `LOGGED_MODEL_PENDING`, `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`.
     pub status: String,
     /// Flavour or purpose.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_type: Option<String>,
+    #[serde(default)]
+    pub model_type: String,
     /// The run that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_run_id: Option<String>,

@@ -23,7 +23,7 @@ pub fn entry(field: &str, name: &str) -> Result<(), Error> {
         return Err(Error::invalid_value(
             field,
             name,
-            "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.",
+            "Names may be treated as files in certain cases, and must not resolve to other names when treated as such. This name would resolve elsewhere",
         ));
     }
     Ok(())

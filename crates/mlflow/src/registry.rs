@@ -51,8 +51,8 @@ pub struct ModelVersion {
     pub user_id: String,
     /// Legacy stage; `None` in words unless a client set one.
     pub current_stage: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// For people; shown when it is empty, too.
+    #[serde(default)]
     pub description: String,
     /// Where its files were when it was made.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -60,9 +60,6 @@ pub struct ModelVersion {
     /// The MLflow run that made it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run_id: String,
-    /// The logged model that it was made from.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub model_id: String,
     /// `READY`.
     pub status: String,
     /// Why the status is what it is.

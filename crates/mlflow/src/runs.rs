@@ -117,16 +117,14 @@ impl NewMetric {
             return Err(Error::missing_value(&field("timestamp")));
         };
         names::entry(&field("name"), &self.key)?;
-        limits::at_most(&field("key"), &self.key, limits::KEY)?;
+        limits::at_most("Metric name", &self.key, limits::KEY)?;
         if timestamp < 0 {
-            return Err(Error::invalid_value(
-                &field("timestamp"),
-                &timestamp.to_string(),
-                &format!(
-                    "metric '{}'. Timestamp must be a nonnegative long (64-bit integer) ",
-                    self.key
-                ),
-            ));
+            return Err(Error::invalid(format!(
+                "Invalid value {timestamp} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
+                field("timestamp"),
+                self.key,
+                self.value.map_or(f64::NAN, |value| value.0)
+            )));
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use axum::{
 };
 use futures_util::TryStreamExt as _;
 use guard::path;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use mlflow::{Error, artifacts::File, required};
 use serde_json::{Value, json};
 use store::{Artifact, Artifacts as _, Priority};
@@ -107,7 +107,7 @@ async fn download(call: Call<Nothing>) -> Result<Response, Failure> {
     Ok(response)
 }
 
-async fn upload(State(app): State<App>, request: Request) -> Answer<Value> {
+async fn upload(State(app): State<App>, request: Request) -> Result<StatusCode, Failure> {
     let (mut parts, body) = request.into_parts();
     let (caller, params) = call::who(&mut parts, &app).await?;
     let path = named(params.get("path").map_or("", String::as_str))?;
@@ -127,7 +127,7 @@ async fn upload(State(app): State<App>, request: Request) -> Answer<Value> {
             tx.put_artifact(&artifact)
         })
         .await?;
-    Ok(Json(json!({})))
+    Ok(StatusCode::OK)
 }
 
 /// Asked before the bytes are taken, and again when they have arrived.

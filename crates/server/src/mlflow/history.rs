@@ -1,6 +1,6 @@
 //! Histories of metrics, in pages.
 
-use super::{call::Call, convert::metric::wire, failure::Answer, find, page, routes::Table};
+use super::{call::Call, convert::metric::plain, failure::Answer, find, page, routes::Table};
 use axum::{Json, routing::get};
 use http::Method;
 use mlflow::{
@@ -34,7 +34,7 @@ async fn history(call: Call<History>) -> Answer<Points> {
     let more = points.len() > limit as usize;
     points.truncate(limit as usize);
     Ok(Json(Points {
-        metrics: points.into_iter().map(wire).collect(),
+        metrics: points.into_iter().map(plain).collect(),
         next_page_token: more.then(|| page::offset_token(skip + u64::from(limit))),
     }))
 }

@@ -2,7 +2,10 @@
 
 use super::{
     call::Call,
-    convert::{self, filled, labels, registry::description},
+    convert::{
+        self, filled, labels,
+        registry::{description, version},
+    },
     failure::{Answer, Failure},
     models::check_tags,
     page,
@@ -23,6 +26,7 @@ use mlflow::{
     tag::Pair,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use store::{GateState, LoggedModels as _, ModelVersion, Models as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
@@ -261,17 +265,14 @@ async fn search(call: Call<Search>) -> Answer<Value> {
         limit,
     )?;
     let project = call.project().to_owned();
-    let (versions, next) = call
-        .read(move |tx| {
-            let found = tx.search_versions(&project, &search)?;
-            let shown = found
-                .items
-                .into_iter()
-                .map(|version| registered::show_version(tx, version));
-            Ok((shown.collect::<store::Result<Vec<_>>>()?, found.next))
-        })
+    let found = call
+        .read(move |tx| tx.search_versions(&project, &search))
         .await?;
-    Ok(Json(page::answer("model_versions", &versions, next)))
+    // MLflow leaves aliases out of what a search finds.
+    let none = BTreeMap::new();
+    let versions = found.items.into_iter().map(|one| version(one, &none));
+    let versions: Vec<_> = versions.collect();
+    Ok(Json(page::answer("model_versions", &versions, found.next)))
 }
 
 async fn download_uri(call: Call<OneVersion>) -> Answer<Value> {

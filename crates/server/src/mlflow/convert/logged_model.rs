@@ -27,7 +27,7 @@ pub(in crate::mlflow) fn wire(model: store::LoggedModel) -> LoggedModel {
             last_updated_timestamp_ms: model.updated_at.as_millisecond(),
             artifact_uri: model.artifact_uri,
             status: model.status,
-            model_type: filled(Some(&model.model_type)),
+            model_type: model.model_type,
             source_run_id: filled(model.source_run_id.as_deref()),
             status_message: filled(Some(&model.status_message)),
             tags: pairs(model.tags),

@@ -23,7 +23,17 @@ pub(in crate::mlflow) fn point(metric: &NewMetric, path: &str) -> Result<MetricP
     })
 }
 
-/// A point as answers show it.
+/// A point of a run as answers show it: MLflow keeps models and datasets of points with the models only.
+pub(in crate::mlflow) fn plain(point: MetricPoint) -> Metric {
+    Metric {
+        dataset_name: None,
+        dataset_digest: None,
+        model_id: None,
+        ..wire(point)
+    }
+}
+
+/// A point of a logged model as answers show it.
 pub(in crate::mlflow) fn wire(point: MetricPoint) -> Metric {
     let (dataset_name, dataset_digest) = point.dataset.unzip();
     Metric {

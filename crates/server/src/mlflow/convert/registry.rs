@@ -33,7 +33,6 @@ pub(in crate::mlflow) fn version(
         description: version.description,
         source: version.source,
         run_id: version.mlflow_run_id.unwrap_or_default(),
-        model_id: version.mlflow_model_id.unwrap_or_default(),
         status: version.status,
         status_message: version.status_message,
         tags: pairs(tags),
@@ -52,9 +51,10 @@ pub(in crate::mlflow) fn model(
         creation_timestamp: model.created_at.as_millisecond(),
         last_updated_timestamp: model.updated_at.as_millisecond(),
         description: model.description,
+        // MLflow leaves their aliases out here.
         latest_versions: latest(versions)
             .into_iter()
-            .map(|one| version(one, aliases))
+            .map(|one| version(one, &BTreeMap::new()))
             .collect(),
         tags: pairs(model.tags),
         aliases: aliases
@@ -67,13 +67,15 @@ pub(in crate::mlflow) fn model(
     }
 }
 
-/// The newest version of each stage, of versions newest first.
+/// The newest version of each stage, by number, of versions newest first.
 pub(in crate::mlflow) fn latest(versions: Vec<store::ModelVersion>) -> Vec<store::ModelVersion> {
     let mut newest: BTreeMap<String, store::ModelVersion> = BTreeMap::new();
     for version in versions {
         newest.entry(version.stage.clone()).or_insert(version);
     }
-    newest.into_values().collect()
+    let mut newest: Vec<_> = newest.into_values().collect();
+    newest.sort_by_key(|version| version.version);
+    newest
 }
 
 /// A description that a client sent; none says "leave it".

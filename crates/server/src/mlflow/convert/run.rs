@@ -48,7 +48,7 @@ pub(in crate::mlflow) fn wire(run: TrackedRun) -> Run {
     Run {
         info,
         data: Data {
-            metrics: run.metrics.into_iter().map(metric::wire).collect(),
+            metrics: run.metrics.into_iter().map(metric::plain).collect(),
             params: pairs(run.params),
             tags: pairs(run.tags),
         },

@@ -6,6 +6,9 @@ use mlflow::{
 };
 use store::{Clause, Cursor, Field, Op, Operand, Order, RunView, Search};
 
+/// The tag of a prompt.
+const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
 /// A whole search of `subject` from its texts.
 pub(in crate::mlflow) fn search(
     subject: Subject,
@@ -15,15 +18,42 @@ pub(in crate::mlflow) fn search(
     limit: u64,
 ) -> Result<Search, Error> {
     let clauses = filter::parse(subject, text.unwrap_or_default())?;
+    let mut clauses: Vec<Clause> = clauses.into_iter().map(clause).collect();
+    if matches!(subject, Subject::Models | Subject::Versions) {
+        hide_prompts(&mut clauses);
+    }
     let order = order
         .iter()
         .map(|clause| filter::order(subject, clause).map(sorted));
     Ok(Search {
-        clauses: clauses.into_iter().map(clause).collect(),
+        clauses,
         order: order.collect::<Result<_, Error>>()?,
         after,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     })
+}
+
+/// Prompts are registered models with a tag, and ordinary searches do not see them. Clients ask for "not a prompt" by
+/// comparing a tag that ordinary models do not have.
+fn hide_prompts(clauses: &mut Vec<Clause>) {
+    let tag = Field::Tag(PROMPT_TAG.to_owned());
+    let is = |clause: &Clause, op, value: &str| {
+        clause.op == op
+            && matches!(&clause.operand, Operand::Text(text) if text.eq_ignore_ascii_case(value))
+    };
+    let wants = |clause: &Clause| is(clause, Op::Eq, "true") || is(clause, Op::Ne, "false");
+    if clauses
+        .iter()
+        .any(|clause| clause.field == tag && wants(clause))
+    {
+        return;
+    }
+    clauses.retain(|clause| clause.field != tag);
+    clauses.push(Clause {
+        field: tag,
+        op: Op::IsNull,
+        operand: Operand::Nothing,
+    });
 }
 
 /// Which life cycles a request wants to see.
@@ -116,6 +146,21 @@ mod tests {
             }
         );
         assert!(!got.order[1].descending && got.limit == 5);
+    }
+
+    #[test]
+    fn prompts_are_hidden_unless_they_are_asked_for() {
+        let check = |text: &str, expect: &[Op]| {
+            let got = search(Subject::Models, Some(text), &[], None, 5).unwrap();
+            let got: Vec<Op> = got.clauses.iter().map(|clause| clause.op).collect();
+            assert_eq!(got, expect, "{text}");
+        };
+        check("", &[Op::IsNull]);
+        check(
+            "name LIKE 'a%' AND tags.`mlflow.prompt.is_prompt` = 'false'",
+            &[Op::Like, Op::IsNull],
+        );
+        check("tag.`mlflow.prompt.is_prompt` = 'true'", &[Op::Eq]);
     }
 
     #[test]
