@@ -53,8 +53,9 @@ fmt: ## format the Rust code
 doc-test: ## run the examples in the documentation of the code
 	$(CARGO) test --locked --workspace --doc
 
-test-long: test-tools ## the tests again, optimised, with far more random inputs
+test-long: build test-tools ## the tests again, optimised, with far more random inputs, and beside a real MLflow server
 	$(POSTGRES) PROPTEST_CASES=8192 $(CARGO) test --locked --release --workspace --no-fail-fast
+	target/test-python/bin/python tests/python/compare_with_mlflow.py target/release/mainspan
 
 schema: ## write the generated documents under schemas/
 	$(CARGO) xtask schema

@@ -49,3 +49,54 @@ pub fn routes(routes: Routes) -> Routes {
     let table = stages::routes(table);
     aliases::routes(table).finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guard::Permission;
+    use http::Method;
+    use std::collections::BTreeSet;
+
+    /// Every endpoint under both names and both bases, and nothing that writes with the right to read.
+    #[test]
+    fn every_endpoint_has_its_twins_and_its_permission() {
+        let routes = routes(Routes::new());
+        let table: BTreeSet<(&str, &str)> = routes
+            .table()
+            .iter()
+            .map(|one| (one.method.as_str(), one.path.as_str()))
+            .collect();
+        assert_eq!(table.len(), routes.table().len(), "a route is there twice");
+        for route in routes.table() {
+            let method = route.method.as_str();
+            let twin = match route.path.contains("/ajax-api/") {
+                true => route.path.replacen("/ajax-api/", "/api/", 1),
+                false => route.path.replacen("/api/", "/ajax-api/", 1),
+            };
+            let based = match route.path.strip_prefix("/p/{project}") {
+                Some(bare) => bare.to_owned(),
+                None => format!("/p/{{project}}{}", route.path),
+            };
+            for other in [twin, based] {
+                assert!(
+                    table.contains(&(method, other.as_str())),
+                    "{method} {other}"
+                );
+            }
+            let looks = route.method == Method::GET
+                || ["/search", "/get-latest-versions"]
+                    .iter()
+                    .any(|end| route.path.ends_with(end));
+            let allowed: &[Permission] = if looks {
+                &[Permission::TrackingRead, Permission::Public]
+            } else {
+                &[Permission::TrackingWrite]
+            };
+            assert!(
+                allowed.contains(&route.permission),
+                "{method} {}",
+                route.path
+            );
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The unmodified MLflow client against a server. Each test runs one Python script, which asserts.
 
+mod files;
+
 use std::{collections::BTreeMap, path::Path};
 use testkit::{Outcome, Python, Server};
 
