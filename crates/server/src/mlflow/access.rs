@@ -108,6 +108,26 @@ pub(super) fn new_run(
     }
 }
 
+/// Whether the caller may make a logged model there: a unit only beside the run that makes it.
+pub(super) fn new_model(
+    tx: &mut Tx<'_>,
+    who: &Identity,
+    model: &LoggedModel,
+    experiment: &Experiment,
+) -> store::Result<()> {
+    let (Identity::Unit { .. }, Some(run_id)) = (who, &model.source_run_id) else {
+        return Ok(());
+    };
+    if find::run(tx, &model.project, run_id)?.experiment_id == experiment.id {
+        return Ok(());
+    }
+    Err(Error::denied(format!(
+        "a step logs models in the experiment of its run only, not in {}",
+        experiment.id
+    )))
+    .refuse()
+}
+
 /// Whether the caller may set or remove a tag.
 pub(super) fn tag(who: &Identity, key: &str) -> Result<(), Error> {
     match who {

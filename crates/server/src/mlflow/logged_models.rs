@@ -89,6 +89,7 @@ async fn create(call: Call<Create>) -> Answer<Value> {
                 model.source_run_id.as_deref(),
             )?;
             let experiment = find::active_experiment(tx, &model.project, &model.experiment_id)?;
+            access::new_model(tx, &identity, &model, &experiment)?;
             let below = format!("models/{}/artifacts", model.model_id);
             model.artifact_uri = artifacts::below(&experiment.artifact_location, &below);
             model.experiment_id = experiment.id;

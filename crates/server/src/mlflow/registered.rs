@@ -158,3 +158,58 @@ pub(super) fn reserved_aliases(tx: &mut Tx<'_>, project: &str) -> store::Result<
     }
     Ok(reserved)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use store::{Deployment, Priority, StateDir, Store, StoreUrl};
+
+    fn deployment(version: u32, previous: u32) -> Deployment {
+        Deployment {
+            project: "flights".into(),
+            environment: "prod".into(),
+            service: "delay".into(),
+            model: "delay".into(),
+            version: Some(version),
+            previous: Some(previous),
+            since: Timestamp::UNIX_EPOCH,
+            rollout_id: None,
+            reason: String::new(),
+            commit: None,
+            shape: Value::Null,
+            generation: 1,
+            keep_previous_until: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_serves_is_kept_and_names_its_aliases() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::create(dir.path()).unwrap();
+        let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+        store
+            .write(Priority::Normal, |tx| tx.put_deployment(&deployment(3, 2)))
+            .await
+            .unwrap();
+        let check = async |model: &'static str, version: Option<u32>, free: bool| {
+            let got = store
+                .read(move |tx| not_serving(tx, "flights", model, version))
+                .await;
+            assert_eq!(got.is_ok(), free, "{model} {version:?}: {got:?}");
+        };
+        check("delay", Some(3), false).await;
+        check("delay", Some(2), false).await;
+        check("delay", Some(1), true).await;
+        check("delay", None, false).await;
+        check("other", None, true).await;
+        let reserved = store
+            .read(|tx| reserved_aliases(tx, "flights"))
+            .await
+            .unwrap();
+        assert_eq!(
+            reserved.into_iter().collect::<Vec<_>>(),
+            ["champion", "prod"]
+        );
+    }
+}

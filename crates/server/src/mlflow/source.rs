@@ -59,6 +59,7 @@ fn locate(
     if let Some(rest) = uri.strip_prefix("runs:/") {
         let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
         must_name(uri, "run_id", run_id, id).refuse()?;
+        source.run_id = Some(id.to_owned());
         let root = find::run(tx, project, id)?.artifact_uri;
         source.folder = joined(&root, path).refuse()?;
     } else if let Some(id) = uri
@@ -67,6 +68,7 @@ fn locate(
     {
         let id = id.split('/').next().unwrap_or(id);
         must_name(uri, "model_id", model_id, id).refuse()?;
+        source.model_id = Some(id.to_owned());
         let held = find::logged_model(tx, project, id)?;
         source.folder = artifacts::proxy_path(&held.artifact_uri).map(str::to_owned);
         source.run_id = source.run_id.or(held.source_run_id);
@@ -137,7 +139,7 @@ fn of_version(tx: &mut Tx<'_>, project: &str, rest: &str) -> store::Result<Sourc
 }
 
 fn must_name(uri: &str, field: &str, named: Option<&str>, id: &str) -> Result<(), Error> {
-    // Callers of MLflow before 3.18 leave the run out.
+    // Older callers leave out what the source says already.
     if named.is_none_or(|named| named == id) {
         return Ok(());
     }

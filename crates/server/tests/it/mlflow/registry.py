@@ -87,9 +87,12 @@ refused("RESOURCE_DOES_NOT_EXIST", client.set_registered_model_alias, "delay", "
 
 # More versions: from a run, from another version, from elsewhere.
 second = client.create_model_version("delay", f"runs:/{run.info.run_id}/model", run.info.run_id, tags={"a": "b"}, description="two")
+older = client.create_model_version("delay", f"runs:/{run.info.run_id}/model")
+assert older.run_id == run.info.run_id, older
+client.delete_model_version("delay", older.version)
 assert second.version in (2, "2") and second.tags["a"] == "b" and second.description == "two"
 third = mlflow.register_model("models:/delay/1", "delay")
-assert str(third.version) == "3", third
+assert str(third.version) == "4", third
 refused("INVALID_PARAMETER_VALUE", client.create_model_version, "delay", "file:///etc/passwd")
 refused("INVALID_PARAMETER_VALUE", client.create_model_version, "delay", "/etc")
 refused("INVALID_PARAMETER_VALUE", client.create_model_version, "delay", "mlflow-artifacts:/x/../../etc", run.info.run_id)
@@ -107,13 +110,13 @@ client.set_registered_model_tag("delay", "team", "air")
 found = client.get_registered_model("delay")
 assert (found.description, found.tags) == ("predicts delays", {"team": "air"}), found
 client.transition_model_version_stage("delay", "2", "production")
-client.transition_model_version_stage("delay", "3", "Production", archive_existing_versions=True)
+client.transition_model_version_stage("delay", "4", "Production", archive_existing_versions=True)
 assert client.get_model_version("delay", "2").current_stage == "Archived"
 assert sorted((v.current_stage, str(v.version)) for v in client.get_latest_versions("delay")) == [
-    ("Archived", "2"), ("None", "1"), ("Production", "3")]
-assert [str(v.version) for v in client.get_latest_versions("delay", ["Production"])] == ["3"]
+    ("Archived", "2"), ("None", "1"), ("Production", "4")]
+assert [str(v.version) for v in client.get_latest_versions("delay", ["Production"])] == ["4"]
 refused("INVALID_PARAMETER_VALUE", client.transition_model_version_stage, "delay", "2", "upstage")
-assert [str(v.version) for v in client.search_model_versions("name = 'delay'", order_by=["version_number DESC"])] == ["3", "2", "1"]
+assert [str(v.version) for v in client.search_model_versions("name = 'delay'", order_by=["version_number DESC"])] == ["4", "2", "1"]
 assert [str(v.version) for v in client.search_model_versions(f"run_id = '{run.info.run_id}' AND tags.k = 'v'")] == ["2"]
 client.create_registered_model("other", tags={"x": "y"}, description="d")
 refused("RESOURCE_ALREADY_EXISTS", client.create_registered_model, "other")
@@ -129,11 +132,11 @@ client.delete_registered_model("another")
 refused("RESOURCE_DOES_NOT_EXIST", client.get_registered_model, "another")
 
 # Deleting: the number is never given again.
-client.delete_model_version("delay", "3")
-refused("RESOURCE_DOES_NOT_EXIST", client.get_model_version, "delay", "3")
-fourth = client.create_model_version("delay", f"models:/{info.model_id}", model_id=info.model_id)
-assert str(fourth.version) == "4", fourth
-assert client.get_model_version_download_uri("delay", "4").startswith("mlflow-artifacts:/")
+client.delete_model_version("delay", "4")
+refused("RESOURCE_DOES_NOT_EXIST", client.get_model_version, "delay", "4")
+fifth = client.create_model_version("delay", f"models:/{info.model_id}", model_id=info.model_id)
+assert str(fifth.version) == "5", fifth
+assert client.get_model_version_download_uri("delay", "5").startswith("mlflow-artifacts:/")
 client.delete_logged_model(info.model_id)
 refused("RESOURCE_DOES_NOT_EXIST", mlflow.get_logged_model, info.model_id)
 print("fine")

@@ -68,6 +68,8 @@ refused(client.delete_experiment, ids["experiment"])
 refused(client.create_registered_model, "delay")
 refused(client.create_model_version, "delay", f"runs:/{ids['attempt']}/notes", ids["attempt"])
 refused(mlflow.create_external_model, "model", source_run_id=ids["sibling"])
+refused(mlflow.create_external_model, "model", source_run_id=ids["attempt"], experiment_id=ids["elsewhere"])
+refused(mlflow.create_external_model, "model")
 
 # Another project is none of its business.
 elsewhere = MlflowClient(os.environ["MLFLOW_TRACKING_URI"].replace("/p/flights", "/p/other"))
