@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo clean-demo test test-tools tidy lint fmt doc-test test-long schema bench
+.PHONY: help build demo clean-demo test test-tools tidy lint fmt demo-test doc-test test-long schema bench
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -31,7 +31,7 @@ clean-demo: ## stop what the demo left running and delete what it wrote
 	fi
 	rm -rf target/demo
 
-test: test-tools tidy lint doc-test ## install what the tests need and run all of them
+test: test-tools tidy lint demo-test doc-test ## install what the tests need and run all of them
 ifeq ($(NEXTEST),yes)
 	$(POSTGRES) $(CARGO) nextest run --locked --workspace --no-fail-fast
 else
@@ -52,6 +52,9 @@ fmt: ## format the Rust code
 
 doc-test: ## run the examples in the documentation of the code
 	$(CARGO) test --locked --workspace --doc
+
+demo-test: ## test the demo's own client, stream and summary
+	$(PYTHON) -m unittest discover -s demo/tests -t .
 
 test-long: build test-tools ## the tests again, optimised, with far more random inputs, and beside a real MLflow server
 	$(POSTGRES) PROPTEST_CASES=8192 $(CARGO) test --locked --release --workspace --no-fail-fast
