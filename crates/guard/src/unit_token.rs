@@ -1,7 +1,7 @@
 //! Tokens of units: signed, stateless, good for one pipeline run's tracking, never stored.
 //!
 //! Form: `msu_<base64url(JSON claims)>.<base64url(HMAC-SHA-256)>` under the server's master key. A unit's token dies
-//! with its expiry; the server also refuses it once the step it was made for has ended.
+//! with its expiry; the server also refuses it once the run it was made for has ended.
 
 use crate::{identity::Identity, keys::MasterKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};

@@ -18,7 +18,7 @@ use guard::{
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::SignedDuration;
-use store::{Priority, Tokens as _};
+use store::{Priority, Runs as _, Tokens as _};
 
 /// The project of MLflow's bare root.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -170,12 +170,27 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Identity, ApiErr
         });
     }
     if unit_token::looks_like(&text) {
-        return unit_token::verify(&text, app.master_key(), app.now()).ok_or_else(wrong);
+        let identity = unit_token::verify(&text, app.master_key(), app.now()).ok_or_else(wrong)?;
+        return if over(app, &identity).await? {
+            Err(wrong())
+        } else {
+            Ok(identity)
+        };
     }
     stored(app, text).await?.ok_or_else(wrong)
 }
 
 /// Looks a token up and checks its secret; remembers, to the minute, that it was used.
+/// Whether a unit's run has ended: what it has recorded is final then, and so is its token.
+async fn over(app: &App, identity: &Identity) -> Result<bool, ApiError> {
+    let Identity::Unit { run, .. } = identity else {
+        return Ok(false);
+    };
+    let id = run.clone();
+    let state = app.store().read(move |tx| tx.run_state(&id)).await?;
+    Ok(state.is_some_and(store::RunState::is_final))
+}
+
 async fn stored(app: &App, text: String) -> Result<Option<Identity>, ApiError> {
     let Some((id, _)) = token::split(&text) else {
         return Ok(None);
