@@ -7,6 +7,7 @@ It must never reach into the product: what it waits for, it reads where a user w
 
 import shutil
 import subprocess
+import textwrap
 import time
 
 from demo import prepare, tiny_onnx
@@ -86,6 +87,7 @@ class Story:
         self.until("version 1 answers in prod", lambda: self.product.ask(f"/{SERVICE}", ROW)[0] == 200, 60)
         status, number, body = self.product.ask(f"/{SERVICE}", ROW)
         tell.good(f"first answer: POST {self.product.data}/{SERVICE} → {body.decode()} from version {number}")
+        self.follow_rollout(version["version"])
         self.show_lineage(version)
         tell.chapter("3  Real flights, in the order in which they left, for the rest of the story")
         self.traffic = Traffic(self.product.data, f"/{SERVICE}", self.folder / "data" / "flights.csv",
@@ -134,8 +136,9 @@ class Story:
         self.traffic.order(rate=STEADY)
         clock = self.facts["alarms"][alarm["id"]]
         tell.bad(f"alarm on {alarm['service']} in {alarm['environment']}, the replay being at {clock[:10]}:")
-        tell.quote(sentence(alarm))
+        tell.quote("\n".join(textwrap.wrap(sentence(alarm), 100)))
         run = self.follow_run(None)
+        tell.say(f"  it runs the champion's commit {run['commit'][:8]}, not the last one, on the data as it is now")
         self.facts["alert_run"] = run
         version = self.version_of(run)
         rollout = self.follow_rollout(version["version"])

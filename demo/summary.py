@@ -85,14 +85,17 @@ def decisive(rollout):
 
 
 def alert(facts, moves):
-    first = min(facts["alarms_at_end"] or [], key=lambda alarm: alarm["raised_at"], default=None)
-    seen = facts["alarms"]
-    false_before = sum(1 for clock in seen.values() if clock[:10] < moves)
-    if first is None:
-        return {"raised": None, "alarm": None, "evidence": None, "run": None, "new_version": None, "false_before": false_before}
+    """The first alarm; those about days before `moves` are false ones."""
+    alarms = sorted(facts["alarms_at_end"] or [], key=lambda alarm: alarm["raised_at"])
+    days = [alarm["evidence"].get("until") or facts["alarms"].get(alarm["id"], "") for alarm in alarms]
+    false_before = sum(1 for day in days if day[:10] < moves)
+    if not alarms:
+        return {"raised": None, "alarm": None, "evidence": None, "run": None, "new_version": None, "false_before": 0}
+    first = alarms[0]
     return {
         "raised": first["raised_at"], "alarm": f"{first['service']}.{first['environment']}.{first['monitor']}",
-        "replay_was_at": seen.get(first["id"]), "evidence": first["evidence"], "run": facts["alert_run"]["id"],
+        "replay_was_at": facts["alarms"].get(first["id"]), "evidence": first["evidence"], "run": facts["alert_run"]["id"],
+        "run_commit": facts["alert_run"]["commit"], "run_data_digest": facts["alert_run"]["datasets"].get("flights"),
         "new_version": facts["alert_version"], "outcome": facts["alert_rollout"]["state"], "false_before": false_before,
     }
 

@@ -6,6 +6,7 @@ under "none".
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 
 
@@ -77,7 +78,8 @@ class Tally:
             if known.first_good_at is None:
                 known.first_good_at = at
         elif len(self.errors) < 100:
-            self.errors[f"{status} by version {name}: {body[:200].decode('utf-8', 'replace')}"] += 1
+            said = re.sub(r"\d+", "N", body[:200].decode("utf-8", "replace"))
+            self.errors[f"{status} by version {name}: {said}"] += 1
 
     def snapshot(self):
         recent, self.recent = self.recent, Quantiles()

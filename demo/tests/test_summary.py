@@ -28,10 +28,12 @@ def facts():
                      {"to": 2, "environment": "staging", "kind": "automatic", "state": "promoted"}],
         "evaluations": {2: {"candidate": {"mae": 13.0}}},
         "candidates": {"failing": {"version": 2, "rollout": rolled_back}},
-        "alarms": {"a": "2013-07-02T10:00:00Z", "b": "2013-05-02T10:00:00Z"},
+        "alarms": {"a": "2013-07-02T10:00:00Z"},
         "alarms_at_end": [{"id": "a", "raised_at": "2026-01-01T00:00:00Z", "service": "delay", "environment": "prod",
-                           "monitor": "alarm", "evidence": {"sentence": "worse"}}],
-        "alert_run": {"id": "run"}, "alert_version": 3, "alert_rollout": {"state": "promoted"},
+                           "monitor": "alarm", "evidence": {"until": "2013-07-01T00:00:00Z"}},
+                          {"id": "b", "raised_at": "2025-01-01T00:00:00Z", "service": "delay", "environment": "prod",
+                           "monitor": "alarm", "evidence": {"until": "2013-05-01T00:00:00Z"}}],
+        "alert_run": {"id": "run", "commit": "abc", "datasets": {}}, "alert_version": 3, "alert_rollout": {"state": "promoted"},
     }
 
 
