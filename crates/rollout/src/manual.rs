@@ -7,7 +7,8 @@ use crate::record;
 use jiff::Timestamp;
 use serde_json::json;
 use store::{
-    Deployment, Deployments as _, Error, GateState, Models as _, Result, Rollout, RolloutFilter, RolloutKind, RolloutState, Rollouts as _, Tx,
+    Deployment, Deployments as _, Error, GateState, Models as _, Result, Rollout, RolloutFilter,
+    RolloutKind, RolloutState, Rollouts as _, Tx,
 };
 
 /// Who asks for what, where.
@@ -38,20 +39,40 @@ pub struct Wish {
 /// roll-out is going on.
 pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Result<Rollout> {
     let deployment = place(tx, wish)?;
-    let row = tx.version(&wish.project, &deployment.model, version)?.ok_or_else(|| Error::missing("version", version.to_string()))?;
+    let row = tx
+        .version(&wish.project, &deployment.model, version)?
+        .ok_or_else(|| Error::missing("version", version.to_string()))?;
     if row.artifact.is_none() {
-        return Err(Error::Conflict(format!("version {version} has no model that can be served")));
+        return Err(Error::Conflict(format!(
+            "version {version} has no model that can be served"
+        )));
     }
     if row.gate_state != GateState::Passed && wish.reason.trim().is_empty() {
-        return Err(Error::Conflict(format!("version {version} passed no gate ({}): say why it should serve with --reason", row.gate_state)));
+        return Err(Error::Conflict(format!(
+            "version {version} passed no gate ({}): say why it should serve with --reason",
+            row.gate_state
+        )));
     }
     if deployment.version == Some(version) {
-        return Err(Error::Conflict(format!("version {version} serves in {} already", wish.environment)));
+        return Err(Error::Conflict(format!(
+            "version {version} serves in {} already",
+            wish.environment
+        )));
     }
     if let Some(active) = active(tx, wish)? {
-        return Err(Error::Conflict(format!("a roll-out to version {} is going on: wait for it, or end it with `mainspan rollback {}`", active.to, wish.service)));
+        return Err(Error::Conflict(format!(
+            "a roll-out to version {} is going on: wait for it, or end it with `mainspan rollback {}`",
+            active.to, wish.service
+        )));
     }
-    begin(tx, wish, &deployment, version, RolloutKind::ManualPromote, at_once)
+    begin(
+        tx,
+        wish,
+        &deployment,
+        version,
+        RolloutKind::ManualPromote,
+        at_once,
+    )
 }
 
 /// Takes traffic back: ends an active roll-out, or else goes to the version before (or to `to`).
@@ -68,16 +89,35 @@ pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollou
         }
     }
     let target = to.or(deployment.previous).ok_or_else(|| {
-        Error::Conflict(format!("{} has no previous version in {}: name one with --to", wish.service, wish.environment))
+        Error::Conflict(format!(
+            "{} has no previous version in {}: name one with --to",
+            wish.service, wish.environment
+        ))
     })?;
     if deployment.version == Some(target) {
-        return Err(Error::Conflict(format!("version {target} serves in {} already", wish.environment)));
+        return Err(Error::Conflict(format!(
+            "version {target} serves in {} already",
+            wish.environment
+        )));
     }
-    if tx.version(&wish.project, &deployment.model, target)?.is_none() {
+    if tx
+        .version(&wish.project, &deployment.model, target)?
+        .is_none()
+    {
         return Err(Error::missing("version", target.to_string()));
     }
-    let mut rollout = begin(tx, wish, &deployment, target, RolloutKind::ManualRollback, true)?;
-    let warm = deployment.previous == Some(target) && deployment.keep_previous_until.is_some_and(|until| until > wish.now);
+    let mut rollout = begin(
+        tx,
+        wish,
+        &deployment,
+        target,
+        RolloutKind::ManualRollback,
+        true,
+    )?;
+    let warm = deployment.previous == Some(target)
+        && deployment
+            .keep_previous_until
+            .is_some_and(|until| until > wish.now);
     if warm {
         let reason = rollout.reason.clone();
         record::promote(tx, &mut rollout, &reason, wish.last_environment, wish.now)?;
@@ -91,20 +131,43 @@ pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollou
 /// When there is no active roll-out.
 pub fn pause(tx: &mut Tx<'_>, wish: &Wish, paused: bool) -> Result<Rollout> {
     place(tx, wish)?;
-    let mut rollout = active(tx, wish)?.ok_or_else(|| Error::Conflict(format!("no roll-out of {} is going on in {}", wish.service, wish.environment)))?;
+    let mut rollout = active(tx, wish)?.ok_or_else(|| {
+        Error::Conflict(format!(
+            "no roll-out of {} is going on in {}",
+            wish.service, wish.environment
+        ))
+    })?;
     let before = rollout.state;
     match (before, paused) {
         (RolloutState::Running, true) => rollout.state = RolloutState::Paused,
         (RolloutState::Paused, false) => rollout.state = RolloutState::Running,
         _ => return Err(Error::Conflict(format!("the roll-out is {before}"))),
     }
-    rollout.reason = sentence(&format!("{} by {}", if paused { "paused" } else { "resumed" }, wish.by), &wish.reason);
+    rollout.reason = sentence(
+        &format!(
+            "{} by {}",
+            if paused { "paused" } else { "resumed" },
+            wish.by
+        ),
+        &wish.reason,
+    );
     record::step(tx, &rollout, before, wish.now)?;
     Ok(rollout)
 }
 
-fn begin(tx: &mut Tx<'_>, wish: &Wish, deployment: &Deployment, to: u32, kind: RolloutKind, at_once: bool) -> Result<Rollout> {
-    let verb = if kind == RolloutKind::ManualRollback { "rolled back" } else { "promoted" };
+fn begin(
+    tx: &mut Tx<'_>,
+    wish: &Wish,
+    deployment: &Deployment,
+    to: u32,
+    kind: RolloutKind,
+    at_once: bool,
+) -> Result<Rollout> {
+    let verb = if kind == RolloutKind::ManualRollback {
+        "rolled back"
+    } else {
+        "promoted"
+    };
     let rollout = Rollout {
         id: wish.id.clone(),
         project: wish.project.clone(),
@@ -131,7 +194,12 @@ fn begin(tx: &mut Tx<'_>, wish: &Wish, deployment: &Deployment, to: u32, kind: R
 
 fn place(tx: &mut Tx<'_>, wish: &Wish) -> Result<Deployment> {
     tx.deployment(&wish.project, &wish.environment, &wish.service)?
-        .ok_or_else(|| Error::missing("service", format!("{} in {}", wish.service, wish.environment)))
+        .ok_or_else(|| {
+            Error::missing(
+                "service",
+                format!("{} in {}", wish.service, wish.environment),
+            )
+        })
 }
 
 fn active(tx: &mut Tx<'_>, wish: &Wish) -> Result<Option<Rollout>> {
@@ -147,5 +215,9 @@ fn active(tx: &mut Tx<'_>, wish: &Wish) -> Result<Option<Rollout>> {
 
 fn sentence(what: &str, why: &str) -> String {
     let why = why.trim();
-    if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") }
+    if why.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {why}")
+    }
 }

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use spec::Service;
 use store::{
-    Aliases as _, Deployment, Deployments as _, Error, Events as _, ModelVersion, Models as _, NewEvent, Result, Rollout, RolloutState, Rollouts as _, Tx,
+    Aliases as _, Deployment, Deployments as _, Error, Events as _, ModelVersion, Models as _,
+    NewEvent, Result, Rollout, RolloutState, Rollouts as _, Tx,
 };
 
 /// Name of the alias that points at the version live in the last environment.
@@ -17,7 +18,13 @@ pub const CHAMPION: &str = "champion";
 ///
 /// # Errors
 /// When the deployment is gone.
-pub fn promote(tx: &mut Tx<'_>, rollout: &mut Rollout, reason: &str, last_environment: bool, now: Timestamp) -> Result<()> {
+pub fn promote(
+    tx: &mut Tx<'_>,
+    rollout: &mut Rollout,
+    reason: &str,
+    last_environment: bool,
+    now: Timestamp,
+) -> Result<()> {
     let deployment = deployment(tx, rollout)?;
     let version = tx.version(&rollout.project, &rollout.model, rollout.to)?;
     let after = Deployment {
@@ -31,7 +38,12 @@ pub fn promote(tx: &mut Tx<'_>, rollout: &mut Rollout, reason: &str, last_enviro
         ..deployment.clone()
     };
     tx.put_deployment(&after)?;
-    tx.set_alias(&rollout.project, &rollout.model, &rollout.environment, rollout.to)?;
+    tx.set_alias(
+        &rollout.project,
+        &rollout.model,
+        &rollout.environment,
+        rollout.to,
+    )?;
     if last_environment {
         tx.set_alias(&rollout.project, &rollout.model, CHAMPION, rollout.to)?;
     }
@@ -44,7 +56,9 @@ pub fn promote(tx: &mut Tx<'_>, rollout: &mut Rollout, reason: &str, last_enviro
         subject: format!("service/{}@{}", rollout.service, rollout.environment),
         reason: reason.to_owned(),
         before: Some(json!({ "version": deployment.version })),
-        after: Some(json!({ "version": rollout.to, "commit": after.commit, "rollout": rollout.id })),
+        after: Some(
+            json!({ "version": rollout.to, "commit": after.commit, "rollout": rollout.id }),
+        ),
     })?;
     Ok(())
 }
@@ -53,7 +67,13 @@ pub fn promote(tx: &mut Tx<'_>, rollout: &mut Rollout, reason: &str, last_enviro
 ///
 /// # Errors
 /// When the roll-out is gone.
-pub fn end(tx: &mut Tx<'_>, rollout: &mut Rollout, state: RolloutState, reason: &str, now: Timestamp) -> Result<()> {
+pub fn end(
+    tx: &mut Tx<'_>,
+    rollout: &mut Rollout,
+    state: RolloutState,
+    reason: &str,
+    now: Timestamp,
+) -> Result<()> {
     let before = rollout.state;
     rollout.state = state;
     rollout.reason = reason.to_owned();
@@ -66,7 +86,12 @@ pub fn end(tx: &mut Tx<'_>, rollout: &mut Rollout, state: RolloutState, reason: 
 ///
 /// # Errors
 /// When the roll-out is gone.
-pub fn step(tx: &mut Tx<'_>, rollout: &Rollout, before: RolloutState, now: Timestamp) -> Result<()> {
+pub fn step(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    before: RolloutState,
+    now: Timestamp,
+) -> Result<()> {
     tx.update_rollout(rollout)?;
     event(tx, rollout, before, now)
 }
@@ -91,7 +116,12 @@ fn event(tx: &mut Tx<'_>, rollout: &Rollout, before: RolloutState, now: Timestam
 /// When it is gone.
 pub fn deployment(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Deployment> {
     tx.deployment(&rollout.project, &rollout.environment, &rollout.service)?
-        .ok_or_else(|| Error::missing("service", format!("{} in {}", rollout.service, rollout.environment)))
+        .ok_or_else(|| {
+            Error::missing(
+                "service",
+                format!("{} in {}", rollout.service, rollout.environment),
+            )
+        })
 }
 
 fn commit(version: &ModelVersion) -> Option<String> {
@@ -100,6 +130,8 @@ fn commit(version: &ModelVersion) -> Option<String> {
 
 fn keep_previous(deployment: &Deployment) -> SignedDuration {
     let service: Option<Service> = serde_json::from_value(deployment.shape.clone()).ok();
-    let millis = service.map_or(3_600_000, |service| service.rollout.keep_previous.as_millis());
+    let millis = service.map_or(3_600_000, |service| {
+        service.rollout.keep_previous.as_millis()
+    });
     SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
