@@ -1,7 +1,7 @@
 //! Taking active roll-outs on: rules are fixed, replicas awaited, the first stage begun. Judging is [`super::look`]'s.
 
 use super::{
-    Fault, Reconciler,
+    Fault, Reconciler, fit,
     look::Stored,
     policy::{self, History},
     situation::Situation,
@@ -15,7 +15,9 @@ use gateway::{Evidence as Counted, Health, VersionEvidence};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use spec::{LiveMetric, Measure, Service};
-use store::{Deployment, JoinLog as _, LossFilter, Rollout, RolloutKind, RolloutState};
+use store::{
+    Deployment, JoinLog as _, LossFilter, Models as _, Rollout, RolloutKind, RolloutState,
+};
 
 /// How long a version's replicas may take until they answer.
 const START_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -83,6 +85,11 @@ impl<T: Traffic> Reconciler<T> {
                 )
                 .await;
         };
+        if let Some(reason) = self.unfit(rollout, deployment).await? {
+            return self
+                .end(rollout.clone(), RolloutState::Aborted, reason, now)
+                .await;
+        }
         let history = self.history(deployment, &service, counted).await?;
         let at_once = rollout.kind == RolloutKind::ManualRollback
             || rollout.policy["at_once"].as_bool().unwrap_or(false);
@@ -94,6 +101,26 @@ impl<T: Traffic> Reconciler<T> {
         next.state = RolloutState::Starting;
         next.stage_started_at = Some(now);
         self.step(next, RolloutState::Pending, now).await
+    }
+
+    /// Why the requests of today do not fit the new version, unless a person wants it all the same.
+    async fn unfit(
+        &self,
+        rollout: &Rollout,
+        deployment: &Deployment,
+    ) -> Result<Option<String>, Fault> {
+        let (RolloutKind::Automatic, Some(old)) = (rollout.kind, deployment.version) else {
+            return Ok(None);
+        };
+        let (project, model, new) = (rollout.project.clone(), rollout.model.clone(), rollout.to);
+        let read = self.parts.store.read(move |tx| {
+            let mut signature = |version| tx.version(&project, &model, version);
+            Ok((signature(old)?, signature(new)?))
+        });
+        let (Some(old), Some(new)) = read.await? else {
+            return Ok(None);
+        };
+        Ok(fit::difference(&old.signature, &new.signature))
     }
 
     async fn history(

@@ -5,6 +5,7 @@
 //! a roll-out is judged, several times a second. The gateway may be away: then nothing moves and nothing is lost.
 
 mod drive;
+mod fit;
 mod launch;
 mod look;
 mod next;
