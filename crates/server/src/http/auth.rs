@@ -74,6 +74,7 @@ pub async fn check(
     }
     let identity = match authenticate(&app, headers).await {
         Ok(identity) => identity,
+        Err(error) if is_tracking(needs.permission) => return in_mlflow_shape(&error),
         Err(error) => return error.into_response(),
     };
     let mut project = params
@@ -116,6 +117,19 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .filter(|value| !value.is_empty())
+}
+
+/// A credential that failed, as a tracking client decodes it.
+fn in_mlflow_shape(error: &ApiError) -> Response {
+    let code = match error.status {
+        StatusCode::UNAUTHORIZED => mlflow::ErrorCode::Unauthenticated,
+        _ => mlflow::ErrorCode::InternalError,
+    };
+    (
+        error.status,
+        Json(mlflow::Error::new(code, error.message.clone())),
+    )
+        .into_response()
 }
 
 fn denied_response(denied: &Denied, tracking: bool) -> Response {

@@ -29,6 +29,8 @@ def api(method, path, body=None):
 
 # Without a token, and with the owner's.
 refused("UNAUTHENTICATED", client.search_experiments)
+os.environ["MLFLOW_TRACKING_TOKEN"] = "ms_000000000000_wrong"
+refused("UNAUTHENTICATED", client.search_experiments)
 os.environ["MLFLOW_TRACKING_TOKEN"] = os.environ["OWNER"]
 experiment = client.create_experiment("e")
 
