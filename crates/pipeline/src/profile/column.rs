@@ -44,6 +44,9 @@ pub struct ColumnProfile {
     /// Numbers at the quantiles 0, 0.05, … 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<f64>,
+    /// Share of the numbers at or below each quantile: more than its probability where values repeat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masses: Vec<f64>,
     /// Commonest texts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<TopValue>,
@@ -198,6 +201,11 @@ impl Column {
             max: only(self.numbers.max),
             mean: only(self.numbers.mean),
             std: only((self.numbers.m2 / self.numbers.count.max(1) as f64).sqrt()),
+            masses: if numeric {
+                masses(&self.reservoir)
+            } else {
+                Vec::new()
+            },
             quantiles: if numeric {
                 quantiles(&self.reservoir)
             } else {
@@ -212,5 +220,17 @@ fn quantiles(sorted: &[f64]) -> Vec<f64> {
     let last = sorted.len() - 1;
     (0..QUANTILES)
         .map(|i| sorted[(i * last + (QUANTILES - 1) / 2) / (QUANTILES - 1)])
+        .collect()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a reservoir's length is far below 2^53"
+)]
+fn masses(sorted: &[f64]) -> Vec<f64> {
+    let below = |quantile: f64| sorted.partition_point(|value| *value <= quantile);
+    quantiles(sorted)
+        .into_iter()
+        .map(|q| below(q) as f64 / sorted.len() as f64)
         .collect()
 }

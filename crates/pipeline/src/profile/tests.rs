@@ -47,6 +47,7 @@ fn a_csv_packed_or_not() {
             (delay.quantiles[0], delay.quantiles[10], delay.quantiles[20]),
             (-3.5, 1.0, 8.0)
         );
+        assert!((delay.masses[10] - 2.0 / 3.0).abs() < 1e-12 && delay.masses[20] == 1.0);
         let carrier = &profile.columns["carrier"];
         assert_eq!((carrier.kind.as_str(), carrier.distinct), ("text", 3));
         assert_eq!(

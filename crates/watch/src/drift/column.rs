@@ -155,20 +155,35 @@ impl Reference {
 }
 
 /// Edges and shares from the quantiles at equal steps of probability. A value that several quantiles share is one
-/// edge, so that columns of few values keep their masses: about half a step more than its last quantile says.
+/// edge. Where values repeat, more than a quantile's probability lies at or below it; the profile says how much.
 fn numbers(column: &Json) -> Option<(Bins, Vec<f64>)> {
     let quantiles: Vec<f64> = column["quantiles"]
         .as_array()?
         .iter()
         .filter_map(Json::as_f64)
         .collect();
+    let masses: Vec<f64> = column["masses"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_f64)
+        .collect();
+    let exact = masses.len() == quantiles.len();
     let steps = quantiles.len().checked_sub(1).filter(|steps| *steps > 0)?;
     let (mut edges, mut below): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     for (step, quantile) in quantiles.iter().enumerate().take(steps).skip(1) {
-        let mass = step as f64 / steps as f64;
+        let mass = if exact {
+            masses[step]
+        } else {
+            step as f64 / steps as f64
+        };
         if edges.last() == Some(quantile) {
             below.pop();
-            below.push(mass + 0.5 / steps as f64);
+            below.push(if exact {
+                mass
+            } else {
+                mass + 0.5 / steps as f64
+            });
         } else {
             edges.push(*quantile);
             below.push(mass);

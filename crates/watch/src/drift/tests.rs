@@ -59,6 +59,25 @@ fn the_same_distribution_stays_in_its_noise_at_any_size() {
     }
 }
 
+/// A column of few values has more below a quantile than its probability; taken for equal steps it would seem to move.
+#[test]
+fn a_column_of_few_values_stays_in_its_noise() {
+    let hour = |rng: &mut Rng| 5.0 + rng.below(19) as f64;
+    let mut sorted: Vec<f64> = (0..20_000)
+        .scan(Rng::new(9), |rng, _| Some(hour(rng)))
+        .collect();
+    sorted.sort_by(f64::total_cmp);
+    let quantiles: Vec<f64> = (0..=20)
+        .map(|i| sorted[i * (sorted.len() - 1) / 20])
+        .collect();
+    let below = |q: &f64| sorted.partition_point(|x| x <= q) as f64 / sorted.len() as f64;
+    let masses: Vec<f64> = quantiles.iter().map(below).collect();
+    let column = json!({ "kind": "number", "count": 20_000, "nulls": 0, "mean": 14.0, "quantiles": quantiles, "masses": masses });
+    let profile = json!({ "rows": 20_000, "columns": { "hour": column } });
+    let report = Report::of(&profile, &rows(20_000, |rng| json!({ "hour": hour(rng) })));
+    assert!(!report.columns[0].moved, "{:?}", report.columns[0]);
+}
+
 #[test]
 fn what_moved_is_named_first() {
     let check = |change: fn(&mut Map<String, Json>), sentence: &str| {
