@@ -75,8 +75,10 @@ def close(tell, product, life, result):
     if os.environ.get("DEMO_EXIT"):
         product.run(life.folder, "down")
         return tell.say("stopped (DEMO_EXIT)")
-    tell.say(f"it is still running. Look: {product.control}, or in {life.folder}:")
-    tell.command(f"export MAINSPAN_STATE={product.state}; {product.binary} status")
+    tell.say("it is still running. Look at it:")
+    tell.command(f"cd {life.folder} && export MAINSPAN_STATE={product.state}")
+    tell.command(f"{product.binary} status        # or: events, runs, rollouts, models {story.MODEL}, alarms, logs RUN")
+    tell.command(f"curl {product.data}/{story.SERVICE} --json '{json.dumps(story.ROW)}'")
     tell.say(f"stop it: {stop(product)}")
 
 
