@@ -42,6 +42,8 @@ const STOP: Duration = Duration::from_secs(20);
 /// A role that dies at once is started again after this long, doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A role that has lived this long did start: what ended it then is no reason to wait.
+const STEADY: Duration = Duration::from_secs(2);
 
 impl Up {
     /// Runs both planes until told to stop.
@@ -235,7 +237,7 @@ async fn keep(
             shutdown.cancel();
             bail!("the {role} does not start; the lines above say why");
         }
-        if lived > LONGEST_PAUSE {
+        if lived > STEADY {
             pause = PAUSE;
         }
         tracing::warn!(role, %status, "a role ended and is started again");
