@@ -42,7 +42,14 @@ pub(crate) fn of(outcome: anyhow::Result<u8>) -> ExitCode {
             if broken {
                 return ExitCode::from(OK);
             }
-            eprintln!("error: {error:#}");
+            let said = format!("{error:#}");
+            // Mistakes in a file come as they are shown, each with its own head.
+            let head = if said.starts_with("error:") {
+                ""
+            } else {
+                "error: "
+            };
+            eprintln!("{head}{}", said.trim_end());
             ExitCode::from(
                 error
                     .downcast_ref::<Coded>()
