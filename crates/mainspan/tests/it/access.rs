@@ -1,0 +1,142 @@
+//! Who may do what over HTTP: every route refuses strangers, roles end where they should, browsers are kept out.
+
+use crate::world::{PROJECT, World};
+use guard::Permission;
+use serde_json::json;
+use testkit::http::{Answer, ask};
+
+fn call(world: &World, method: &str, path: &str, headers: &[&str]) -> Answer {
+    let headers: Vec<String> = headers.iter().map(|line| (*line).to_owned()).collect();
+    ask(
+        world.product.control().unwrap(),
+        method,
+        path,
+        &headers,
+        b"{}",
+    )
+    .unwrap()
+}
+
+#[test]
+fn every_route_refuses_strangers() {
+    let world = World::applied(PROJECT);
+    let routes = server::routes();
+    let mut walked = 0;
+    for route in routes.table() {
+        let path = route
+            .path
+            .replace("{project}", "tiny")
+            .replace("{*path}", "a")
+            .replace("{*", "{");
+        let path: String = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "x" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        let open = matches!(
+            route.permission,
+            Permission::Public | Permission::TrackingRead | Permission::TrackingWrite
+        );
+        let status = call(&world, route.method.as_str(), &path, &[]).status;
+        if open {
+            continue;
+        }
+        walked += 1;
+        assert_eq!(status, 401, "{} {path} for a stranger", route.method);
+        let wrong = call(
+            &world,
+            route.method.as_str(),
+            &path,
+            &["authorization: Bearer ms_wrong"],
+        );
+        assert_eq!(
+            wrong.status, 401,
+            "{} {path} with a wrong token",
+            route.method
+        );
+    }
+    assert!(walked > 20, "only {walked} routes need a token");
+}
+
+#[test]
+fn roles_end_where_they_should() {
+    let world = World::applied(PROJECT);
+    let token = |role: &str| {
+        let made = world
+            .say(&["tokens", "create", role, "--role", role, "-o", "json"])
+            .json();
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let read = ("GET", "/api/v1/projects/tiny/status");
+    let run = ("POST", "/api/v1/projects/tiny/runs/start");
+    let promote = ("POST", "/api/v1/projects/tiny/services/delay/promote");
+    let tokens = ("GET", "/api/v1/tokens");
+    let elsewhere = ("GET", "/api/v1/projects/other/status");
+    let check = |role: &str, allowed: &[(&str, &str)]| {
+        let bearer = format!("authorization: Bearer {}", token(role));
+        for asked in [read, run, promote, tokens, elsewhere] {
+            let status = call(&world, asked.0, asked.1, &[&bearer]).status;
+            let denied = matches!(status, 401 | 403);
+            let may = allowed.contains(&asked);
+            assert_eq!(denied, !may, "{role} {asked:?}: {status}");
+        }
+    };
+    check("viewer", &[read]);
+    check("developer", &[read, run]);
+    check("operator", &[read, run, promote]);
+    // A command line with too small a token says so with its own exit code.
+    let viewer = token("viewer");
+    let said = world.say(&["--token", &viewer, "rollback", "delay"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    // A revoked token is no token.
+    let made = world
+        .say(&["tokens", "create", "gone", "--role", "viewer", "-o", "json"])
+        .json();
+    let bearer = format!("authorization: Bearer {}", made["token"].as_str().unwrap());
+    assert_eq!(call(&world, read.0, read.1, &[&bearer]).status, 200);
+    world.say(&["tokens", "revoke", made["id"].as_str().unwrap()]);
+    assert_eq!(call(&world, read.0, read.1, &[&bearer]).status, 401);
+}
+
+#[test]
+fn pages_of_strangers_cannot_use_a_browser() {
+    let world = World::applied(PROJECT);
+    let bearer = format!("authorization: Bearer {}", world.product.token());
+    let path = "/api/v1/projects/tiny/status";
+    let check = |headers: &[&str], expect: u16| {
+        let got = call(&world, "GET", path, &[&[bearer.as_str()], headers].concat());
+        assert_eq!(got.status, expect, "{headers:?}: {}", got.body);
+    };
+    check(&[], 200);
+    check(&["host: evil.example"], 421);
+    check(&["origin: https://evil.example"], 403);
+    let port = world.product.control().unwrap().port();
+    check(&[&format!("origin: http://127.0.0.1:{port}")], 200);
+}
+
+#[test]
+fn paths_do_not_leave_the_artifacts() {
+    let world = World::applied(PROJECT);
+    let bearer = format!("authorization: Bearer {}", world.product.token());
+    for path in [
+        "../../control.token",
+        "..%2f..%2fcontrol.token",
+        "%2e%2e/%2e%2e/control.token",
+        "%252e%252e%252fcontrol.token",
+        "..\\..\\control.token",
+        "%2fetc%2fpasswd",
+        "a%00b",
+    ] {
+        let base = "/p/tiny/api/2.0/mlflow-artifacts/artifacts/0/x/artifacts";
+        let answer = call(&world, "GET", &format!("{base}/{path}"), &[&bearer]);
+        assert!(
+            (400..500).contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
+        assert!(!answer.body.contains(world.product.token().as_str()));
+    }
+    let missing = world.product.post("nothing/here", &json!({})).unwrap();
+    assert_eq!(missing.status, 404);
+}

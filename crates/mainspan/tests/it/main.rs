@@ -1,0 +1,17 @@
+//! The whole product, by its binary: what a user does on the command line and over HTTP, and what must not go wrong.
+//!
+//! Every test has a state directory and ports of its own and stops what it started. Steps are `sh` and Python without
+//! packages; models are a few bytes each.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod access;
+mod crash;
+mod files;
+mod requests;
+mod serving;
+mod state;
+mod steps;
+mod story;
+mod traffic;
+mod world;

@@ -1,0 +1,156 @@
+//! A client that asks without retries for as long as it is let, sends true values back later, and counts.
+
+use serde_json::json;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use testkit::http::ask;
+
+/// What became of the requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Report {
+    /// Answered with 200.
+    pub(crate) answered: u64,
+    /// Answered by 200 with something that is not the version's answer.
+    pub(crate) wrong: u64,
+    /// Not answered with 200 while the gateway lived.
+    pub(crate) failed: u64,
+    /// Lost with a gateway that was killed, or refused until the next one listened.
+    pub(crate) apart: u64,
+    /// The longest time from such a loss to the next answer.
+    pub(crate) longest_outage: Duration,
+    /// Of those apart: answered, but not with 200.
+    pub(crate) unready: u64,
+    /// Labels acknowledged, of predictions that the gateway had time to keep.
+    pub(crate) labelled: u64,
+}
+
+/// What the thread and its owner share.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    /// Odd while the gateway is being killed; changed by every kill.
+    epoch: AtomicU64,
+    report: Mutex<(Report, Vec<String>)>,
+}
+
+/// The client.
+pub(crate) struct Client {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Predictions are on disk after a few milliseconds; their labels come this much later.
+const LABEL_DELAY: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(4);
+/// Failures of which the text is kept.
+const KEPT: usize = 20;
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Client {
+            address,
+            shared: Arc::default(),
+            thread: None,
+        }
+    }
+
+    /// Begins to ask `/delay`, whose version `v` answers `dep_delay + v`.
+    pub(crate) fn start(&mut self) {
+        let (address, shared) = (self.address, Arc::clone(&self.shared));
+        self.thread = Some(std::thread::spawn(move || work(address, &shared)));
+    }
+
+    /// Kills the gateway by `kill`: requests in its hands are counted apart.
+    pub(crate) fn while_gateway_dies(&self, kill: impl FnOnce()) {
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        kill();
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+
+    /// What became of the requests so far, and the first failures.
+    pub(crate) fn report(&self) -> (Report, Vec<String>) {
+        self.shared.report.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+fn work(address: SocketAddr, shared: &Shared) {
+    let mut labels: VecDeque<(String, Instant, u64)> = VecDeque::new();
+    let mut number = 0_u64;
+    // The epoch up to which the gateway has answered again.
+    let mut recovered = 0;
+    let mut lost: Option<Instant> = None;
+    while !shared.stop.load(Ordering::SeqCst) {
+        number += 1;
+        let id = format!("r{number}");
+        let before = shared.epoch.load(Ordering::SeqCst);
+        let row = json!({ "request_id": id, "dep_delay": 1.0 }).to_string();
+        let answer = ask(address, "POST", "/delay", &[], row.as_bytes());
+        let after = shared.epoch.load(Ordering::SeqCst);
+        {
+            let mut report = shared.report.lock().unwrap();
+            let (counts, failures) = &mut *report;
+            match &answer {
+                Ok(answer) if answer.status == 200 => {
+                    counts.answered += 1;
+                    let expect = answer.version.map(|version| 1.0 + f64::from(version));
+                    if expect.is_none() || answer.json()["prediction"].as_f64() != expect {
+                        counts.wrong += 1;
+                        failures.push(answer.body.clone());
+                    }
+                    recovered = before;
+                    if let Some(since) = lost.take() {
+                        counts.longest_outage = counts.longest_outage.max(since.elapsed());
+                    }
+                    labels.push_back((id, Instant::now(), after));
+                }
+                other if before != after || recovered != after => {
+                    counts.apart += 1;
+                    counts.unready += u64::from(other.is_ok());
+                    lost.get_or_insert_with(Instant::now);
+                }
+                other => {
+                    counts.failed += 1;
+                    if failures.len() < KEPT {
+                        failures.push(format!("{other:?}"));
+                    }
+                }
+            }
+        }
+        while let Some((id, _, epoch)) =
+            labels.pop_front_if(|(_, at, _)| at.elapsed() > LABEL_DELAY)
+        {
+            if epoch != shared.epoch.load(Ordering::SeqCst) {
+                continue;
+            }
+            let label = json!([{ "request_id": id, "label": 2.0 }]).to_string();
+            let sent = ask(address, "POST", "/delay/labels", &[], label.as_bytes());
+            if sent.is_ok_and(|answer| answer.status < 300) {
+                shared.report.lock().unwrap().0.labelled += 1;
+            }
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+}

@@ -1,0 +1,188 @@
+//! A running product with a small project in a repository: the stage of most scenarios.
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use testkit::{Product, Repository, Said, onnx, until};
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mainspan");
+
+/// Logs one metric to the step's MLflow run, as an MLflow client would; goes on while the server is away.
+const LOG: &str = r#"import json, os, sys, time, urllib.error, urllib.request
+body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": sys.argv[1], "value": float(sys.argv[2]), "timestamp": int(time.time() * 1000), "step": 0}
+head = {"content-type": "application/json", "authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
+for attempt in range(200):
+    try:
+        ask = urllib.request.Request(os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric", json.dumps(body).encode(), head)
+        urllib.request.urlopen(ask).read()
+        break
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{error}: {error.read()}")
+    except OSError:
+        time.sleep(0.05)
+else:
+    sys.exit("the server does not come back")
+"#;
+
+/// The usual project: a model that is copied, one figure, a gate on it, staging and production.
+pub(crate) const PROJECT: &str = r#"mainspan: 1
+project: tiny
+environments: [staging, prod]
+datasets:
+  rows:
+    source: data/rows.csv
+    format: csv
+    checks: [rows >= 3]
+pipelines:
+  train:
+    triggers: { push: [main] }
+    steps:
+      split: { run: 'sh mark.sh split; cp "$MAINSPAN_IN_ROWS" "$MAINSPAN_OUT_PART"', reads: [rows], writes: [part] }
+      fit: { run: 'sh mark.sh fit; cp model.onnx "$MAINSPAN_OUT_MODEL"', reads: [part], writes: [model] }
+      evaluate: { run: 'sh mark.sh evaluate; python3 log.py mae "$(cat mae)"', reads: [model], metrics: [mae] }
+    register: { model: delay, from: fit.model, gate: evaluate.mae < 10.0 }
+services:
+  delay:
+    model: delay
+    engine: onnx
+    resources: { cpu: 0.1, memory: 128MiB }
+    rollout: { stages: [], sticky: request_id }
+"#;
+
+/// A product, a repository, and where steps leave their marks.
+pub(crate) struct World {
+    pub(crate) product: Product,
+    pub(crate) project: Repository,
+}
+
+impl World {
+    /// Everything is running and committed; nothing is applied.
+    pub(crate) fn new(file: &str) -> Self {
+        let product = Product::up(BINARY);
+        Self::on(product, file)
+    }
+
+    /// The same on a product that is there.
+    pub(crate) fn on(product: Product, file: &str) -> Self {
+        let project = Repository::new(&product.folder().join("p"));
+        let world = World { product, project };
+        world.project.write("mainspan.yaml", file);
+        world.project.write("log.py", LOG);
+        let marks = world.marks_file();
+        let mark = format!("echo \"$1\" >> '{}'\n", marks.display());
+        world.project.write("mark.sh", mark);
+        world.project.write("data/rows.csv", "a,b\n1,2\n3,4\n5,6\n");
+        world.project.write("mae", "5.0");
+        world.project.write("model.onnx", onnx::adding(1.0));
+        world.project.commit("Begin");
+        world
+    }
+
+    /// The same, applied.
+    pub(crate) fn applied(file: &str) -> Self {
+        let world = Self::new(file);
+        world.apply();
+        world
+    }
+
+    pub(crate) fn apply(&self) {
+        self.say(&["apply", "--yes", "-o", "json"]).json();
+    }
+
+    /// Where steps note that they ran, outside of their units.
+    pub(crate) fn marks_file(&self) -> PathBuf {
+        self.product.folder().join("marks")
+    }
+
+    /// What ran, in order.
+    pub(crate) fn marks(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.marks_file()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// A command line in the project's folder.
+    pub(crate) fn say(&self, words: &[&str]) -> Said {
+        self.product.run(self.project.folder(), words)
+    }
+
+    /// Commits another model; its answer is `dep_delay + constant`.
+    pub(crate) fn ship(&self, constant: f32) -> String {
+        self.project.write("model.onnx", onnx::adding(constant));
+        self.project.commit(&format!("Add {constant}"))
+    }
+
+    /// Runs a pipeline to its end and answers the run.
+    pub(crate) fn run(&self, pipeline: &str, more: &[&str]) -> Value {
+        let words = [&["run", pipeline, "--detach", "-o", "json"], more].concat();
+        let id = self.say(&words).json()["id"].as_str().unwrap().to_owned();
+        self.ended(&id)
+    }
+
+    /// Waits for a run's end.
+    pub(crate) fn ended(&self, id: &str) -> Value {
+        until(&format!("the end of run {id}"), || {
+            let run = self.product.read(&format!("projects/tiny/runs/{id}"));
+            let state = run["state"].as_str()?;
+            matches!(state, "succeeded" | "failed" | "cancelled").then(|| run.clone())
+        })
+    }
+
+    /// The run of a commit, waited for to its end.
+    pub(crate) fn run_of(&self, commit: &str) -> Value {
+        let id = until(&format!("a run of {commit}"), || {
+            let runs = self.product.read("projects/tiny/runs?limit=50");
+            let found = runs
+                .as_array()?
+                .iter()
+                .find(|run| run["commit"] == commit)?;
+            Some(found["id"].as_str()?.to_owned())
+        });
+        self.ended(&id)
+    }
+
+    /// Waits until a version answers in the place.
+    pub(crate) fn answers(&self, path: &str, version: u32) -> f64 {
+        let row = json!({ "request_id": "r", "dep_delay": 1.0 });
+        until(&format!("an answer of version {version} at {path}"), || {
+            let answer = self.product.predict(path, &row).ok()?;
+            (answer.status == 200 && answer.version == Some(version))
+                .then(|| answer.json()["prediction"].as_f64().unwrap())
+        })
+    }
+
+    /// The deployment in an environment.
+    pub(crate) fn deployment(&self, environment: &str) -> Value {
+        let status = self.product.read("projects/tiny/status");
+        let all = status["deployments"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        all.into_iter()
+            .find(|d| d["environment"] == environment)
+            .unwrap_or_default()
+    }
+
+    /// Waits until a roll-out of a version in production is over; answers it.
+    pub(crate) fn rolled_out(&self, version: u32) -> Value {
+        until(&format!("the end of version {version}'s roll-out"), || {
+            self.rollout(version)
+                .filter(|rollout| !rollout["ended_at"].is_null())
+        })
+    }
+
+    /// The newest roll-out of a version in production.
+    pub(crate) fn rollout(&self, version: u32) -> Option<Value> {
+        let all = self.product.read("projects/tiny/rollouts?limit=100");
+        let mut all = all.as_array()?.iter();
+        all.find(|r| r["to"] == version && r["environment"] == "prod")
+            .cloned()
+    }
+
+    /// A step of a run.
+    pub(crate) fn step<'a>(&self, run: &'a Value, key: &str) -> &'a Value {
+        let mut steps = run["steps"].as_array().unwrap().iter();
+        steps
+            .find(|step| step["key"] == key)
+            .unwrap_or_else(|| panic!("no step {key} in {run}"))
+    }
+}

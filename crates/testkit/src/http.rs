@@ -1,0 +1,86 @@
+//! Just enough HTTP to ask a server on this machine: one request a connection, the whole answer read.
+
+use serde_json::Value;
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// Longer than any answer takes that a test waits for.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// The version of the model that gave it, if one did.
+    pub version: Option<u32>,
+    /// Its body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+/// Asks with a method, further header lines (`name: value`) and a body.
+///
+/// # Errors
+/// When the server cannot be reached or breaks off.
+pub fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[String],
+    body: &[u8],
+) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|line| line.starts_with("host:")) {
+        head.push_str(&format!("host: {address}\r\n"));
+    }
+    for line in headers {
+        head.push_str(&format!("{line}\r\n"));
+    }
+    head.push_str(&format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    ));
+    stream.write_all(head.as_bytes())?;
+    // A server that refuses a large body may close before it has read all of it; its answer still counts.
+    let sent = stream.write_all(body);
+    let mut text = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut text)
+        && text.is_empty()
+    {
+        return Err(sent.err().unwrap_or(error));
+    }
+    parse(&String::from_utf8_lossy(&text)).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the answer has no end of its head",
+        )
+    })
+}
+
+fn parse(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let version = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("mainspan-version"))
+        .and_then(|(_, value)| value.trim().parse().ok());
+    Some(Answer {
+        status,
+        version,
+        body: body.to_owned(),
+    })
+}
