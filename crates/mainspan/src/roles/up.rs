@@ -41,9 +41,9 @@ const READY: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(20);
 /// A role that dies at once is started again after this long, doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A role that has lived this long did start: what ended it then is no reason to wait.
-const STEADY: Duration = Duration::from_secs(2);
+const STEADY: Duration = Duration::from_secs(1);
 
 impl Up {
     /// Runs both planes until told to stop.
