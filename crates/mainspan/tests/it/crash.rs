@@ -239,6 +239,35 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// Whether every version that takes traffic has two replicas at hand: a second blow before the first is mended
+    /// leaves nothing to answer with.
+    fn is_whole(&self) -> bool {
+        let world = self.world;
+        let health = world.product.gateway("/health");
+        let threads = health["threads"].as_u64().unwrap_or(u64::MAX);
+        let whole = |version: u64| {
+            let mark = format!("-v{version}-");
+            let ready = health["replicas"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|replica| {
+                    replica["path"]
+                        .as_str()
+                        .is_some_and(|path| path.contains(&mark))
+                        && replica["connections"].as_u64() >= Some(threads)
+                });
+            ready.count() >= 2
+        };
+        let running = world
+            .rollout(self.number)
+            .is_some_and(|rollout| rollout["state"] == "running");
+        world.deployment("prod")["version"]
+            .as_u64()
+            .is_some_and(whole)
+            && (!running || whole(self.number.into()))
+    }
+
     /// Kills one process of a role; false when there is none now.
     fn strike(&mut self, role: usize, pause: u64) -> bool {
         std::thread::park_timeout(Duration::from_millis(pause));
@@ -246,8 +275,10 @@ impl<'a> Story<'a> {
         let role = ROLES[role];
         let victim = match role {
             "server" | "gateway" => world.product.pid(role).filter(|pid| alive(*pid)),
-            "shim" => self.unit("unit"),
-            _ => self.unit("engine"),
+            other => {
+                until("all replicas", || self.is_whole().then_some(()));
+                self.unit(if other == "shim" { "unit" } else { "engine" })
+            }
         };
         let Some(victim) = victim else { return false };
         if role == "gateway" {
@@ -312,6 +343,10 @@ impl<'a> Story<'a> {
             "{report:?}: {failures:?}"
         );
         assert!(report.answered > 500, "{report:?}");
+        assert!(
+            report.longest_outage < Duration::from_secs(20),
+            "{report:?}"
+        );
         // Versions are dense, each registered once.
         let model = world.product.read("projects/tiny/models/delay");
         let versions: Vec<u64> = model["versions"]
