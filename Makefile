@@ -57,7 +57,7 @@ demo-test: ## test the demo's own client, stream and summary
 	$(PYTHON) -m unittest discover -s demo/tests -t .
 
 test-long: build test-tools ## the tests again, optimised, with far more random inputs, and beside a real MLflow server
-	$(POSTGRES) PROPTEST_CASES=8192 $(CARGO) test --locked --release --workspace --no-fail-fast
+	$(POSTGRES) PROPTEST_CASES=8192 MAINSPAN_CRASH_ROUNDS=10 $(CARGO) test --locked --release --workspace --no-fail-fast
 	target/test-python/bin/python tests/python/compare_with_mlflow.py target/release/mainspan
 
 schema: ## write the generated documents under schemas/
