@@ -140,3 +140,37 @@ fn paths_do_not_leave_the_artifacts() {
     let missing = world.product.post("nothing/here", &json!({})).unwrap();
     assert_eq!(missing.status, 404);
 }
+
+/// Uses a step's token for what it is not for, and writes down the answers and what it sees of the server.
+const PRY: &str = r#"import os, sys, urllib.error, urllib.request
+base = os.environ["MLFLOW_TRACKING_URI"].split("/p/")[0]
+head = {"content-type": "application/json", "authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
+def ask(method, path, body=None):
+    try:
+        return urllib.request.urlopen(urllib.request.Request(base + path, body, head, method=method)).status
+    except urllib.error.HTTPError as error:
+        return error.code
+seen = [ask("GET", "/api/v1/tokens"), ask("POST", "/api/v1/projects/tiny/services/delay/promote", b"{}"),
+        ask("POST", "/api/v1/projects/tiny/runs/start", b"{}"), ask("GET", "/api/v1/projects/other/status"),
+        ask("POST", "/p/other/api/2.0/mlflow/experiments/create", b'{"name": "x"}')]
+seen += [name for name in os.environ if name in ("MAINSPAN_KEY", "MAINSPAN_STATE", "MAINSPAN_TOKEN")]
+open(sys.argv[1], "w").write(repr(seen))
+"#;
+
+#[test]
+fn a_step_can_do_its_own_runs_work_only() {
+    let world = World::new(PROJECT);
+    let seen = world.product.folder().join("seen");
+    world.project.write("pry.py", PRY);
+    let file = format!(
+        "mainspan: 1\nproject: tiny\nenvironments: [prod]\npipelines:\n  pry:\n    steps:\n      pry: {{ run: 'python3 pry.py {}' }}\n",
+        seen.display()
+    );
+    world.project.write("mainspan.yaml", file);
+    world.project.commit("Pry");
+    world.apply();
+    let run = world.run("pry", &[]);
+    assert_eq!(run["state"], "succeeded", "{run}");
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert_eq!(seen, "[403, 403, 403, 403, 403]");
+}
