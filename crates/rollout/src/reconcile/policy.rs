@@ -33,6 +33,9 @@ const LOSS_HISTORY: usize = 100;
 const FIRST_MAY_FAIL: f64 = 0.05;
 /// One observation where looks are the unit.
 const BLOCK: Duration = Duration::from_secs(1);
+/// Blocks that a judged stage lasts at the least: a burst of traffic must not carry a candidate through before the
+/// test by block has seen enough of it to speak.
+const BLOCKS: u32 = 5;
 /// Requests of a stage when the file says nothing.
 const REQUESTS: u64 = 100;
 
@@ -44,7 +47,15 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             (None, Some(_)) => 1,
             (None, None) => REQUESTS,
         },
-        lasting: rollout.lasting.map(spec::Duration::get).unwrap_or_default(),
+        lasting: rollout
+            .lasting
+            .map(spec::Duration::get)
+            .unwrap_or_default()
+            .max(if rollout.judge.is_empty() {
+                Duration::ZERO
+            } else {
+                BLOCK * BLOCKS
+            }),
     };
     let mut left_out = Vec::new();
     let mut judges = Vec::new();
@@ -132,6 +143,7 @@ mod tests {
         assert_eq!(fixed.policy.stages, [0.05, 0.5]);
         assert_eq!(fixed.left_out.len(), 2);
         assert!(fixed.policy.check().is_ok());
+        assert_eq!(fixed.policy.at_least.lasting, Duration::from_secs(5));
         assert!(
             fix(&rollout(), &History::default(), true)
                 .policy
