@@ -169,6 +169,10 @@ impl<'a> Story<'a> {
         let mut missed = Vec::new();
         for phase in 0..PHASES.len() {
             let reached = self.reach(phase);
+            let last = phase + 1 == PHASES.len();
+            if last {
+                self.go_to(number - 1);
+            }
             if let Some(role) = kills.get(&phase) {
                 let pause = dice.below(30);
                 if reached && self.strike(*role, pause) {
@@ -180,12 +184,29 @@ impl<'a> Story<'a> {
             self.note_events();
         }
         let world = self.world;
+        // Going back was acknowledged, so the first word of the server, new or old, must be that.
+        let serves = until("the server", || {
+            world.deployment("prod")["version"].as_u64()
+        });
+        assert_eq!(serves, u64::from(number - 1), "a roll-back is lost");
+        world.answers("/delay", number - 1);
+        self.go_to(number);
         until(&format!("version {number} to serve"), || {
             (world.deployment("prod")["version"] == number).then_some(())
         });
         world.answers("/delay", number);
         self.check_marks();
         missed
+    }
+
+    /// Takes production to a version by hand; asks again while the server is away.
+    fn go_to(&self, version: u32) {
+        let version = version.to_string();
+        until("the roll-back to be acknowledged", || {
+            let said = self.world.say(&["rollback", "delay", "--to", &version]);
+            let done = said.code == 0 || said.stderr.contains("already");
+            done.then_some(())
+        });
     }
 
     /// Waits for a phase; false when the story went past it before it was seen.
@@ -287,7 +308,10 @@ impl<'a> Story<'a> {
         };
         let Some(victim) = victim else { return false };
         if role == "gateway" {
-            self.client.while_gateway_dies(|| kill(victim));
+            self.client.while_gateway_dies(|| {
+                kill(victim);
+                until("the gateway's end", || (!alive(victim)).then_some(()));
+            });
         } else {
             kill(victim);
         }
@@ -388,8 +412,9 @@ impl<'a> Story<'a> {
     }
 }
 
+/// Whether a process runs; one that is dead and not yet waited for has no command line.
 fn alive(pid: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{pid}")).exists()
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 /// A column of numbers, read beside the server: these tables have no address of their own.
