@@ -12,7 +12,7 @@ mod python;
 mod repository;
 mod server;
 
-pub use product::{Product, Said, until};
+pub use product::{Product, Said, until, until_or};
 pub use python::{Outcome, Python};
 pub use repository::Repository;
 pub use server::Server;

@@ -275,17 +275,24 @@ pub fn kill(pid: u32) {
 /// # Panics
 /// When there is none in time.
 #[track_caller]
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_or(|| what.to_owned(), ask)
+}
+
+/// The same, where what is missing is only known at the end.
+///
+/// # Panics
+/// When there is no answer in time.
+#[track_caller]
+pub fn until_or<T>(what: impl FnOnce() -> String, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {} s for {what}",
-            DEADLINE.as_secs()
-        );
+        if Instant::now() >= deadline {
+            panic!("waited {} s for {}", DEADLINE.as_secs(), what());
+        }
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

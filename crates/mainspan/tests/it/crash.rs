@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use testkit::{product::kill, until};
+use testkit::{product::kill, until, until_or};
 
 const ROLES: [&str; 4] = ["server", "gateway", "shim", "replica"];
 const PHASES: [&str; 7] = [
@@ -405,10 +405,12 @@ impl<'a> Story<'a> {
             world.deployment("prod")["version"]
         );
         // Labels that were acknowledged are joined.
-        until(&format!("{} joined labels", report.labelled), || {
-            let joined = numbers(world, "SELECT COUNT(*) FROM losses")[0];
-            (joined >= report.labelled).then_some(())
-        });
+        let count = |table: &str| numbers(world, &format!("SELECT COUNT(*) FROM {table}"))[0];
+        let said = || {
+            let waiting = ["predictions", "labels", "losses"].map(|table| (table, count(table)));
+            format!("{} joined labels of {waiting:?}", report.labelled)
+        };
+        until_or(said, || (count("losses") >= report.labelled).then_some(()));
     }
 }
 
