@@ -62,6 +62,11 @@ pub enum StartError {
         "refusing to listen on {0}: the control port beyond loopback needs TLS in front of it. Keep it on 127.0.0.1 and let a proxy with TLS forward to it (`--host-name` gives the proxy's name)"
     )]
     Exposed(std::net::SocketAddr),
+    /// Blobs that would be gone with the process.
+    #[error(
+        "refusing to keep blobs at `{0}`, which forgets everything when the server ends; use a directory or an object store"
+    )]
+    Forgetful(String),
     /// A file of the state directory.
     #[error("cannot use the state directory")]
     Io(#[from] std::io::Error),
@@ -85,14 +90,14 @@ impl App {
         if !options.listen.ip().is_loopback() {
             return Err(StartError::Exposed(options.listen));
         }
+        let blobs = options.blobs.as_deref().unwrap_or_default();
+        if blobs.starts_with("memory:") {
+            return Err(StartError::Forgetful(blobs.to_owned()));
+        }
         let state = StateDir::create(&options.state_dir)?;
         let store = Store::open(&options.store, &state)?;
         let environment: Vec<(String, String)> = std::env::vars().collect();
-        let blobs = Blobs::open(
-            options.blobs.as_deref().unwrap_or_default(),
-            &state,
-            &environment,
-        )?;
+        let blobs = Blobs::open(blobs, &state, &environment)?;
         let owner_token = keys::owner_token(&options.owner_token_file())?;
         let master_key = keys::master_key(&options.key)?;
         let names = Names {

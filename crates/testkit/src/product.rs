@@ -36,6 +36,15 @@ pub struct Said {
 }
 
 impl Said {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Standard output as JSON.
     ///
     /// # Panics
@@ -76,6 +85,15 @@ impl Product {
     /// When they do not.
     #[track_caller]
     pub fn start(&self, options: &[&str]) {
+        self.start_in(&[], options);
+    }
+
+    /// The same with more in the environment.
+    ///
+    /// # Panics
+    /// When they do not.
+    #[track_caller]
+    pub fn start_in(&self, environment: &[(&str, &str)], options: &[&str]) {
         // Found and not 0: a role that is killed and started again comes back on the same port.
         let (control, data) = (free_port(), free_port());
         let words = [
@@ -83,7 +101,13 @@ impl Product {
             options,
         ]
         .concat();
-        let said = self.run(self.folder(), &words);
+        let mut command = self.command();
+        let said = Said::of(
+            command
+                .envs(environment.iter().copied())
+                .args(words)
+                .current_dir(self.folder()),
+        );
         assert_eq!(said.code, 0, "{said:?}\n{}", self.log());
     }
 
@@ -104,13 +128,7 @@ impl Product {
 
     /// Runs the binary in a folder.
     pub fn run(&self, folder: &Path, words: &[&str]) -> Said {
-        let output = self.command().args(words).current_dir(folder).output();
-        let output = output.unwrap();
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Said::of(self.command().args(words).current_dir(folder))
     }
 
     /// The binary with the environment of this folder and nothing else that could lead it elsewhere.

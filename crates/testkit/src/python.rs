@@ -1,8 +1,9 @@
 //! A Python with the real clients in it, prepared by `tests/python/prepare.sh`.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 /// An interpreter that has the packages of `tests/python/requirements.lock`.
@@ -36,6 +37,26 @@ impl Python {
             interpreter.display()
         );
         Python { interpreter }
+    }
+
+    /// Starts a server written in Python and answers it with the first line that it prints. It ends when its standard
+    /// input is closed, which dropping the child does.
+    ///
+    /// # Panics
+    /// When it ends without a line.
+    pub fn serve(&self, script: &Path) -> (Child, String) {
+        let mut child = Command::new(&self.interpreter)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = child.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "{} said nothing", script.display());
+        (child, line.trim().to_owned())
     }
 
     /// Runs a script with nothing in its environment but `variables` and what Python itself needs. Blocks.

@@ -8,6 +8,7 @@
 mod access;
 mod crash;
 mod files;
+mod objects;
 mod requests;
 mod serving;
 mod state;

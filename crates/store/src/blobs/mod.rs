@@ -45,8 +45,8 @@ pub struct Stored {
 
 impl Blobs {
     /// The store at `url`: nothing or `local` for the state directory's own, a path or a
-    /// `file://` URL for another directory, or an object store (`s3://bucket/prefix`, when the
-    /// program was built with the feature `s3`; credentials come from the environment given).
+    /// `file://` URL for another directory, or an object store (`s3://bucket/prefix`, `gs://…`,
+    /// `az://…`, WebDAV over `https://…`), whose credentials come from the environment given.
     pub fn open(url: &str, state: &StateDir, environment: &[(String, String)]) -> Result<Self> {
         let place = match url {
             "" | "local" => Place::Local(Local::open(state.blobs())?),

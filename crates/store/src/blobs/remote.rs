@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// How many parts of an upload are under way at once.
 const PARTS: usize = 4;
 
+/// Variables of the environment that say how to reach an object store begin with one of these.
+const PREFIXES: [&str; 3] = ["aws_", "google_", "azure_"];
+
 /// A prefix of an object store.
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -34,11 +37,15 @@ impl Remote {
         let parsed: url::Url = url
             .parse()
             .map_err(|e| Error::Invalid(format!("`{url}` is not a place for blobs: {e}")))?;
+        // Only what is meant for an object store: `REGION` or `TOKEN` may be anybody's.
         let options = environment
             .iter()
-            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()));
+            .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+            .filter(|(key, _)| PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
+        // One provider for the process; another role of it may have come first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (objects, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| {
-            Error::Invalid(format!("cannot keep blobs at `{url}`: {e}; use a directory, or a program built with the feature for that kind of store"))
+            Error::Invalid(format!("cannot keep blobs at `{url}`: {e}; use a directory, or s3://, gs://, az:// or https:// with its credentials in the server's environment"))
         })?;
         std::fs::create_dir_all(&temporary).map_err(Error::io("create directory", &temporary))?;
         Ok(Self {
