@@ -60,7 +60,7 @@ pub fn moves(nodes: &[Node], steps: &BTreeMap<String, Step>, now: Timestamp) -> 
             StepState::Waiting if after_done(node, steps) => {
                 moves.push(Move::Ready(node.key.clone()));
             }
-            StepState::Queued if step.not_before.is_none_or(|at| at <= now) => {
+            StepState::Queued if is_due(step, now) => {
                 moves.push(Move::Launch(node.key.clone()));
             }
             _ => {}
@@ -69,11 +69,18 @@ pub fn moves(nodes: &[Node], steps: &BTreeMap<String, Step>, now: Timestamp) -> 
     moves
 }
 
-/// When something becomes due by itself: the earliest end of a back-off.
-pub fn wake_at(steps: &BTreeMap<String, Step>) -> Option<Timestamp> {
+/// Whether a step's back-off is over, if it has one. When its last attempt began in the future, the clock was set back
+/// since: the step must not wait until it has caught up.
+fn is_due(step: &Step, now: Timestamp) -> bool {
+    step.not_before.is_none_or(|at| at <= now) || step.started_at.is_some_and(|at| at > now)
+}
+
+/// When something becomes due by itself: the earliest end of a back-off that is not over.
+pub fn wake_at(steps: &BTreeMap<String, Step>, now: Timestamp) -> Option<Timestamp> {
     steps
         .values()
         .filter(|step| step.state == StepState::Queued)
+        .filter(|step| !is_due(step, now))
         .filter_map(|step| step.not_before)
         .min()
 }
@@ -196,12 +203,18 @@ mod tests {
         let nodes = graph::build(&train(), false);
         let mut waiting = step("split", StepState::Queued);
         waiting.not_before = Some(at(10));
+        waiting.started_at = Some(at(5));
         let steps = BTreeMap::from([("split".to_owned(), waiting)]);
-        assert_eq!(moves(&nodes, &steps, at(9)), []);
-        assert_eq!(wake_at(&steps), Some(at(10)));
-        assert_eq!(
-            moves(&nodes, &steps, at(10)),
-            [Move::Launch("split".into())]
-        );
+        let check = |now: i64, expect: &[Move], wake: Option<i64>| {
+            assert_eq!(moves(&nodes, &steps, at(now)), expect, "{now}");
+            assert_eq!(wake_at(&steps, at(now)), wake.map(at), "{now}");
+        };
+        let launch = [Move::Launch("split".into())];
+        check(9, &[], Some(10));
+        // What is due and waits for room does not become due again.
+        check(10, &launch, None);
+        check(11, &launch, None);
+        // The clock was set back after the attempt had begun.
+        check(4, &launch, None);
     }
 }

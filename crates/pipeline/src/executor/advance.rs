@@ -178,7 +178,7 @@ impl Executor {
         for unit in over {
             self.put_away(&view.run, &unit).await?;
         }
-        Ok(decide::wake_at(&view.steps))
+        Ok(decide::wake_at(&view.steps, now))
     }
 
     /// Looks at the units of running steps.

@@ -124,7 +124,7 @@ impl Executor {
         let mut swept: Option<Timestamp> = None;
         loop {
             let now = (self.parts.now)();
-            if swept.is_none_or(|at| now.duration_since(at) >= SWEEP) {
+            if swept.is_none_or(|at| now.duration_since(at).abs() >= SWEEP) {
                 swept = Some(now);
                 if let Err(fault) = self.sweep().await {
                     tracing::warn!(

@@ -8,7 +8,7 @@ use super::measure::{Losses, Measure, Tally};
 use super::policy::{Judge, Policy};
 use super::share::ShareCheck;
 use inference::latency::Histogram;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use stats::difference::Side;
 use std::time::Duration;
@@ -57,6 +57,9 @@ pub struct Loss {
 pub struct Look {
     /// When the counters were read.
     pub at: Timestamp,
+    /// Time since the look before by a clock that nobody sets, so that a wall clock that jumps neither passes a stage
+    /// nor holds it up; zero for the first look, and for the first after a restart.
+    pub passed: Duration,
     /// The champion's; `None` for the first version of a service.
     pub champion: Option<Counters>,
     /// The candidate's.
@@ -76,6 +79,8 @@ pub struct Evidence {
     pub entered: Vec<(usize, Timestamp)>,
     /// The last look, if any.
     pub last_look: Option<Timestamp>,
+    /// How long the present stage has been looked at.
+    pub lasted: Duration,
     /// Both arms since the roll-out began.
     pub total: [Tally; 2],
     /// Both arms since the stage began.
@@ -86,7 +91,7 @@ pub struct Evidence {
     pub peaks: Vec<f64>,
     pub(super) seen: [Counters; 2],
     pub(super) block: [Tally; 2],
-    pub(super) block_since: Timestamp,
+    block_lasted: Duration,
     pub(super) measures: Vec<Measure>,
     pub(super) shares: ShareCheck,
     /// Whether the stage's first block, in which its share came into force, is behind us.
@@ -97,6 +102,8 @@ pub struct Evidence {
 
 const CHAMPION: usize = 0;
 const CANDIDATE: usize = 1;
+/// Less than this is a clock that is slewed, not one that was set.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(1);
 
 impl Evidence {
     /// The state of a roll-out that begins now, in its first stage.
@@ -116,13 +123,14 @@ impl Evidence {
             stage: 0,
             entered: vec![(0, now)],
             last_look: None,
+            lasted: Duration::ZERO,
             total: [empty.clone(), empty.clone()],
             in_stage: [empty.clone(), empty.clone()],
             pending: 0,
             peaks: vec![0.0; policy.judges.len()],
             seen: [Counters::default(), Counters::default()],
             block: [empty.clone(), empty],
-            block_since: now,
+            block_lasted: Duration::ZERO,
             measures: Measure::begin(&policy.judges),
             shares: ShareCheck::default(),
             settled: false,
@@ -145,8 +153,9 @@ impl Evidence {
     /// Goes on to `stage`, whose share is in force from `now`. Take a look just before, so that what the old share
     /// brought is counted under it.
     pub fn enter(&mut self, policy: &Policy, stage: usize, now: Timestamp) {
-        self.close_block(policy, now);
+        self.close_block(policy);
         self.stage = stage;
+        self.lasted = Duration::ZERO;
         self.settled = false;
         self.entered.push((stage, now));
         for tally in &mut self.in_stage {
@@ -158,6 +167,7 @@ impl Evidence {
     pub fn look(&mut self, policy: &Policy, look: &Look) {
         let arms = [look.champion.as_ref(), Some(&look.candidate)];
         let first = self.last_look.is_none();
+        self.take_time(look);
         self.alone = look.champion.is_none();
         for (arm, counters) in arms.into_iter().enumerate() {
             let Some(counters) = counters else { continue };
@@ -172,14 +182,28 @@ impl Evidence {
         self.take_losses(policy, look);
         self.pending = look.pending;
         self.last_look = Some(look.at);
-        let full = look.at.duration_since(self.block_since).unsigned_abs() >= policy.block;
+        let full = self.block_lasted >= policy.block;
         if full && self.block.iter().all(|arm| arm.requests > 0) {
-            self.close_block(policy, look.at);
+            self.close_block(policy);
         }
         self.raise_peaks();
     }
 
-    fn close_block(&mut self, policy: &Policy, now: Timestamp) {
+    /// Counts the time, and follows a wall clock that was set back: requests are stamped by it from then on, and those
+    /// that come now must not look like those of before the roll-out.
+    fn take_time(&mut self, look: &Look) {
+        let Some(last) = self.last_look else { return };
+        self.lasted += look.passed;
+        self.block_lasted += look.passed;
+        let back = last.duration_since(look.at);
+        if back > SET_BACK {
+            for (_, since) in &mut self.entered {
+                *since = since.saturating_sub(back).unwrap_or(Timestamp::MIN);
+            }
+        }
+    }
+
+    fn close_block(&mut self, policy: &Policy) {
         let share = self.share(policy);
         let [champion, candidate] = &self.block;
         for measure in &mut self.measures {
@@ -193,7 +217,7 @@ impl Evidence {
         for tally in &mut self.block {
             tally.clear();
         }
-        self.block_since = now;
+        self.block_lasted = Duration::ZERO;
     }
 
     fn take_losses(&mut self, policy: &Policy, look: &Look) {

@@ -139,6 +139,7 @@ fn play(
         let [champion, candidate] = arms.clone();
         let look = Look {
             at: at(look),
+            passed: alone.block,
             champion: Some(champion),
             candidate,
             losses: vec![losses],

@@ -92,6 +92,7 @@ pub(super) fn play(
             policy,
             &Look {
                 at: at(now),
+                passed: Duration::from_secs(u64::from(now > 0)),
                 champion: Some(champion),
                 candidate,
                 losses: vec![losses],
@@ -123,7 +124,7 @@ pub(super) fn play(
             }
         }
         look(&mut evidence, &counters, second, losses);
-        let verdict = judge(&evidence, policy, at(second));
+        let verdict = judge(&evidence, policy);
         match verdict.decision {
             Decision::Continue => {}
             Decision::Promote if evidence.stage + 1 < policy.stages.len() => {
@@ -133,7 +134,7 @@ pub(super) fn play(
             _ => return (second, evidence, verdict),
         }
     }
-    let verdict = judge(&evidence, policy, at(seconds));
+    let verdict = judge(&evidence, policy);
     (seconds, evidence, verdict)
 }
 

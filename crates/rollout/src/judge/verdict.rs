@@ -6,10 +6,8 @@ use super::evidence::Evidence;
 use super::measure::{Rate, Reading};
 use super::policy::{Judge, Policy, Then};
 use super::reason::Reason;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stats::coin::{Prior, log_evidence};
-use std::time::Duration;
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +40,9 @@ const PATIENCE: u32 = 4;
 /// In this order: harm rolls back; a share of traffic that is not the one meant holds; too little seen continues, or
 /// ends as the quiet rule says; a suspicious judge prolongs the stage; otherwise the stage is passed. A roll-out
 /// whose last stage is passed with nothing found is promoted: the burden of proof is on harm.
-pub fn judge(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdict {
+pub fn judge(evidence: &Evidence, policy: &Policy) -> Verdict {
     if evidence.alone {
-        return first_version(evidence, policy, now);
+        return first_version(evidence, policy);
     }
     let readings = readings(evidence, policy);
     let (harm, clear): (Vec<_>, Vec<_>) = readings.into_iter().partition(Reading::crossed);
@@ -72,16 +70,16 @@ pub fn judge(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdict {
         };
         return verdict(Decision::Hold, [reason], clear);
     }
-    let missing = missing(evidence, policy, now, 1);
+    let missing = missing(evidence, policy, 1);
     if !missing.is_empty() {
-        return wait(evidence, policy, now, missing, clear);
+        return wait(evidence, policy, missing, clear);
     }
     let suspicious = suspicious(evidence, policy);
-    if !suspicious.is_empty() && !self::missing(evidence, policy, now, PATIENCE).is_empty() {
+    if !suspicious.is_empty() && !self::missing(evidence, policy, PATIENCE).is_empty() {
         let others = clear
             .filter(|reason| !doubted(&suspicious, reason))
             .collect::<Vec<_>>();
-        return wait(evidence, policy, now, suspicious, others);
+        return wait(evidence, policy, suspicious, others);
     }
     verdict(Decision::Promote, [passed(evidence, policy)], clear)
 }
@@ -98,7 +96,7 @@ fn verdict(
 }
 
 /// A version without a champion: only an absolute floor can be judged, and it goes straight to all traffic.
-fn first_version(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdict {
+fn first_version(evidence: &Evidence, policy: &Policy) -> Verdict {
     let tally = &evidence.total[1];
     let candidate = Rate::Share {
         events: tally.errors,
@@ -121,7 +119,7 @@ fn first_version(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdic
         candidate,
         may_fail,
     }];
-    let mut missing = missing(evidence, policy, now, 1);
+    let mut missing = missing(evidence, policy, 1);
     missing.retain(|reason| !matches!(reason, Reason::FewLabels { .. }));
     if missing.is_empty() {
         return verdict(
@@ -134,20 +132,19 @@ fn first_version(evidence: &Evidence, policy: &Policy, now: Timestamp) -> Verdic
             first,
         );
     }
-    wait(evidence, policy, now, missing, first)
+    wait(evidence, policy, missing, first)
 }
 
 /// Continue, or what the quiet rule says once its time has come.
 fn wait(
     evidence: &Evidence,
     policy: &Policy,
-    now: Timestamp,
     missing: Vec<Reason>,
     clear: impl IntoIterator<Item = Reason>,
 ) -> Verdict {
     let rest = missing.into_iter().chain(clear);
     match policy.quiet {
-        Some(quiet) if lasted(evidence, now) >= quiet.after => {
+        Some(quiet) if evidence.lasted >= quiet.after => {
             let decision = if quiet.then == Then::Hold {
                 Decision::Hold
             } else {
@@ -166,19 +163,12 @@ fn wait(
     }
 }
 
-fn lasted(evidence: &Evidence, now: Timestamp) -> Duration {
-    // A clock that jumped back makes the stage look new, never old.
-    now.duration_since(evidence.stage_started())
-        .try_into()
-        .unwrap_or_default()
-}
-
 /// What the stage still lacks of `times` its `at_least`.
-fn missing(evidence: &Evidence, policy: &Policy, now: Timestamp, times: u32) -> Vec<Reason> {
+fn missing(evidence: &Evidence, policy: &Policy, times: u32) -> Vec<Reason> {
     let tally = &evidence.in_stage[1];
     let mut missing = Vec::new();
     let (lasted, need) = (
-        lasted(evidence, now),
+        evidence.lasted,
         policy.at_least.lasting.saturating_mul(times),
     );
     if lasted < need {

@@ -100,13 +100,14 @@ impl World {
                 let (champion, losses) = (Some(champion), Vec::new());
                 let look = Look {
                     at: at(minute),
+                    passed: Duration::from_secs(60),
                     champion,
                     candidate,
                     losses,
                     pending: 0,
                 };
                 evidence.look(&policy, &look);
-                let verdict = judge(&evidence, &policy, at(minute));
+                let verdict = judge(&evidence, &policy);
                 (verdict.decision == Decision::RollBack).then_some(minute)
             })
     }

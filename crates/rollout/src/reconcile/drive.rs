@@ -15,12 +15,13 @@ use gateway::{Evidence as Counted, Health, VersionEvidence};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use spec::{LiveMetric, Measure, Service};
+use std::time::Duration;
 use store::{
     Deployment, JoinLog as _, LossFilter, Models as _, Rollout, RolloutKind, RolloutState,
 };
 
 /// How long a version's replicas may take until they answer.
-const START_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// Losses read at a time, and kept of the champion's history.
 pub(super) const LOSSES: u32 = 20_000;
 
@@ -193,9 +194,7 @@ impl<T: Traffic> Reconciler<T> {
         if connected.count() >= wanted as usize {
             return self.begin(rollout, deployment, counted, last, now).await;
         }
-        let waited = rollout
-            .stage_started_at
-            .map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+        let waited = self.steady.since_first(&rollout.id);
         let died = mine.iter().filter(|unit| matches!(&unit.state, platform::State::Exited(exit) if exit.reason != platform::Reason::Stopped)).count();
         if waited < START_PATIENCE && died < 2 {
             return Ok(());
@@ -209,7 +208,10 @@ impl<T: Traffic> Reconciler<T> {
     /// The end of the newest failed replica's output, which says more than we could.
     async fn last_words(&self, units: &[&platform::UnitStatus]) -> String {
         let Some(failed) = units.iter().rev().find(|unit| unit.state.is_over()) else {
-            return format!("its replicas do not answer after {START_PATIENCE:#}");
+            return format!(
+                "its replicas do not answer after {} s",
+                START_PATIENCE.as_secs()
+            );
         };
         let log = self
             .parts

@@ -45,7 +45,7 @@ impl<T: Traffic> Reconciler<T> {
             .gather(rollout, deployment, &policy, &mut stored, counted, now)
             .await?;
         stored.judged.look(&policy, &look);
-        let verdict = judge(&stored.judged, &policy, now);
+        let verdict = judge(&stored.judged, &policy);
         let changed = stored.last != Some(verdict.decision)
             || matches!(verdict.decision, Decision::Promote | Decision::RollBack);
         stored.last = Some(verdict.decision);
@@ -152,6 +152,7 @@ impl<T: Traffic> Reconciler<T> {
         }
         Ok(Look {
             at: now,
+            passed: self.steady.since_last(&rollout.id),
             champion: from.map(counters),
             candidate: counters(to),
             losses,

@@ -12,6 +12,7 @@ mod next;
 mod policy;
 mod replicas;
 mod situation;
+mod steady;
 mod table;
 mod write;
 
@@ -25,6 +26,7 @@ use platform::Platform;
 use serde_json::json;
 use situation::{Situation, arms};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use steady::Steady;
 use store::{
     Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _,
     Store,
@@ -70,6 +72,7 @@ pub struct Status {
 #[derive(Clone)]
 pub struct Reconciler<T> {
     parts: Parts<T>,
+    steady: Arc<Steady>,
     status: watch::Sender<Status>,
 }
 
@@ -96,6 +99,7 @@ impl<T: Traffic> Reconciler<T> {
     pub fn new(parts: Parts<T>) -> Self {
         Reconciler {
             parts,
+            steady: Arc::default(),
             status: watch::Sender::default(),
         }
     }
@@ -150,6 +154,8 @@ impl<T: Traffic> Reconciler<T> {
         // Going back must not wait for anything else: what serves is routed first.
         self.route(&situation, now).await?;
         let busy = situation.active().next().is_some();
+        self.steady
+            .keep(situation.active().map(|rollout| &rollout.id));
         if busy {
             let health = self.parts.traffic.health().await.ok();
             let counted = self.parts.traffic.evidence().await.ok();

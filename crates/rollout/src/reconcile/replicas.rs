@@ -70,7 +70,7 @@ pub(super) fn moves(wanted: &BTreeMap<Place, u32>, units: &[UnitStatus], now: i6
                     replica,
                     restart: 0,
                 }),
-                Some(last) if last.unit.state.is_over() && now >= again_at(last) => {
+                Some(last) if last.unit.state.is_over() && due(last, now) => {
                     moves.push(Move::Start {
                         place: place.clone(),
                         replica,
@@ -121,20 +121,21 @@ pub(super) fn place_of(unit: &UnitStatus) -> Option<Place> {
     read(unit).map(|known| known.place)
 }
 
-fn again_at(last: &Known<'_>) -> i64 {
+fn due(last: &Known<'_>, now: i64) -> bool {
     let (ended, ran) = match &last.unit.state {
         State::Exited(exit) if exit.reason != Reason::Stopped => (
             exit.at.as_second(),
             exit.at.as_second() - exit.started.as_second(),
         ),
         // Its supervisor was killed, or somebody stopped it: not its fault, so at once.
-        _ => return i64::MIN,
+        _ => return true,
     };
     // One that ran for a while gets its next start at once.
     if ran > LONGEST_PAUSE || last.restart == 0 {
-        return ended;
+        return true;
     }
-    ended + (1_i64 << last.restart.min(16)).min(LONGEST_PAUSE)
+    // One that ended in the future saw a clock that was set back since: that must not keep it away.
+    now < ended || now >= ended + (1_i64 << last.restart.min(16)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -249,6 +250,13 @@ mod tests {
             &[(1, 1)],
             &[unit("b", 1, 3, exited(10, 11))],
             19,
+            &["start v1 #0 time 4"],
+        );
+        // The clock was set back by an hour.
+        check(
+            &[(1, 1)],
+            &[unit("b", 1, 3, exited(3610, 3611))],
+            11,
             &["start v1 #0 time 4"],
         );
         check(

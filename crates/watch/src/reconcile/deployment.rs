@@ -128,7 +128,7 @@ impl Watcher {
             .get(&route(deployment))
             .copied()
             .unwrap_or(Timestamp::MIN);
-        if !settings.drift || now.duration_since(last) < DRIFT {
+        if !settings.drift || now.duration_since(last).abs() < DRIFT {
             return Ok(());
         }
         self.drifted.insert(route(deployment), now);

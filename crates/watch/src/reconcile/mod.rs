@@ -197,7 +197,7 @@ impl Watcher {
 
     async fn expire(&mut self, windows: &Windows) -> Result<(), Error> {
         let now = (self.parts.now)();
-        if now.duration_since(self.expired) < EXPIRE {
+        if now.duration_since(self.expired).abs() < EXPIRE {
             return Ok(());
         }
         self.expired = now;

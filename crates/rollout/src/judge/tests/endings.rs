@@ -9,6 +9,7 @@ struct Hand {
     evidence: Evidence,
     counters: [Counters; 2],
     now: i64,
+    looked: i64,
 }
 
 impl Hand {
@@ -23,6 +24,7 @@ impl Hand {
             evidence,
             counters,
             now: 0,
+            looked: 0,
         };
         hand.look(true, Vec::new());
         hand
@@ -32,11 +34,13 @@ impl Hand {
         let [first, candidate] = self.counters.clone();
         let look = Look {
             at: at(self.now),
+            passed: Duration::from_secs(self.now.abs_diff(self.looked)),
             champion: champion.then_some(first),
             candidate,
             losses: vec![losses],
             pending: 7,
         };
+        self.looked = self.now;
         self.evidence.look(&self.policy, &look);
     }
 
@@ -49,6 +53,20 @@ impl Hand {
             }
             self.look(true, Vec::new());
         }
+        self
+    }
+
+    /// One look after a silence.
+    fn until(mut self, second: i64) -> Self {
+        self.now = second;
+        self.look(true, Vec::new());
+        self
+    }
+
+    /// Somebody sets the clock.
+    fn clock(mut self, seconds: i64) -> Self {
+        self.now += seconds;
+        self.looked += seconds;
         self
     }
 
@@ -66,7 +84,7 @@ impl Hand {
     }
 
     fn verdict(&self) -> Verdict {
-        judge(&self.evidence, &self.policy, at(self.now))
+        judge(&self.evidence, &self.policy)
     }
 
     fn expect(&self, decision: Decision, reasons: &Expect) {
@@ -133,8 +151,7 @@ fn late_labels_are_waited_for_until_the_quiet_rule_ends_it() {
         .seconds(30, [(380, 0), (20, 0)])
         .labels(99);
     assert_eq!(hand.verdict().decision, Decision::Continue);
-    let mut hand = hand;
-    hand.now = 3600;
+    let mut hand = hand.until(3600);
     hand.expect(Decision::Hold, &expect![[r#"
         too quiet for 60m: held; promote or roll back by hand, or send traffic
         live.mae: 99 of the 100 labels that this stage needs, 7 predictions wait for theirs
@@ -159,7 +176,7 @@ fn no_traffic_at_all_continues_until_the_quiet_rule() {
         requests: 0,
         lasting: Duration::from_secs(60),
     };
-    hand.now = 61;
+    hand = hand.until(61);
     hand.expect(
         Decision::Continue,
         &expect![[r#"
@@ -167,17 +184,34 @@ fn no_traffic_at_all_continues_until_the_quiet_rule() {
         errors: no request against no request; evidence 1 : 1, threshold 100 : 1
     "#]],
     );
-    hand.now = 3601;
-    assert_eq!(hand.verdict().decision, Decision::Hold);
-    // A clock that jumped back ends nothing.
-    hand.now = -50;
-    assert_eq!(hand.verdict().decision, Decision::Continue);
+    assert_eq!(hand.until(3601).verdict().decision, Decision::Hold);
+}
+
+#[test]
+fn a_clock_that_is_set_neither_passes_a_stage_nor_holds_it_up() {
+    let check = |set: i64| {
+        let mut hand = Hand::new(policy());
+        hand.policy.at_least.lasting = Duration::from_secs(60);
+        let traffic = [(380, 0), (20, 0)];
+        let hand = hand.seconds(40, traffic).clock(set).seconds(19, traffic);
+        let hand = hand.labels(300);
+        assert_eq!(hand.evidence.lasted, Duration::from_secs(59), "{set}");
+        assert_eq!(hand.verdict().decision, Decision::Continue, "{set}");
+        let hand = hand.seconds(1, traffic);
+        assert_eq!(hand.verdict().decision, Decision::Promote, "{set}");
+        // Labels of answers from before and after count: none looks as if it came before the roll-out.
+        assert_eq!(hand.evidence.total[1].losses[0].count, 300, "{set}");
+    };
+    for set in [0, 3600, -3600, 40_000_000, -40_000_000] {
+        check(set);
+    }
 }
 
 #[test]
 fn harm_is_judged_before_anything_else() {
-    let mut hand = Hand::new(errors_only()).seconds(20, [(380, 0), (20, 20)]);
-    hand.now = 4000;
+    let hand = Hand::new(errors_only())
+        .seconds(20, [(380, 0), (20, 20)])
+        .until(4000);
     assert_eq!(hand.verdict().decision, Decision::RollBack);
     // Once found it stays found, also when the candidate recovers.
     assert_eq!(
