@@ -18,6 +18,8 @@ use crate::queue::Queue;
 
 /// A request slower than this, on a smoothed average, goes to a worker.
 const INLINE_MICROS: u32 = 200;
+/// A body above this goes to a worker: what is usual says little about it.
+const INLINE_BYTES: usize = 16 << 10;
 /// The newest request counts 1/8 in the average.
 const SMOOTHING: u32 = 8;
 
@@ -75,11 +77,11 @@ impl Pool {
         self.queue.close();
     }
 
-    /// Answers at once, if the model is quick and a runner is free. With several runners, only the
+    /// Answers at once, if the model is quick, the request short, and a runner is free. With several runners, only the
     /// last request of a batch is: the others are better off in parallel.
     pub(crate) fn answer_here(&self, request: &Request, last: bool) -> Option<Answer> {
-        let quick = self.pace_micros.load(Ordering::Relaxed) < INLINE_MICROS;
-        if !quick || (self.runners.len() > 1 && !last) || !self.queue.is_empty() {
+        let pace = self.pace_micros.load(Ordering::Relaxed);
+        if !is_short(pace, request) || (self.runners.len() > 1 && !last) || !self.queue.is_empty() {
             return None;
         }
         let mut runner = self
@@ -135,6 +137,16 @@ impl Pool {
     }
 }
 
+/// Whether a request will not keep its connection, and the pings on it, waiting.
+fn is_short(pace_micros: u32, request: &Request) -> bool {
+    match request {
+        Request::InferOip(body) | Request::InferRows(body) => {
+            pace_micros < INLINE_MICROS && body.len() <= INLINE_BYTES
+        }
+        Request::Describe | Request::Ping => true,
+    }
+}
+
 /// Appends an answer. One that no frame can hold becomes an error that a frame can.
 pub(crate) fn encode(id: u64, answer: Answer, out: &mut BytesMut) {
     if let Err(FrameError::TooLong(bytes)) = frame::encode_reply(id, &Reply::Answer(answer), out) {
@@ -144,5 +156,24 @@ pub(crate) fn encode(id: u64, answer: Answer, out: &mut BytesMut) {
         );
         // An error of a few bytes fits every frame.
         let _ = frame::encode_reply(id, &Reply::Answer(refusal(BAD_REQUEST, &message)), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_requests_at_quick_models_are_run_where_they_are_read() {
+        let body = |bytes| Request::InferRows(vec![b' '; bytes].into());
+        for (pace, request, expect) in [
+            (INLINE_MICROS - 1, body(40), true),
+            (INLINE_MICROS, body(40), false),
+            (0, body(INLINE_BYTES), true),
+            (0, body(INLINE_BYTES + 1), false),
+            (u32::MAX, Request::Ping, true),
+        ] {
+            assert_eq!(is_short(pace, &request), expect, "{pace}");
+        }
     }
 }

@@ -104,7 +104,7 @@ impl LiveRoute {
         main
     }
 
-    /// Whether every version that takes traffic has a connected replica.
+    /// Whether every version that takes traffic has a replica that answers.
     pub(crate) fn is_ready(&self) -> bool {
         let takes_traffic = |arm: &&LiveArm| arm.weight > 0.0;
         self.arms
@@ -115,12 +115,21 @@ impl LiveRoute {
 }
 
 impl LiveArm {
-    /// Whether a replica is connected.
+    /// Whether a replica answers.
     pub(crate) fn is_ready(&self) -> bool {
         self.replicas.iter().any(|replica| replica.is_up())
     }
 
-    /// The connected replica with the fewest requests, another than `avoid` if there is one. Of
+    /// Whether another replica than this one answers.
+    pub(crate) fn has_other(&self, than: &Path) -> bool {
+        let mut others = self
+            .replicas
+            .iter()
+            .filter(|replica| replica.path() != than);
+        others.any(|replica| replica.is_up())
+    }
+
+    /// The replica that answers with the fewest requests, another than `avoid` if there is one. Of
     /// several, `turn` decides, so that none is always first.
     pub(crate) fn least_loaded(&self, avoid: Option<&Path>, turn: u64) -> Option<&Rc<Replica>> {
         let most = self.replicas.len().max(1) as u64;

@@ -31,8 +31,11 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long a connection may be without a request, or a request's head may take.
     pub idle_timeout: Duration,
-    /// How long a request waits while its version has no connected replica; then 503.
+    /// How long a request waits while its version has no replica that answers; then 503.
     pub replica_wait: Duration,
+    /// How long a replica may leave a ping without an answer; then it gets no requests until it
+    /// answers, and those under way at it are tried elsewhere.
+    pub replica_silence: Duration,
     /// How long an attempt may take; then 504. A service may have another limit.
     pub request_timeout: Duration,
     /// How long requests in flight may take to end after a shutdown was asked for.
@@ -48,8 +51,9 @@ pub struct Options {
 
 impl Options {
     /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
-    /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 30 s for an answer, 10 s to
-    /// drain, 10,000 connections, 4,096 requests at a version, the usual traffic log.
+    /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 0.75 s for its pong, 30 s for
+    /// an answer, 10 s to drain, 10,000 connections, 4,096 requests at a version, the usual traffic
+    /// log.
     #[must_use]
     pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
@@ -62,6 +66,7 @@ impl Options {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             replica_wait: Duration::from_secs(5),
+            replica_silence: Duration::from_millis(750),
             request_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             max_connections: 10_000,

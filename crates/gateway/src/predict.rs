@@ -2,15 +2,17 @@
 //!
 //! Called by [`crate::edge`] with a whole body. Every attempt is counted when it ends, before
 //! anything else is tried. A request that was not sent waits for a replica for a while; one whose
-//! replica was lost is tried once more, since asking a model twice does no harm.
+//! replica was lost, or does not answer while another does, is tried once more, since asking a
+//! model twice does no harm.
 
 mod attempt;
 mod record;
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -21,9 +23,12 @@ use attempt::Attempt;
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
-use crate::replica::CallError;
+use crate::replica::{CallError, Replica};
 use crate::respond::{self, Answer};
 use crate::worker::Worker;
+
+/// How often a request that waits for its answer looks whether its replica is still up.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How a request is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,16 @@ enum Step {
     Wait,
     /// It failed and is counted: try another replica than this.
     Again(PathBuf),
+}
+
+/// What asking a replica came to.
+enum Asked {
+    Replied(Reply),
+    Failed(CallError),
+    /// It does not answer, and another replica does.
+    Silent,
+    /// The route's time is over.
+    TooLate,
 }
 
 /// An answer, and what is known of it.
@@ -197,7 +212,7 @@ impl<'a> Chosen<'a> {
         &self,
         call: &Call,
         began: Instant,
-        avoid: Option<&std::path::Path>,
+        avoid: Option<&Path>,
         may_repeat: bool,
     ) -> Step {
         let Some(replica) = self.arm.least_loaded(avoid, call.arrived.unsigned_abs()) else {
@@ -213,19 +228,22 @@ impl<'a> Chosen<'a> {
             Wire::Protocol => Request::InferOip(call.body.clone()),
         };
         let attempt = Attempt::begin(self.arm, call.pinned, began);
-        let reply = tokio::time::timeout(self.route.timeout, replica.call(&request)).await;
-        let reply = match reply {
-            Ok(Ok(Reply::Answer(answer))) => answer,
-            Ok(Err(CallError::Down)) => {
+        let reply = match self.ask(replica, &request, may_repeat).await {
+            Asked::Replied(Reply::Answer(answer)) => answer,
+            Asked::Failed(CallError::Down) => {
                 attempt.never_was();
                 return Step::Wait;
             }
-            Ok(Err(CallError::TooLong)) => {
+            Asked::Failed(CallError::TooLong) => {
                 attempt.ended(Outcome::ClientError);
                 let message = format!("the body is longer than {} bytes", frame::MAX_BODY);
                 return Step::Done(Reached::error(StatusCode::PAYLOAD_TOO_LARGE, &message));
             }
-            Ok(Err(CallError::Lost)) => {
+            Asked::Silent => {
+                attempt.ended(Outcome::Error);
+                return Step::Again(replica.path().to_owned());
+            }
+            Asked::Failed(CallError::Lost) => {
                 attempt.ended(Outcome::Error);
                 if may_repeat {
                     return Step::Again(replica.path().to_owned());
@@ -233,12 +251,12 @@ impl<'a> Chosen<'a> {
                 let message = "the model's replica went away twice with this request under way";
                 return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
             }
-            Ok(Ok(Reply::Description(_) | Reply::Pong)) => {
+            Asked::Replied(Reply::Description(_) | Reply::Pong) => {
                 attempt.ended(Outcome::Error);
                 let message = "the model's replica gave an answer of another kind";
                 return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
             }
-            Err(_) => {
+            Asked::TooLate => {
                 attempt.ended(Outcome::Error);
                 let message = format!("no answer within {:?}", self.route.timeout);
                 return Step::Done(Reached::error(StatusCode::GATEWAY_TIMEOUT, &message));
@@ -257,6 +275,27 @@ impl<'a> Chosen<'a> {
             body: reply.body,
             predictions: reply.predictions,
         })
+    }
+
+    /// Waits for a reply until the route's time is over, or until its replica is silent while
+    /// another is at hand.
+    async fn ask(&self, replica: &Rc<Replica>, request: &Request, may_repeat: bool) -> Asked {
+        let mut reply = pin!(replica.call(request));
+        let mut left = self.route.timeout;
+        loop {
+            let look = left.min(LOOK);
+            match tokio::time::timeout(look, &mut reply).await {
+                Ok(Ok(reply)) => return Asked::Replied(reply),
+                Ok(Err(error)) => return Asked::Failed(error),
+                Err(_) => left = left.saturating_sub(look),
+            }
+            if left.is_zero() {
+                return Asked::TooLate;
+            }
+            if may_repeat && !replica.is_up() && self.arm.has_other(replica.path()) {
+                return Asked::Silent;
+            }
+        }
     }
 
     fn refuse(&self, call: &Call, error: &FieldsError) -> Reached {

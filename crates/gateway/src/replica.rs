@@ -2,8 +2,12 @@
 //!
 //! Owned by [`crate::worker`]. A single task keeps the connection: it connects, writes what has
 //! gathered since its last write in one system call, gives each reply to whoever waits for it, and
-//! when the connection is lost tells all who wait and connects again. Lives on one thread, so
-//! nothing here locks. Must never send a request twice: that is the caller's decision.
+//! when the connection is lost tells all who wait and connects again. A replica is up once it has
+//! described its model, and for as long as it answers: one that is silent is pinged, and gets no
+//! requests until it is heard again. Lives on one thread, so nothing here locks. Must never send a
+//! request twice: that is the caller's decision.
+
+mod pulse;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -21,6 +25,8 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 
+use pulse::{Beat, Pulse};
+
 /// First pause after a connection could not be made or was lost.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// Longest pause. Connecting to a Unix socket is cheap, and somebody may be waiting.
@@ -29,12 +35,18 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 const READ_BYTES: usize = 64 << 10;
 /// A write buffer above this is given back after use.
 const KEEP_BYTES: usize = 1 << 20;
+/// The id of the gateway's own questions. Those of requests count up from 0 and never get there.
+const OWN: u64 = u64::MAX;
 
 /// A replica as one thread sees it.
 #[derive(Debug)]
 pub(crate) struct Replica {
     path: PathBuf,
+    /// How often to look whether something was heard.
+    period: Duration,
     up: Cell<bool>,
+    /// A reply came since the last look.
+    heard: Cell<bool>,
     next: Cell<u64>,
     out: RefCell<BytesMut>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
@@ -48,8 +60,8 @@ pub(crate) struct Replica {
 /// A request that will have no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// There is no connection; nothing was sent.
-    #[error("the replica is not connected")]
+    /// It is not up; nothing was sent.
+    #[error("the replica is not connected, or does not answer")]
     Down,
     /// The request does not fit a frame; nothing was sent.
     #[error("the request does not fit a frame")]
@@ -60,11 +72,14 @@ pub(crate) enum CallError {
 }
 
 impl Replica {
-    /// A replica that is not connected yet: run [`Self::keep`] for that.
-    pub(crate) fn new(path: &Path) -> Self {
+    /// A replica that is not connected yet: run [`Self::keep`] for that. It may leave a ping
+    /// without an answer for `silence`.
+    pub(crate) fn new(path: &Path, silence: Duration) -> Self {
         Self {
             path: path.to_owned(),
+            period: pulse::period(silence),
             up: Cell::new(false),
+            heard: Cell::new(false),
             next: Cell::new(0),
             out: RefCell::new(BytesMut::new()),
             waiting: RefCell::new(HashMap::new()),
@@ -79,7 +94,7 @@ impl Replica {
         &self.path
     }
 
-    /// Whether it is connected.
+    /// Whether it is connected and answers.
     pub(crate) fn is_up(&self) -> bool {
         self.up.get()
     }
@@ -112,15 +127,13 @@ impl Replica {
     }
 
     /// Keeps the connection until the replica is retired and idle. `changed` is told whenever it
-    /// comes or goes.
+    /// comes up or goes down.
     pub(crate) async fn keep(self: Rc<Self>, changed: &Notify) {
         let mut pause = PAUSE_MIN;
         while !self.is_done() {
             match UnixStream::connect(&self.path).await {
                 Ok(stream) => {
-                    self.up.set(true);
-                    changed.notify_waiters();
-                    let lost = self.exchange(stream, &mut pause).await;
+                    let lost = self.exchange(stream, &mut pause, changed).await;
                     self.fail_all();
                     changed.notify_waiters();
                     if let Err(error) = lost {
@@ -140,11 +153,21 @@ impl Replica {
     }
 
     /// Writes and reads until the connection is lost (an error) or no longer needed.
-    async fn exchange(&self, stream: UnixStream, pause: &mut Duration) -> io::Result<()> {
+    async fn exchange(
+        &self,
+        stream: UnixStream,
+        pause: &mut Duration,
+        changed: &Notify,
+    ) -> io::Result<()> {
         let (read, write) = stream.into_split();
+        self.ask(&Request::Describe);
         let traffic = pin!(async {
-            match select(pin!(self.read(read, pause)), pin!(self.write(write))).await {
-                Either::Left((result, _)) | Either::Right((result, _)) => result,
+            // Reading comes first, so that silence is judged when all that came is read.
+            tokio::select! {
+                biased;
+                lost = self.read(read, pause, changed) => lost,
+                lost = self.write(write) => lost,
+                lost = self.listen(changed) => lost,
             }
         });
         let done = pin!(async {
@@ -173,17 +196,56 @@ impl Replica {
         }
     }
 
-    async fn read(&self, mut read: OwnedReadHalf, pause: &mut Duration) -> io::Result<()> {
+    /// Asks something for the gateway's own sake.
+    fn ask(&self, question: &Request) {
+        // It has no body, so it fits.
+        if frame::encode_request(OWN, question, &mut self.out.borrow_mut()).is_ok() {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Looks every period whether something was heard, and asks if nothing was. Ends when there is
+    /// no hope left for the connection.
+    async fn listen(&self, changed: &Notify) -> io::Result<()> {
+        self.heard.set(false);
+        let mut pulse = Pulse::asked();
+        loop {
+            tokio::time::sleep(self.period).await;
+            match pulse.beat(self.heard.replace(false)) {
+                Beat::Rest => {}
+                Beat::Ping => self.ask(&Request::Ping),
+                Beat::Silent | Beat::Hopeless if self.up.replace(false) => {
+                    tracing::warn!(replica = %self.path.display(), "replica does not answer");
+                    changed.notify_waiters();
+                }
+                Beat::Hopeless if self.waiting.borrow().is_empty() => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Beat::Silent | Beat::Hopeless => {}
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        mut read: OwnedReadHalf,
+        pause: &mut Duration,
+        changed: &Notify,
+    ) -> io::Result<()> {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         loop {
             if read.read_buf(&mut buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // A replica that answers is no reason to wait.
-            *pause = PAUSE_MIN;
             while let Some((id, reply)) =
                 frame::decode_reply(&mut buffer).map_err(io::Error::other)?
             {
+                self.heard.set(true);
+                // A replica that answers is no reason to wait.
+                *pause = PAUSE_MIN;
+                if !self.up.replace(true) {
+                    changed.notify_waiters();
+                }
                 let waiter = self.waiting.borrow_mut().remove(&id);
                 if let Some(waiter) = waiter {
                     // Whoever asked may have gone meanwhile.

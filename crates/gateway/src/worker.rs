@@ -45,7 +45,7 @@ pub(crate) enum Command {
 pub struct ReplicaReport {
     /// Its socket.
     pub path: PathBuf,
-    /// How many threads are connected to it.
+    /// On how many threads it is connected and answers.
     pub connections: usize,
     /// Requests without an answer so far.
     pub in_flight: usize,
@@ -281,7 +281,7 @@ impl Worker {
             return Rc::clone(replica);
         }
         let replica = old.remove(path).unwrap_or_else(|| {
-            let replica = Rc::new(Replica::new(path));
+            let replica = Rc::new(Replica::new(path, self.options.replica_silence));
             let (keep, changed) = (Rc::clone(&replica), Rc::clone(&self.changed));
             let task = async move { keep.keep(&changed).await };
             self.keepers.borrow_mut().spawn_local(task);

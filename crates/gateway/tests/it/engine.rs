@@ -29,9 +29,17 @@ pub(crate) type Script = Arc<dyn Fn(usize, &Value) -> Act + Send + Sync>;
 
 /// A running engine; dropped, it is gone with all its connections.
 pub(crate) struct Engine {
-    seen: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+    frozen: watch::Sender<bool>,
     path: PathBuf,
     _stop: DropGuard,
+}
+
+/// What came.
+#[derive(Default)]
+struct Counts {
+    inferences: AtomicUsize,
+    pings: AtomicUsize,
 }
 
 /// An answer of 200 with one prediction.
@@ -80,22 +88,34 @@ pub(crate) fn always(act: impl Fn() -> Act + Send + Sync + 'static) -> Script {
 impl Engine {
     /// Starts one; a socket that another left is replaced.
     pub(crate) fn start(path: &Path, script: Script) -> Self {
+        Self::start_with(path, script, false)
+    }
+
+    /// Starts one that takes connections and is not heard before it is thawed.
+    pub(crate) fn start_frozen(path: &Path, script: Script) -> Self {
+        Self::start_with(path, script, true)
+    }
+
+    fn start_with(path: &Path, script: Script, frozen: bool) -> Self {
         let _ = std::fs::remove_file(path);
         let listener = UnixListener::bind(path).unwrap();
         let stop = CancellationToken::new();
-        let seen = Arc::new(AtomicUsize::new(0));
-        let (ended, counter) = (stop.clone(), Arc::clone(&seen));
+        let counts = Arc::new(Counts::default());
+        let (frozen, gate) = watch::channel(frozen);
+        let (ended, counter) = (stop.clone(), Arc::clone(&counts));
         tokio::spawn(async move {
             let accept = async {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let serve = serve(stream, Arc::clone(&script), Arc::clone(&counter));
+                    let (script, counts) = (Arc::clone(&script), Arc::clone(&counter));
+                    let serve = serve(stream, script, counts, gate.clone());
                     tokio::spawn(ended.clone().run_until_cancelled_owned(serve));
                 }
             };
             ended.run_until_cancelled(accept).await;
         });
         Self {
-            seen,
+            counts,
+            frozen,
             path: path.to_owned(),
             _stop: stop.drop_guard(),
         }
@@ -103,7 +123,18 @@ impl Engine {
 
     /// How many requests for predictions came.
     pub(crate) fn seen(&self) -> usize {
-        self.seen.load(SeqCst)
+        self.counts.inferences.load(SeqCst)
+    }
+
+    /// How many pings came.
+    pub(crate) fn pings(&self) -> usize {
+        self.counts.pings.load(SeqCst)
+    }
+
+    /// Stops it as SIGSTOP would, or lets it go on: nothing is taken, nothing is said, and its
+    /// connections stay.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.frozen.send_replace(frozen);
     }
 }
 
@@ -113,11 +144,18 @@ impl Drop for Engine {
     }
 }
 
-async fn serve(stream: UnixStream, script: Script, seen: Arc<AtomicUsize>) {
+async fn serve(
+    stream: UnixStream,
+    script: Script,
+    counts: Arc<Counts>,
+    mut frozen: watch::Receiver<bool>,
+) {
     let (mut read, mut write) = stream.into_split();
     let (sender, mut replies) = mpsc::channel::<(u64, Reply)>(1024);
+    let mut mute = frozen.clone();
     let writer = async move {
         while let Some((id, reply)) = replies.recv().await {
+            let _ = mute.wait_for(|frozen| !*frozen).await;
             let mut out = BytesMut::new();
             encode_reply(id, &reply, &mut out).unwrap();
             if write.write_all(&out).await.is_err() {
@@ -141,11 +179,12 @@ async fn serve(stream: UnixStream, script: Script, seen: Arc<AtomicUsize>) {
                         continue;
                     }
                     Request::Ping => {
+                        counts.pings.fetch_add(1, SeqCst);
                         sender.send((id, Reply::Pong)).await.unwrap();
                         continue;
                     }
                 };
-                let nth = seen.fetch_add(1, SeqCst);
+                let nth = counts.inferences.fetch_add(1, SeqCst);
                 let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
                 match script(nth, &body) {
                     Act::Say(answer) => sender.send((id, Reply::Answer(answer))).await.unwrap(),
@@ -164,6 +203,7 @@ async fn serve(stream: UnixStream, script: Script, seen: Arc<AtomicUsize>) {
             if !matches!(read.read_buf(&mut buffer).await, Ok(1..)) {
                 return;
             }
+            let _ = frozen.wait_for(|frozen| !*frozen).await;
         }
     };
     // The connection is over when either side of it is.

@@ -14,6 +14,7 @@ mod engine;
 mod labels;
 mod lost;
 mod routing;
+mod silent;
 mod swap;
 mod tables;
 mod world;
