@@ -181,8 +181,9 @@ class Story:
         tell.good(f"and once more: version {back} → {forth}, {again:.0f} ms")
         back, _ = self.roll_back()
         self.product.run(self.folder, "apply", "--yes")
-        tell.good(f"applying the unchanged file afterwards leaves version {self.serving()} serving")
-        self.facts["apply_kept"] = self.serving() == back
+        kept = self.serving()
+        self.facts["apply_kept"] = kept == back
+        tell.good(f"back to version {back} again; applying the unchanged file after that leaves version {kept} serving")
         self.roll_back()
 
     def roll_back(self):
