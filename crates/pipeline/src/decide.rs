@@ -127,22 +127,8 @@ mod tests {
 
     fn step(key: &str, state: StepState) -> Step {
         Step {
-            run_id: "r".into(),
-            key: key.into(),
-            position: 0,
             state,
-            attempt: 0,
-            infra_attempts: 0,
-            unit_id: None,
-            cache_key: None,
-            mlflow_run_id: None,
-            outputs: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-            cached_from: None,
-            not_before: None,
-            started_at: None,
-            ended_at: None,
-            reason: String::new(),
+            ..Step::new("r", key, 0)
         }
     }
 

@@ -84,26 +84,6 @@ pub async fn size(digest: &Digest, blobs: &Blobs) -> Result<u64, SnapshotError> 
     size.ok_or_else(|| SnapshotError::Store(store::Error::missing("blob", digest.as_str())))
 }
 
-/// A file on this machine with a blob's bytes: the blob itself, or a copy fetched into `cache` from elsewhere.
-///
-/// # Errors
-/// When it is gone, or the cache cannot be written.
-pub async fn local_path(
-    digest: &Digest,
-    blobs: &Blobs,
-    cache: &Path,
-) -> Result<PathBuf, SnapshotError> {
-    if let Some(path) = blobs.path_of(digest) {
-        return Ok(path);
-    }
-    let path = cache.join(digest.hex());
-    if !path.exists() {
-        std::fs::create_dir_all(cache).map_err(|e| SnapshotError::Io(cache.to_owned(), e))?;
-        blobs.fetch(digest, &path).await?;
-    }
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{lock, sqlite};
-use crate::blobs::{Blobs, sync_directory};
+use crate::blobs::{Blobs, blocking, sync_directory};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::place::{StateDir, StoreUrl};
@@ -208,12 +208,4 @@ fn digest_of(path: &Path) -> Result<Digest> {
             count => hasher.update(&buffer[..count]),
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Error::Stopped("the work panicked")))
 }

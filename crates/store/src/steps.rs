@@ -78,6 +78,31 @@ pub struct Step {
     pub reason: String,
 }
 
+impl Step {
+    /// A step of a run that has just begun: it waits.
+    #[must_use]
+    pub fn new(run_id: &str, key: &str, position: u32) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            key: key.to_owned(),
+            position,
+            state: StepState::Waiting,
+            attempt: 0,
+            infra_attempts: 0,
+            unit_id: None,
+            cache_key: None,
+            mlflow_run_id: None,
+            outputs: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            cached_from: None,
+            not_before: None,
+            started_at: None,
+            ended_at: None,
+            reason: String::new(),
+        }
+    }
+}
+
 /// A finished step whose result may be used again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CachedStep {

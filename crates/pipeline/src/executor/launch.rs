@@ -146,7 +146,10 @@ impl Executor {
             for digest in digests {
                 places.insert(
                     digest.clone(),
-                    tree::local_path(digest, &self.parts.blobs, &self.parts.snapshots).await?,
+                    self.parts
+                        .blobs
+                        .on_disk(digest, &self.parts.snapshots)
+                        .await?,
                 );
             }
         }

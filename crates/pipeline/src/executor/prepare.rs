@@ -192,7 +192,10 @@ impl Executor {
         let blob = if path.is_dir() {
             path.to_owned()
         } else {
-            crate::tree::local_path(digest, &self.parts.blobs, &self.parts.snapshots).await?
+            self.parts
+                .blobs
+                .on_disk(digest, &self.parts.snapshots)
+                .await?
         };
         let profile =
             match tokio::task::spawn_blocking(move || profile::of_file(&blob, format)).await? {
@@ -240,7 +243,7 @@ impl Executor {
         let steps: Vec<Step> = graph::build(&work.pipeline, work.champion.is_some())
             .iter()
             .zip(0..)
-            .map(|(node, position)| waiting(&run.id, &node.key, position))
+            .map(|(node, position)| Step::new(&run.id, &node.key, position))
             .collect();
         let params: BTreeMap<String, String> = work
             .params
@@ -278,27 +281,6 @@ impl Executor {
             })
             .await?;
         Ok(())
-    }
-}
-
-fn waiting(run: &str, key: &str, position: u32) -> Step {
-    Step {
-        run_id: run.to_owned(),
-        key: key.to_owned(),
-        position,
-        state: StepState::Waiting,
-        attempt: 0,
-        infra_attempts: 0,
-        unit_id: None,
-        cache_key: None,
-        mlflow_run_id: None,
-        outputs: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        cached_from: None,
-        not_before: None,
-        started_at: None,
-        ended_at: None,
-        reason: String::new(),
     }
 }
 

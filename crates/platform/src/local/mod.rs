@@ -248,23 +248,17 @@ impl Inner {
                 grace: grace.unwrap_or(own_grace),
             },
         );
-        let stopped = tokio::task::spawn_blocking(move || {
+        let action = || format!("cannot write the stop order for unit `{id}`");
+        on_disk(action, move || {
             dir.write_stop(order)?;
             // Before it has written who it is, the shim does not listen for signals but looks for
             // the order afterwards.
             if let (Some(shim), true) = (shim, dir.records().shim.is_some()) {
                 let _ = rustix::process::pidfd_send_signal(&*shim, rustix::process::Signal::TERM);
             }
-            Ok::<_, io::Error>(())
-        });
-        let action = || format!("cannot write the stop order for unit `{id}`");
-        stopped
-            .await
-            .map_err(interrupted)?
-            .map_err(|source| Error::Io {
-                action: action(),
-                source,
-            })
+            Ok(())
+        })
+        .await
     }
 
     async fn logs(&self, id: &str, offset: u64) -> Result<LogChunk, Error> {
@@ -273,15 +267,8 @@ impl Inner {
             .status(id)
             .ok_or_else(|| Error::Unknown(id.into()))?;
         let dir = self.dir(id);
-        let read = tokio::task::spawn_blocking(move || shim::read_log(dir.path(), offset));
         let action = || format!("cannot read the log of unit `{id}`");
-        let (offset, bytes) = read
-            .await
-            .map_err(interrupted)?
-            .map_err(|source| Error::Io {
-                action: action(),
-                source,
-            })?;
+        let (offset, bytes) = on_disk(action, move || shim::read_log(dir.path(), offset)).await?;
         Ok(LogChunk {
             offset,
             next: offset + bytes.len() as u64,
@@ -298,22 +285,16 @@ impl Inner {
             Some(_) => {}
         }
         let (dir, hidden) = (self.dir(id), self.options.dir.join(format!(".gone-{id}")));
-        let removed = tokio::task::spawn_blocking(move || {
+        let action = || format!("cannot remove the directory of unit `{id}`");
+        on_disk(action, move || {
             if let Ok(prepared) = dir.prepared() {
                 prepared.group.remove();
             }
             // Under a hidden name first, so that half a directory is never taken for a unit.
             fs::rename(dir.path(), &hidden)?;
             fs::remove_dir_all(&hidden)
-        });
-        let action = || format!("cannot remove the directory of unit `{id}`");
-        removed
-            .await
-            .map_err(interrupted)?
-            .map_err(|source| Error::Io {
-                action: action(),
-                source,
-            })?;
+        })
+        .await?;
         self.units.forget(id);
         Ok(())
     }
@@ -338,6 +319,18 @@ fn check_socket(dir: &UnitDir, spec: &UnitSpec) -> Result<(), Error> {
          shorter state directory",
         path.display()
     )))
+}
+
+/// Does what blocks on the blocking pool, and says what could not be done.
+async fn on_disk<T: Send + 'static>(
+    action: impl FnOnce() -> String,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(interrupted)?.map_err(|source| Error::Io {
+        action: action(),
+        source,
+    })
 }
 
 fn interrupted(error: tokio::task::JoinError) -> Error {

@@ -19,7 +19,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::place::StateDir;
 use local::Local;
-pub(crate) use local::sync_directory;
+pub(crate) use local::{blocking, sync_directory};
 use remote::Remote;
 
 /// A store of bytes. Cheap to clone.
@@ -125,6 +125,23 @@ impl Blobs {
     /// only when everything arrived.
     pub async fn fetch(&self, digest: &Digest, to: &Path) -> Result<()> {
         local::write_file(self.read(digest), to.to_owned()).await
+    }
+
+    /// A file on this machine that holds the bytes: the blob itself, or a copy that is fetched
+    /// into `cache`, verified, unless it is there. Read it or link to it, never write to it.
+    pub async fn on_disk(&self, digest: &Digest, cache: &Path) -> Result<PathBuf> {
+        if let Some(path) = self.path_of(digest) {
+            return match self.size(digest).await? {
+                Some(_) => Ok(path),
+                None => Err(Error::missing("blob", digest.as_str())),
+            };
+        }
+        let path = cache.join(digest.hex());
+        if !path.exists() {
+            std::fs::create_dir_all(cache).map_err(Error::io("create directory", cache))?;
+            self.fetch(digest, &path).await?;
+        }
+        Ok(path)
     }
 
     /// Whether the bytes are there, and how many they are.

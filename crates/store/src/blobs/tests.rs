@@ -55,6 +55,34 @@ async fn every_place_keeps_bytes() {
 }
 
 #[tokio::test]
+async fn bytes_from_elsewhere_are_fetched_into_a_cache_once() {
+    for (url, cached) in [("", false), ("memory:///", true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::create(dir.path()).unwrap();
+        let blobs = Blobs::open(url, &state, &[]).unwrap();
+        let cache = dir.path().join("not/there/yet");
+        let gone = blobs.on_disk(&Digest::of(b"abc"), &cache).await;
+        assert!(
+            matches!(gone, Err(Error::NotFound { .. })),
+            "{url}: {gone:?}"
+        );
+        let digest = blobs.put("abc").await.unwrap();
+        let path = blobs.on_disk(&digest, &cache).await.unwrap();
+        assert_eq!(path.starts_with(&cache), cached, "{url}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "abc");
+        blobs.delete(&digest).await.unwrap();
+        let again = blobs.on_disk(&digest, &cache).await;
+        assert_eq!(
+            again.is_ok(),
+            cached,
+            "{url}: a copy stays, a blob does not"
+        );
+        let left = std::fs::read_dir(&cache).map_or(0, Iterator::count);
+        assert_eq!(left, usize::from(cached), "{url}: nothing half fetched");
+    }
+}
+
+#[tokio::test]
 async fn damaged_bytes_are_never_given_out() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = Blobs::local(&StateDir::create(dir.path()).unwrap()).unwrap();
