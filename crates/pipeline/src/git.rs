@@ -94,6 +94,13 @@ impl Repository {
 
     /// The commit a branch points at, read from its files; `None` while it has none.
     pub fn branch_head(&self, branch: &str) -> Option<String> {
+        // Git allows no such names, and a project file can ask for any.
+        if branch
+            .split('/')
+            .any(|part| part.is_empty() || part.starts_with('.'))
+        {
+            return None;
+        }
         let name = format!("refs/heads/{branch}");
         if let Ok(text) = std::fs::read_to_string(self.git_dir.join(&name)) {
             return Some(text.trim().to_owned()).filter(|t| !t.is_empty());
@@ -180,6 +187,19 @@ impl Repository {
         )
         .await?;
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// When a commit was made, in seconds since 1970, as its committer's clock had it.
+    ///
+    /// # Errors
+    /// When git cannot run or the commit is gone.
+    pub async fn committed_at(&self, commit: &str) -> Result<i64, GitError> {
+        let line = ["show", "--no-patch", "--format=%ct", commit];
+        let bytes = run(&self.root, &line, None).await?;
+        Ok(String::from_utf8_lossy(&bytes)
+            .trim()
+            .parse()
+            .unwrap_or_default())
     }
 
     /// The files of a commit under the opened folder, submodules left out.

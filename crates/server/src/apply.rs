@@ -25,12 +25,12 @@ pub struct Source {
     pub name: String,
     /// The folder it is in on this machine.
     pub root: Option<String>,
-    /// The branch that is followed.
+    /// The branch that is checked out there; none when this is not by hand.
     pub branch: Option<String>,
     /// The commit it is of; none when the tree is dirty.
     pub commit: Option<String>,
-    /// The branch's head, which counts as seen from then on.
-    pub head: Option<String>,
+    /// Heads of branches, which count as seen from then on.
+    pub heads: BTreeMap<String, String>,
     /// Delete what it no longer names.
     pub prune: bool,
 }
@@ -190,16 +190,17 @@ fn execute(
         branch: None,
         created_at: now,
         generation: 0,
-        seen_commit: None,
     });
     project.root = source.root.clone().or(project.root);
     project.branch = source.branch.clone().or(project.branch);
-    project.seen_commit = source.head.clone().or(project.seen_commit);
+    tx.put_project(&project)?;
+    for (branch, head) in &source.heads {
+        tx.set_seen_commit(name, branch, head)?;
+    }
     if planned.plan.is_empty() {
         // Nothing changes, and the plan that somebody may be looking at stays good.
-        return tx.put_project(&project);
+        return Ok(());
     }
-    tx.put_project(&project)?;
     let generation = tx.next_generation(name, generation)?;
     let after = planned.plan.applied(&planned.desired, &planned.observed);
     tx.put_applied(&AppliedSpec {

@@ -30,6 +30,14 @@ pub enum Error {
     /// Somebody else changed the thing first, or the change contradicts what is stored.
     #[error("{0}")]
     Conflict(String),
+    /// A guarded write of a server that does not hold the lease any more.
+    #[error(
+        "another server has taken the lease `{lease}` over: this one writes nothing under it any more"
+    )]
+    Fenced {
+        /// The lease's name.
+        lease: String,
+    },
     /// The value given cannot be stored (too large a number, a broken digest).
     #[error("{0}")]
     Invalid(String),

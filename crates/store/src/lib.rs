@@ -12,7 +12,7 @@
 //!
 //! store
 //!     .write(Priority::Normal, move |tx| {
-//!         tx.set_seen_commit("flights", "4f2a…")?;
+//!         tx.set_seen_commit("flights", "main", "4f2a…")?;
 //!         tx.append_event(&NewEvent {
 //!             project: Some("flights".into()),
 //!             at: now,
@@ -41,6 +41,7 @@ mod digest;
 mod error;
 mod events;
 mod joinlog;
+mod leases;
 mod models;
 mod place;
 mod projects;
@@ -66,6 +67,7 @@ pub use digest::{Digest, Hasher};
 pub use error::{Error, Result};
 pub use events::{Event, EventFilter, Events, NewEvent};
 pub use joinlog::{JoinCounts, JoinLog, Joined, Label, Loss, LossFilter, Prediction};
+pub use leases::{Agreements, Lease, Leases};
 pub use models::{Aliases, GateState, ModelVersion, Models, RegisteredModel};
 pub use place::{StateDir, StoreUrl};
 pub use projects::{AppliedSpec, Project, Projects};
@@ -74,9 +76,9 @@ pub use runs::{ActiveRun, Run, RunFilter, RunState, Runs};
 pub use search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
 pub use steps::{CachedStep, Step, StepState, Steps};
 pub use store::{Priority, Store};
-pub use tokens::{Idempotency, Lease, Leases, Token, Tokens};
+pub use tokens::{Idempotency, Token, Tokens};
 pub use tracking::{
     Experiment, Experiments, Input, Lifecycle, LoggedModel, LoggedModels, MetricPoint,
-    NewExperiment, Output, RunView, TagChange, TrackedRun, Tracking, TrackingRead,
+    NewExperiment, Output, RunHead, RunView, TagChange, TrackedRun, Tracking, TrackingRead,
 };
 pub use tx::Tx;

@@ -1,5 +1,7 @@
 //! Projects and the project files that were applied to them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -13,14 +15,12 @@ pub struct Project {
     pub name: String,
     /// The working tree on this machine, when there is one.
     pub root: Option<String>,
-    /// The branch that is followed.
+    /// The branch that was checked out when the file was last applied by hand.
     pub branch: Option<String>,
     /// When it was first applied.
     pub created_at: Timestamp,
     /// Counts the applied files and every other change that makes a plan stale.
     pub generation: u64,
-    /// The newest commit whose push was dealt with.
-    pub seen_commit: Option<String>,
 }
 
 /// One applied project file.
@@ -55,8 +55,10 @@ pub trait Projects {
     /// Moves the generation on by one and returns the new one; a conflict when it is not
     /// `expected` any more.
     fn next_generation(&mut self, name: &str, expected: u64) -> Result<u64>;
-    /// Remembers the newest commit that was dealt with.
-    fn set_seen_commit(&mut self, name: &str, commit: &str) -> Result<()>;
+    /// Remembers the newest commit of a branch that was dealt with.
+    fn set_seen_commit(&mut self, name: &str, branch: &str, commit: &str) -> Result<()>;
+    /// The newest commits that were dealt with, by branch.
+    fn seen_commits(&mut self, name: &str) -> Result<BTreeMap<String, String>>;
     /// Records an applied file.
     fn put_applied(&mut self, applied: &AppliedSpec) -> Result<()>;
     /// The file that was applied last.

@@ -14,6 +14,7 @@ use crate::backend::queue::Queue;
 use crate::backend::sqlite::Sqlite;
 use crate::backend::{Once, Repeat, answer};
 use crate::error::{Error, Result};
+use crate::leases::{Lease, Leases as _};
 use crate::place::{StateDir, StoreUrl};
 use crate::tx::Tx;
 
@@ -35,6 +36,7 @@ pub enum Priority {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    fence: Option<Arc<Lease>>,
 }
 
 struct Inner {
@@ -73,7 +75,18 @@ impl Store {
         }
         Ok(Self {
             inner: Arc::new(inner),
+            fence: None,
         })
+    }
+
+    /// The same store, whose writes are refused ([`Error::Fenced`](crate::Error::Fenced)) once
+    /// somebody else has taken this lease.
+    #[must_use]
+    pub fn fenced(&self, lease: Lease) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            fence: Some(Arc::new(lease)),
+        }
     }
 
     /// Runs `work` in a transaction of its own and answers when it is on disk.
@@ -93,8 +106,14 @@ impl Store {
         T: Send + 'static,
     {
         let queue = Arc::clone(&self.inner.writes);
+        let fence = self.fence.clone();
         async move {
-            let (job, reply) = Repeat::new(work);
+            let (job, reply) = Repeat::new(move |tx: &mut Tx<'_>| {
+                if let Some(lease) = &fence {
+                    tx.check_lease(lease)?;
+                }
+                work(tx)
+            });
             queue.push(priority, job).await?;
             answer(reply).await
         }

@@ -1,6 +1,6 @@
-//! User tokens, leases, and answers kept for idempotency keys.
+//! User tokens, and answers kept for idempotency keys.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -39,38 +39,6 @@ pub trait Tokens {
     fn delete_token(&mut self, id: &str) -> Result<bool>;
     /// Remembers that it was used.
     fn touch_token(&mut self, id: &str, at: Timestamp) -> Result<()>;
-}
-
-/// The right to act alone under a name, until it expires.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Lease {
-    /// What it is for.
-    pub name: String,
-    /// Who has it.
-    pub holder: String,
-    /// Grows with each change of holder; a write made under an older one is refused.
-    pub fencing: u64,
-    /// Until when.
-    pub expires_at: Timestamp,
-}
-
-/// Leases, taken by compare and swap.
-pub trait Leases {
-    /// Takes the lease when it is free, expired or held by `holder` already (which renews it);
-    /// none when somebody else has it.
-    fn acquire_lease(
-        &mut self,
-        name: &str,
-        holder: &str,
-        now: Timestamp,
-        ttl: SignedDuration,
-    ) -> Result<Option<Lease>>;
-    /// Gives it back; does nothing when it is held by another or under another fencing number.
-    fn release_lease(&mut self, lease: &Lease) -> Result<()>;
-    /// Who has it.
-    fn lease(&mut self, name: &str) -> Result<Option<Lease>>;
-    /// A conflict unless this very lease is still the one: call it first in a guarded write.
-    fn check_lease(&mut self, lease: &Lease) -> Result<()>;
 }
 
 /// Answers to requests that carried an idempotency key.

@@ -21,7 +21,7 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         "Project {}, generation {}, at {}",
         text(&project["name"]),
         project["generation"],
-        short(&project["seen_commit"])
+        seen(&status["seen_commits"])
     ))?;
     output::line("")?;
     let rows = output::rows(&status["deployments"])?
@@ -60,6 +60,21 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         alarm,
     )?;
     Ok(exit::OK)
+}
+
+/// The commits that were dealt with last, by branch when there are several.
+fn seen(commits: &Value) -> String {
+    let commits: Vec<_> = commits.as_object().into_iter().flatten().collect();
+    match commits.as_slice() {
+        [] => "-".to_owned(),
+        [(_, commit)] => short(commit),
+        several => {
+            let each = several
+                .iter()
+                .map(|(branch, commit)| format!("{branch} {}", short(commit)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
 }
 
 fn section(

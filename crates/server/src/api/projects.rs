@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     apply::{self, ApplyError, Source},
+    follow,
     http::{ApiError, Caller, Routes},
     reconcile::FILE,
 };
@@ -16,7 +17,7 @@ use http::{Method, StatusCode};
 use pipeline::git::Repository;
 use serde::{Deserialize, Serialize};
 use spec::plan::Plan;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 use store::{Project, Projects as _};
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -145,7 +146,7 @@ async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiErr
         root: request.root,
         branch: None,
         commit: None,
-        head: None,
+        heads: BTreeMap::new(),
         prune: request.prune,
     };
     let Some(root) = source.root.clone() else {
@@ -164,7 +165,10 @@ async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiErr
     {
         source.commit = Some(head.clone());
     }
-    (source.branch, source.head) = (branch, Some(head));
+    if let Ok(file) = spec::parse(FILE, &source.text) {
+        source.heads = follow::heads(&repository, &follow::branches(&file, branch.as_deref()));
+    }
+    source.branch = branch;
     Ok(source)
 }
 

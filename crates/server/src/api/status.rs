@@ -9,6 +9,7 @@ use guard::Permission;
 use http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use store::{
     Alarm, AlarmFilter, Alarms as _, Deployment, Deployments as _, Project, Projects as _, Rollout,
     RolloutFilter, Rollouts as _, Run, RunFilter, RunState, Runs as _,
@@ -54,6 +55,8 @@ async fn reconcilers(State(app): State<App>) -> Json<serde_json::Map<String, Val
 #[derive(Debug, Serialize)]
 struct StatusAnswer {
     project: Project,
+    /// The newest commit of each followed branch that was dealt with.
+    seen_commits: BTreeMap<String, String>,
     deployments: Vec<Deployment>,
     /// Roll-outs that are not over.
     rollouts: Vec<Rollout>,
@@ -109,6 +112,7 @@ async fn status(
             active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,
             alarms: tx.alarms(&raised)?,
+            seen_commits: tx.seen_commits(&name)?,
             project,
         }))
     });

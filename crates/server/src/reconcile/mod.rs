@@ -2,10 +2,11 @@
 
 mod executor;
 mod library;
+mod push;
 mod rollouts;
 mod triggers;
 
-pub(crate) use triggers::FILE;
+pub(crate) use push::FILE;
 
 use crate::app::App;
 use jiff::Timestamp;

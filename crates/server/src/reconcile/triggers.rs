@@ -1,29 +1,21 @@
 //! Triggers: new commits, schedules and alerts become runs.
 //!
-//! Branch heads are read ten times a second (two small files each). A push first applies the file of that commit,
-//! then runs what it triggers; a commit counts as seen only after both, so a server that dies in between does it
-//! again, and an idempotency key keeps the run from starting twice.
+//! Branch heads are read ten times a second (two small files each); [`super::push`] deals with new ones. An
+//! idempotency key keeps a run from starting twice.
 
-use crate::{
-    app::App,
-    apply::{self, Source},
-    runs,
-};
+use super::push::{self, Fault, Known};
+use crate::{app::App, runs};
 use jiff::Timestamp;
 use pipeline::{Trigger, git::Repository};
 use spec::ProjectFile;
 use std::{collections::BTreeMap, path::Path, time::Duration};
-use store::{
-    AlarmFilter, Alarms as _, Events as _, NewEvent, Priority, Project, Projects as _, Runs as _,
-};
+use store::{AlarmFilter, Alarms as _, Priority, Project, Projects as _, Runs as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const PERIOD: Duration = Duration::from_millis(100);
 /// Schedules and alerts are looked at every so many periods, and at every commit to the store.
 const SLOW: u32 = 10;
-/// The name of the project file.
-pub(crate) const FILE: &str = "mainspan.yaml";
 
 /// What the last look found, for the API.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -40,8 +32,7 @@ pub(super) struct Status {
 pub(super) struct Triggers {
     app: App,
     repositories: BTreeMap<String, Repository>,
-    projects: Vec<Project>,
-    files: Files,
+    known: BTreeMap<String, Known>,
     status: watch::Sender<Status>,
 }
 
@@ -51,8 +42,7 @@ impl Triggers {
         Triggers {
             app,
             repositories: BTreeMap::new(),
-            projects: Vec::new(),
-            files: Files::default(),
+            known: BTreeMap::new(),
             status: watch::Sender::default(),
         }
     }
@@ -71,7 +61,7 @@ impl Triggers {
                 self.slow().await;
             }
             self.fast().await;
-            let (at, projects) = (self.app.now(), self.projects.len());
+            let (at, projects) = (self.app.now(), self.known.len());
             self.status
                 .send_modify(|status| (status.at, status.projects) = (Some(at), projects));
             tokio::select! {
@@ -83,25 +73,44 @@ impl Triggers {
 
     /// Projects, schedules and alerts.
     async fn slow(&mut self) {
-        match self.app.store().read(|tx| tx.projects()).await {
-            Ok(known) => self.projects = known,
-            Err(error) => self.held("all", &error),
+        if let Err(error) = self.look().await {
+            self.held("all", &error);
         }
-        for project in &self.projects {
-            if let Err(error) = timed(&self.app, project, &mut self.files).await {
-                self.held(&project.name, &*error);
+        for known in self.known.values() {
+            if let Err(error) = timed(&self.app, known).await {
+                self.held(&known.project.name, &*error);
             }
         }
     }
 
+    /// Projects; the file of one is read when it is new and with each generation, not at every commit.
+    async fn look(&mut self) -> store::Result<()> {
+        let projects = self.app.store().read(|tx| tx.projects()).await?;
+        self.known
+            .retain(|name, _| projects.iter().any(|project| project.name == *name));
+        for project in projects {
+            match self.known.get_mut(&project.name) {
+                Some(known) if known.is_of(&project) => known.project = project,
+                _ => {
+                    if let Some(known) = Known::load(&self.app, &project.name).await? {
+                        self.known.insert(project.name, known);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Heads of branches.
     async fn fast(&mut self) {
-        for at in 0..self.projects.len() {
-            match pushed(&self.app, &self.projects[at], &mut self.repositories).await {
-                Ok(Some(commit)) => self.projects[at].seen_commit = Some(commit),
-                Ok(None) => {}
-                Err(error) => self.held(&self.projects[at].name, &*error),
+        let mut held = Vec::new();
+        for (name, known) in &mut self.known {
+            if let Err(error) = push::follow(&self.app, known, &mut self.repositories).await {
+                held.push((name.clone(), error));
             }
+        }
+        for (name, error) in held {
+            self.held(&name, &*error);
         }
     }
 
@@ -112,146 +121,15 @@ impl Triggers {
     }
 }
 
-/// Files that have something to wait for, by project: read when the project is made and with each generation, not at
-/// every commit.
-#[derive(Default)]
-struct Files(BTreeMap<String, ((Timestamp, u64), Option<ProjectFile>)>);
-
-impl Files {
-    /// The file that was applied last, if it names schedules or alerts.
-    async fn of(&mut self, app: &App, project: &Project) -> store::Result<Option<&ProjectFile>> {
-        let present = (project.created_at, project.generation);
-        if self.0.get(&project.name).map(|(known, _)| *known) != Some(present) {
-            let name = project.name.clone();
-            let applied = app.store().read(move |tx| tx.applied(&name)).await?;
-            let file = applied
-                .and_then(|applied| spec::parse(FILE, &applied.text).ok())
-                .filter(waits);
-            self.0.insert(project.name.clone(), (present, file));
-        }
-        Ok(self
-            .0
-            .get(&project.name)
-            .and_then(|(_, file)| file.as_ref()))
-    }
-}
-
 fn waits(file: &ProjectFile) -> bool {
     let mut pipelines = file.pipelines.values();
     pipelines.any(|p| p.triggers.schedule.is_some() || !p.triggers.alerts.is_empty())
 }
 
-type Fault = Box<dyn std::error::Error + Send + Sync>;
-
-/// Deals with a new head of the followed branch; answers the commit when there was one.
-async fn pushed(
-    app: &App,
-    project: &Project,
-    known: &mut BTreeMap<String, Repository>,
-) -> Result<Option<String>, Fault> {
-    let (Some(root), Some(branch)) = (&project.root, &project.branch) else {
-        return Ok(None);
-    };
-    if !known.contains_key(root) {
-        if !Path::new(root).is_dir() {
-            return Ok(None);
-        }
-        known.insert(root.clone(), Repository::open(Path::new(root)).await?);
-    }
-    let repository = &known[root];
-    let Some(head) = repository.branch_head(branch) else {
-        return Ok(None);
-    };
-    if project.seen_commit.as_deref() == Some(head.as_str()) {
-        return Ok(None);
-    }
-    if let Some(file) = applied_file(app, project, repository, branch, &head).await? {
-        let subject = repository.subject(&head).await.unwrap_or_default();
-        for (name, pipeline) in &file.pipelines {
-            if pipeline.triggers.push.contains(branch) {
-                let trigger = Trigger::Push {
-                    branch: branch.clone(),
-                    subject: subject.clone(),
-                };
-                let key = format!("push/{}/{name}/{head}", project.name);
-                runs::start_once(
-                    app,
-                    &key,
-                    repository,
-                    &file,
-                    name,
-                    trigger,
-                    Some(head.clone()),
-                )
-                .await?;
-            }
-        }
-    }
-    let (name, seen) = (project.name.clone(), head.clone());
-    app.store()
-        .write(Priority::Normal, move |tx| tx.set_seen_commit(&name, &seen))
-        .await?;
-    Ok(Some(head))
-}
-
-/// Applies the file of a commit; `None` when it is missing or wrong, which is recorded.
-async fn applied_file(
-    app: &App,
-    project: &Project,
-    repository: &Repository,
-    branch: &str,
-    head: &str,
-) -> Result<Option<ProjectFile>, Fault> {
-    let problem = match repository.file(head, FILE).await? {
-        None => format!("the commit has no {FILE}"),
-        Some(bytes) => match String::from_utf8(bytes) {
-            Err(_) => format!("{FILE} is not UTF-8"),
-            Ok(text) => {
-                let source = Source {
-                    text,
-                    name: FILE.to_owned(),
-                    root: project.root.clone(),
-                    branch: Some(branch.to_owned()),
-                    commit: Some(head.to_owned()),
-                    head: None,
-                    prune: false,
-                };
-                match apply::apply(app, &source, None, "push").await {
-                    Ok(planned) if planned.file.project == project.name => {
-                        return Ok(Some(planned.file));
-                    }
-                    Ok(planned) => format!(
-                        "the file now names project `{}`: apply it by hand",
-                        planned.file.project
-                    ),
-                    Err(apply::ApplyError::Store(error)) => return Err(error.into()),
-                    Err(error) => error.to_string(),
-                }
-            }
-        },
-    };
-    let event = NewEvent {
-        project: Some(project.name.clone()),
-        at: app.now(),
-        actor: "push".to_owned(),
-        kind: "project.refused".to_owned(),
-        subject: format!("commit/{head}"),
-        reason: problem,
-        before: None,
-        after: None,
-    };
-    app.store()
-        .write(Priority::Normal, move |tx| tx.append_event(&event))
-        .await?;
-    Ok(None)
-}
-
 /// Schedules that are due and alerts that hold.
-async fn timed(app: &App, project: &Project, files: &mut Files) -> Result<(), Fault> {
-    let Some(root) = &project.root else {
-        return Ok(());
-    };
-    let Some(file) = files.of(app, project).await? else {
+async fn timed(app: &App, known: &Known) -> Result<(), Fault> {
+    let project = &known.project;
+    let (Some(root), Some(file)) = (&project.root, known.file.as_ref().filter(|f| waits(f))) else {
         return Ok(());
     };
     let alarms = raised(app, &project.name).await?;

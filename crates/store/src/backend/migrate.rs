@@ -4,7 +4,10 @@ use crate::error::{Error, Result};
 use crate::tx::{Dialect, Sql, Tx, params};
 
 /// The steps from an empty database on; step N makes version N.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+];
 
 /// The newest version.
 pub(crate) fn newest() -> u32 {

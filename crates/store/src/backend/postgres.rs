@@ -259,6 +259,10 @@ impl Sql for PostgresSql<'_, '_> {
         rows.iter().try_for_each(|row| each(&Row::Postgres(row)))
     }
 
+    fn wake_nobody(&mut self) {
+        self.changed = 0;
+    }
+
     fn batch(&mut self, sql: &str) -> Result<()> {
         self.transaction
             .batch_execute(sql)

@@ -216,6 +216,10 @@ impl Sql for SqliteSql<'_> {
         Ok(())
     }
 
+    fn wake_nobody(&mut self) {
+        self.changed = 0;
+    }
+
     fn batch(&mut self, sql: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(|e| failed(&e))
     }

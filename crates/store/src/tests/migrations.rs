@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// A dump per version, the first one first.
-const FIXTURES: &[&str] = &[include_str!("fixtures/v1.sql")];
+const FIXTURES: &[&str] = &[
+    include_str!("fixtures/v1.sql"),
+    include_str!("fixtures/v2.sql"),
+];
 
 fn database(dump: &str) -> (StateDir, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -69,7 +72,6 @@ async fn fill(store: &Store) {
         branch: Some("main".into()),
         created_at: at(0),
         generation: 1,
-        seen_commit: None,
     };
     let fill = move |tx: &mut crate::Tx<'_>| {
         tx.put_project(&project)?;

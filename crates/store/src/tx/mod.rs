@@ -11,6 +11,7 @@ mod deployments;
 mod events;
 pub(crate) mod filter;
 mod joinlog;
+mod leases;
 mod models;
 mod projects;
 pub(crate) mod record;
@@ -37,6 +38,8 @@ pub(crate) trait Sql {
     fn dialect(&self) -> Dialect;
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64>;
     fn batch(&mut self, sql: &str) -> Result<()>;
+    /// What was changed so far is nothing that reconcilers wait for.
+    fn wake_nobody(&mut self);
     fn query(
         &mut self,
         sql: &str,
@@ -77,6 +80,11 @@ impl<'a> Tx<'a> {
     /// Runs a statement and returns how many rows it touched.
     pub(crate) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         self.sql.execute(sql, params)
+    }
+
+    /// What was changed so far is nothing that reconcilers wait for.
+    pub(crate) fn wake_nobody(&mut self) {
+        self.sql.wake_nobody();
     }
 
     /// Every row, read by `read`.

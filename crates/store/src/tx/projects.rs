@@ -1,10 +1,12 @@
 //! [`Projects`] in SQL.
 
+use std::collections::BTreeMap;
+
 use super::{Tx, must, params, record::record};
 use crate::error::{Error, Result};
 use crate::projects::{AppliedSpec, Project, Projects};
 
-record!(Project in "projects", key(name), root, branch, created_at, generation, seen_commit);
+record!(Project in "projects", key(name), root, branch, created_at, generation);
 record!(AppliedSpec in "applied_specs", key(project, generation), text, commit, applied_at, by, resources);
 
 /// What goes with a project, children before parents. Its events stay.
@@ -12,6 +14,7 @@ const OWNED: &[&str] = &[
     "DELETE FROM applied_specs WHERE \"project\" = ?1",
     "DELETE FROM datasets WHERE \"project\" = ?1",
     "DELETE FROM runs WHERE \"project\" = ?1",
+    "DELETE FROM seen_commits WHERE \"project\" = ?1",
     "DELETE FROM schedules WHERE \"project\" = ?1",
     "DELETE FROM step_cache WHERE \"project\" = ?1",
     "DELETE FROM models WHERE \"project\" = ?1",
@@ -72,13 +75,21 @@ impl Projects for Tx<'_> {
         )))
     }
 
-    fn set_seen_commit(&mut self, name: &str, commit: &str) -> Result<()> {
-        let sql = "UPDATE projects SET \"seen_commit\" = ?2 WHERE \"name\" = ?1";
+    fn set_seen_commit(&mut self, name: &str, branch: &str, commit: &str) -> Result<()> {
+        let sql = "INSERT INTO seen_commits (\"project\", \"branch\", \"commit\") \
+                   SELECT \"name\", ?2, ?3 FROM projects WHERE \"name\" = ?1 \
+                   ON CONFLICT (\"project\", \"branch\") DO UPDATE SET \"commit\" = excluded.\"commit\"";
         must(
-            self.execute(sql, params![name, commit])? == 1,
+            self.execute(sql, params![name, branch, commit])? == 1,
             "project",
             name,
         )
+    }
+
+    fn seen_commits(&mut self, name: &str) -> Result<BTreeMap<String, String>> {
+        let sql = "SELECT \"branch\", \"commit\" FROM seen_commits WHERE \"project\" = ?1";
+        let rows = self.rows(sql, params![name], |cols| Ok((cols.get()?, cols.get()?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     fn put_applied(&mut self, applied: &AppliedSpec) -> Result<()> {

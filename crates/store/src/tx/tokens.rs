@@ -1,14 +1,13 @@
-//! [`Tokens`], [`Leases`] and [`Idempotency`] in SQL.
+//! [`Tokens`] and [`Idempotency`] in SQL.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::{Tx, must, must_be_new, params, record::record};
-use crate::error::{Error, Result};
-use crate::tokens::{Idempotency, Lease, Leases, Token, Tokens};
+use crate::error::Result;
+use crate::tokens::{Idempotency, Token, Tokens};
 
 record!(Token in "tokens", key(id), name, hash, role, project, created_at, expires_at, last_used);
-record!(Lease in "leases", key(name), holder, fencing, expires_at);
 
 impl Tokens for Tx<'_> {
     fn insert_token(&mut self, token: &Token) -> Result<()> {
@@ -30,62 +29,6 @@ impl Tokens for Tx<'_> {
     fn touch_token(&mut self, id: &str, at: Timestamp) -> Result<()> {
         let sql = "UPDATE tokens SET \"last_used\" = ?2 WHERE \"id\" = ?1";
         must(self.execute(sql, params![id, at])? == 1, "token", id)
-    }
-}
-
-impl Leases for Tx<'_> {
-    fn acquire_lease(
-        &mut self,
-        name: &str,
-        holder: &str,
-        now: Timestamp,
-        ttl: SignedDuration,
-    ) -> Result<Option<Lease>> {
-        let expires_at = now
-            .checked_add(ttl)
-            .map_err(|e| Error::Invalid(e.to_string()))?;
-        let known = self.lease(name)?;
-        let fencing = match &known {
-            None => 1,
-            Some(lease) if lease.holder == holder && lease.expires_at > now => lease.fencing,
-            Some(lease) if lease.expires_at <= now => lease.fencing + 1,
-            Some(_) => return Ok(None),
-        };
-        let lease = Lease {
-            name: name.to_owned(),
-            holder: holder.to_owned(),
-            fencing,
-            expires_at,
-        };
-        self.upsert(&lease)?;
-        Ok(Some(lease))
-    }
-
-    fn release_lease(&mut self, lease: &Lease) -> Result<()> {
-        // The row stays, so that the fencing number never goes back.
-        let sql = "UPDATE leases SET \"expires_at\" = 0 WHERE \"name\" = ?1 AND \"holder\" = ?2 AND \"fencing\" = ?3";
-        self.execute(sql, params![lease.name, lease.holder, lease.fencing])
-            .map(drop)
-    }
-
-    fn lease(&mut self, name: &str) -> Result<Option<Lease>> {
-        self.get(params![name])
-    }
-
-    fn check_lease(&mut self, lease: &Lease) -> Result<()> {
-        match self.lease(&lease.name)? {
-            Some(now)
-                if now.holder == lease.holder
-                    && now.fencing == lease.fencing
-                    && now.expires_at > Timestamp::UNIX_EPOCH =>
-            {
-                Ok(())
-            }
-            _ => Err(Error::Conflict(format!(
-                "the lease `{}` is held by another server now",
-                lease.name
-            ))),
-        }
     }
 }
 

@@ -53,7 +53,6 @@ impl World {
                     branch: None,
                     created_at: now(),
                     generation: 1,
-                    seen_commit: None,
                 })?;
                 let (project, name) = ("flights".to_owned(), "delay".to_owned());
                 tx.create_model(&RegisteredModel {

@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod joins;
+mod leases;
 mod models;
 mod searches;
 mod serving;
@@ -21,6 +22,7 @@ pub(crate) async fn conformance(store: &Store) {
     models::check(store).await;
     serving::check(store).await;
     joins::check(store).await;
+    leases::check(store).await;
     tracking::check(store).await;
     searches::check(store).await;
     artifacts::check(store).await;

@@ -1,6 +1,5 @@
-//! Deployments, roll-outs, alarms, tokens, leases and idempotency keys.
+//! Deployments, roll-outs, alarms, tokens and idempotency keys.
 
-use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{read, refused, write};
@@ -12,7 +11,6 @@ pub(super) async fn check(store: &Store) {
     rollouts(store).await;
     alarms(store).await;
     tokens(store).await;
-    leases(store).await;
     idempotency(store).await;
 }
 
@@ -208,57 +206,6 @@ async fn tokens(store: &Store) {
     assert_eq!(
         refused(store, |tx| tx.touch_token("t1", at(51))).await,
         "token `t1` does not exist"
-    );
-}
-
-async fn leases(store: &Store) {
-    let ttl = SignedDuration::from_secs(10);
-    let take = async |holder: &'static str, second: i64| {
-        write(store, move |tx| {
-            tx.acquire_lease("l", holder, at(second), ttl)
-        })
-        .await
-    };
-    let first = take("a", 0).await.unwrap();
-    assert_eq!((first.fencing, first.expires_at), (1, at(10)));
-    assert_eq!(take("b", 9).await, None);
-    assert_eq!(
-        take("a", 5).await.unwrap(),
-        Lease {
-            expires_at: at(15),
-            ..first.clone()
-        }
-    );
-    let second = take("b", 15).await.unwrap();
-    assert_eq!(second.fencing, 2);
-    let old = first.clone();
-    let late = refused(store, move |tx| tx.check_lease(&old)).await;
-    assert_eq!(late, "the lease `l` is held by another server now");
-    let current = second.clone();
-    write(store, move |tx| tx.check_lease(&current)).await;
-    write(store, move |tx| tx.release_lease(&first)).await;
-    assert_eq!(
-        read(store, |tx| tx.lease("l")).await.as_ref(),
-        Some(&second),
-        "only its holder gives it back"
-    );
-    write(store, move |tx| tx.release_lease(&second)).await;
-    assert_eq!(take("a", 16).await.unwrap().fencing, 3);
-
-    // Twenty at once: one has it.
-    let takers = (0..20).map(|n| {
-        let holder = format!("h{n}");
-        store.write(Priority::Normal, move |tx| {
-            tx.acquire_lease("race", &holder, at(0), SignedDuration::from_secs(10))
-        })
-    });
-    let taken = futures_util::future::join_all(takers).await;
-    assert_eq!(
-        taken
-            .into_iter()
-            .filter(|lease| lease.as_ref().unwrap().is_some())
-            .count(),
-        1
     );
 }
 

@@ -23,7 +23,6 @@ fn project(name: &str) -> Project {
         branch: None,
         created_at: at(0),
         generation: 3,
-        seen_commit: None,
     }
 }
 
@@ -37,13 +36,21 @@ async fn projects(store: &Store) {
         refused(store, |tx| tx.next_generation("p-none", 0)).await,
         "project `p-none` does not exist"
     );
-    write(store, |tx| tx.set_seen_commit("p-one", "abc")).await;
+    for (branch, commit) in [("main", "abc"), ("next", "def"), ("main", "fed")] {
+        write(store, move |tx| tx.set_seen_commit("p-one", branch, commit)).await;
+    }
+    let seen = read(store, |tx| tx.seen_commits("p-one")).await;
+    let seen: Vec<_> = seen.iter().map(|(b, c)| (b.as_str(), c.as_str())).collect();
+    assert_eq!(seen, [("main", "fed"), ("next", "def")]);
+    assert_eq!(
+        refused(store, |tx| tx.set_seen_commit("p-none", "main", "abc")).await,
+        "project `p-none` does not exist"
+    );
     let known = read(store, |tx| tx.project("p-one")).await.unwrap();
     assert_eq!(
         known,
         Project {
             generation: 4,
-            seen_commit: Some("abc".into()),
             ..project("p-one")
         }
     );
