@@ -39,6 +39,27 @@ pub fn run_root(experiment_id: &str, run_id: &str) -> String {
     format!("{SCHEME}{experiment_id}/{run_id}/artifacts")
 }
 
+/// The folder in a run's root that is Mainspan's own.
+const OURS: &str = "mainspan";
+
+/// The path below a run's root of what was registered from an output of its step.
+pub fn registered(root: &str, output: &str) -> String {
+    format!("{root}/{OURS}/{output}")
+}
+
+/// The URI by which a version says that its files are there.
+pub fn registered_uri(run_id: &str, output: &str) -> String {
+    registered(&format!("runs:/{run_id}"), output)
+}
+
+/// Whether a path below a run's root is in that folder.
+pub fn is_ours(below: &str) -> bool {
+    below == OURS
+        || below
+            .strip_prefix(OURS)
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// The URI of a logged model's artifact root.
 pub fn model_root(experiment_id: &str, model_id: &str) -> String {
     format!("{SCHEME}{experiment_id}/models/{model_id}/artifacts")

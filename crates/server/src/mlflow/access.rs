@@ -7,7 +7,7 @@ use super::{failure::Refuse as _, find};
 use guard::Identity;
 use mlflow::{Error, artifacts};
 use std::collections::BTreeMap;
-use store::{Experiment, Lifecycle, LoggedModel, TrackedRun, Tx};
+use store::{Experiment, Lifecycle, LoggedModel, RunHead, TrackedRun, TrackingRead as _, Tx};
 
 /// The pipeline run that an MLflow run belongs to.
 const RUN_TAG: &str = "mainspan.run";
@@ -24,7 +24,7 @@ pub(super) fn writable_run(
     who: &Identity,
     project: &str,
     run_id: &str,
-) -> store::Result<TrackedRun> {
+) -> store::Result<RunHead> {
     let run = changeable_run(tx, who, project, run_id)?;
     if run.lifecycle == Lifecycle::Active {
         return Ok(run);
@@ -42,34 +42,34 @@ pub(super) fn changeable_run(
     who: &Identity,
     project: &str,
     run_id: &str,
-) -> store::Result<TrackedRun> {
-    let run = find::run(tx, project, run_id)?;
-    run_access(who, &run).refuse()?;
+) -> store::Result<RunHead> {
+    let run = find::head(tx, project, run_id)?;
+    run_access(tx, who, &run)?;
     Ok(run)
 }
 
-fn run_access(who: &Identity, run: &TrackedRun) -> Result<(), Error> {
-    match who {
-        Identity::Unit { mlflow_run, .. } if belongs(run, mlflow_run) => Ok(()),
-        Identity::Unit { mlflow_run, .. } => Err(Error::denied(format!(
+/// Asks for a tag only where the run itself does not say enough.
+fn run_access(tx: &mut Tx<'_>, who: &Identity, run: &RunHead) -> store::Result<()> {
+    let refused = match who {
+        Identity::Unit { mlflow_run, .. } if !belongs(tx, run, mlflow_run)? => format!(
             "this step may write to its own run {mlflow_run} and to runs it started, not to run {}",
             run.run_id
-        ))),
-        Identity::Anonymous if run.tags.contains_key(RUN_TAG) => Err(Error::denied(format!(
+        ),
+        Identity::Anonymous if tx.run_tag(&run.run_id, RUN_TAG)?.is_some() => format!(
             "run {} belongs to a pipeline: only its steps and callers with a token write to it (set MLFLOW_TRACKING_TOKEN; `mainspan tokens create` makes one)",
             run.run_id
-        ))),
-        _ => Ok(()),
-    }
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::denied(refused)).refuse()
 }
 
-fn belongs(run: &TrackedRun, attempt: &str) -> bool {
-    run.run_id == attempt
-        || run.parent.as_deref() == Some(attempt)
-        || run
-            .tags
-            .get(ATTEMPT_TAG)
-            .is_some_and(|made_by| made_by == attempt)
+fn belongs(tx: &mut Tx<'_>, run: &RunHead, attempt: &str) -> store::Result<bool> {
+    if run.run_id == attempt || run.parent.as_deref() == Some(attempt) {
+        return Ok(true);
+    }
+    let made_by = tx.run_tag(&run.run_id, ATTEMPT_TAG)?;
+    Ok(made_by.as_deref() == Some(attempt))
 }
 
 /// The tags that a new run gets whatever its maker says.
@@ -94,7 +94,7 @@ pub(super) fn new_run(
     let Identity::Unit { mlflow_run, .. } = who else {
         return Ok(());
     };
-    let own = find::run(tx, &run.project, mlflow_run)?;
+    let own = find::head(tx, &run.project, mlflow_run)?;
     if own.experiment_id != experiment.id {
         let elsewhere = Error::denied(format!(
             "a step starts runs in its own experiment {} only, not in {}: leave out `set_experiment`",
@@ -118,7 +118,7 @@ pub(super) fn new_model(
     let (Identity::Unit { .. }, Some(run_id)) = (who, &model.source_run_id) else {
         return Ok(());
     };
-    if find::run(tx, &model.project, run_id)?.experiment_id == experiment.id {
+    if find::head(tx, &model.project, run_id)?.experiment_id == experiment.id {
         return Ok(());
     }
     Err(Error::denied(format!(
@@ -194,6 +194,7 @@ pub(super) fn artifact(
     let Some((root, owner)) = owner(path) else {
         return not_a_unit(who, "files go below its artifacts").refuse();
     };
+    unregistered(path).refuse()?;
     let held = match owner {
         Owner::Model(id) => match find::logged_model(tx, project, id) {
             Ok(model) if artifacts::proxy_path(&model.artifact_uri) == Some(root) => {
@@ -201,9 +202,9 @@ pub(super) fn artifact(
             }
             other => other.map(drop),
         },
-        Owner::Run(id) => match find::run(tx, project, id) {
+        Owner::Run(id) => match find::head(tx, project, id) {
             Ok(run) if artifacts::proxy_path(&run.artifact_uri) == Some(root) => {
-                return run_access(who, &run).refuse();
+                return run_access(tx, who, &run);
             }
             other => other.map(drop),
         },
@@ -212,6 +213,20 @@ pub(super) fn artifact(
         Ok(()) => not_a_unit(who, "files go below its artifacts").refuse(),
         Err(error) if matches!(who, Identity::Unit { .. }) => Err(error),
         Err(_) => Ok(()),
+    }
+}
+
+/// Refuses the files of registered versions, which never change.
+pub(super) fn unregistered(path: &str) -> Result<(), Error> {
+    match owner(path) {
+        Some((root, Owner::Run(_)))
+            if artifacts::is_ours(path[root.len()..].trim_start_matches('/')) =>
+        {
+            Err(Error::denied(format!(
+                "'{path}' belongs to registered versions, whose files never change: choose another folder"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -264,6 +279,15 @@ mod tests {
             Some(("a/b/ab/artifacts", Owner::Run("ab"))),
         );
         check("3/ab/x", None);
+        for (path, free) in [
+            ("3/ab/artifacts/mainspan/model/MLmodel", false),
+            ("3/ab/artifacts/mainspan", false),
+            ("3/ab/artifacts/mainspanner/x", true),
+            ("3/ab/artifacts/m/mainspan/x", true),
+            ("3/models/m-1/artifacts/mainspan/x", true),
+        ] {
+            assert_eq!(unregistered(path).is_ok(), free, "{path}");
+        }
         check("artifacts/x", None);
         check("", None);
     }

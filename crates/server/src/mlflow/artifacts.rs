@@ -163,6 +163,9 @@ async fn remove(call: Call<Nothing>) -> Answer<Value> {
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     call.log(move |tx| {
         access::artifact(tx, &identity, &project, &path)?;
+        for below in tx.artifacts(&project, &path)? {
+            access::unregistered(&below.path).refuse()?;
+        }
         match tx.delete_artifacts(&project, &path)? {
             0 => Err(Error::missing(format!("No such artifact: '{path}'"))).refuse(),
             _ => Ok(()),

@@ -185,14 +185,12 @@ pub(super) async fn default_if<M>(call: &Call<M>, asked: bool) -> Result<(), Fai
 async fn search(call: Call<Search>) -> Answer<Found> {
     default_if(&call, true).await?;
     let asked = &call.message;
-    let limit = limits::page(asked.max_results, limits::EXPERIMENTS_PAGE)?;
-    let after = page::cursor(asked.page_token.as_deref())?;
     let search = convert::search::search(
         Subject::Experiments,
         asked.filter.as_deref(),
         &asked.order_by,
-        after,
-        limit,
+        asked.max_results,
+        asked.page_token.as_deref(),
     )?;
     let view = convert::search::view(asked.view_type.as_deref())?;
     let project = call.project().to_owned();

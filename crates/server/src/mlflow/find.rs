@@ -6,7 +6,7 @@ use mlflow::{Error, artifacts};
 use std::collections::BTreeMap;
 use store::{
     Experiment, Experiments as _, Lifecycle, LoggedModel, LoggedModels as _, NewExperiment,
-    TrackedRun, TrackingRead as _, Tx,
+    RunHead, TrackedRun, TrackingRead as _, Tx,
 };
 
 /// MLflow's experiment 0, which every project has once it is asked for.
@@ -74,8 +74,20 @@ pub(super) fn ensure_default(tx: &mut Tx<'_>, project: &str, now: Timestamp) -> 
 pub(super) fn run(tx: &mut Tx<'_>, project: &str, run_id: &str) -> store::Result<TrackedRun> {
     tx.tracked_run(run_id)?
         .filter(|run| run.project == project)
-        .ok_or_else(|| Error::missing(format!("Run with id={run_id} not found")))
+        .ok_or_else(|| missing_run(run_id))
         .refuse()
+}
+
+/// The same without what was logged to it, which is quick however much that is.
+pub(super) fn head(tx: &mut Tx<'_>, project: &str, run_id: &str) -> store::Result<RunHead> {
+    tx.run_head(run_id)?
+        .filter(|run| run.project == project)
+        .ok_or_else(|| missing_run(run_id))
+        .refuse()
+}
+
+fn missing_run(run_id: &str) -> Error {
+    Error::missing(format!("Run with id={run_id} not found"))
 }
 
 /// A logged model of the project.

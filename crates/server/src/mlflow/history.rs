@@ -27,7 +27,7 @@ async fn history(call: Call<History>) -> Answer<Points> {
     let project = call.project().to_owned();
     let mut points = call
         .read(move |tx| {
-            find::run(tx, &project, &id)?;
+            find::head(tx, &project, &id)?;
             tx.metric_history(&id, &key, skip, limit + 1)
         })
         .await?;

@@ -14,7 +14,7 @@ use mlflow::{
     runs::{LogInputs, LogModel, LogOutputs},
 };
 use serde_json::{Value, json};
-use store::{Output, TagChange, Tracking as _};
+use store::{Output, TagChange, Tracking as _, TrackingRead as _};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/runs";
@@ -80,8 +80,9 @@ async fn log_model(call: Call<LogModel>) -> Answer<Value> {
     let model = described(required("model_json", &call.message.model_json)?)?;
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     call.log(move |tx| {
-        let run = access::writable_run(tx, &identity, &project, &id)?;
-        let value = appended(run.tags.get(HISTORY_TAG), &model).refuse()?;
+        access::writable_run(tx, &identity, &project, &id)?;
+        let history = tx.run_tag(&id, HISTORY_TAG)?;
+        let value = appended(history.as_ref(), &model).refuse()?;
         tx.tag_tracked_run(
             &id,
             &[TagChange {

@@ -38,7 +38,7 @@ async fn of_run(call: Call<List>) -> Answer<Value> {
     let id = run_id(asked.run_id.as_deref(), asked.run_uuid.as_deref())?.to_owned();
     let below = checked(asked.path.as_deref().unwrap_or_default())?;
     let project = call.project().to_owned();
-    let run = call.read(move |tx| find::run(tx, &project, &id)).await?;
+    let run = call.read(move |tx| find::head(tx, &project, &id)).await?;
     files(&call, run.artifact_uri, &below).await
 }
 

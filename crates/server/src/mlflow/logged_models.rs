@@ -17,7 +17,6 @@ use http::Method;
 use mlflow::{
     Error, artifacts,
     filter::Subject,
-    limits,
     logged_models::{Create, Finalize, Found, LogParams, Search, SetTags},
     names, required,
 };
@@ -231,15 +230,13 @@ async fn search(call: Call<Search>) -> Answer<Found> {
     if asked.experiment_ids.is_empty() {
         return Err(Error::missing_value("experiment_ids").into());
     }
-    let limit = limits::page(asked.max_results, limits::LOGGED_MODELS_PAGE)?;
-    let after = page::cursor(asked.page_token.as_deref())?;
     let order = convert::logged_model::order(&asked.order_by)?;
     let search = convert::search::search(
         Subject::LoggedModels,
         asked.filter.as_deref(),
         &order,
-        after,
-        limit,
+        asked.max_results,
+        asked.page_token.as_deref(),
     )?;
     let (project, ids) = (call.project().to_owned(), asked.experiment_ids.clone());
     let found = call

@@ -5,6 +5,7 @@ use super::{
     call::Call,
     convert::metric::point,
     failure::{Answer, Refuse as _},
+    find,
     routes::Table,
     runs::{NAME_TAG, check_tag, rename},
 };
@@ -18,7 +19,7 @@ use mlflow::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use store::{MetricPoint, TagChange, TrackedRun, Tracking as _, Tx};
+use store::{MetricPoint, RunHead, TagChange, Tracking as _, TrackingRead as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/runs";
@@ -183,18 +184,22 @@ async fn log<M>(call: &Call<M>, id: String, entries: Entries) -> Answer<Value> {
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     call.log(move |tx| {
         let run = access::writable_run(tx, &identity, &project, &id)?;
-        put(tx, run, &entries)
+        put(tx, &run, &entries)
     })
     .await?;
     Ok(Json(json!({})))
 }
 
-fn put(tx: &mut Tx<'_>, mut run: TrackedRun, entries: &Entries) -> store::Result<()> {
-    unchanged(&run, &entries.params).refuse()?;
-    let id = run.run_id.clone();
-    tx.log_params(&id, &entries.params)?;
-    tx.log_metrics(&id, &entries.points)?;
-    tx.tag_tracked_run(&id, &entries.tags)?;
+fn put(tx: &mut Tx<'_>, run: &RunHead, entries: &Entries) -> store::Result<()> {
+    let id = &run.run_id;
+    if !entries.params.is_empty() {
+        let keys: Vec<&str> = entries.params.iter().map(|(key, _)| key.as_str()).collect();
+        let known = tx.run_params(id, &keys)?;
+        unchanged(id, &known, &entries.params).refuse()?;
+        tx.log_params(id, &entries.params)?;
+    }
+    tx.log_metrics(id, &entries.points)?;
+    tx.tag_tracked_run(id, &entries.tags)?;
     let name = entries
         .tags
         .iter()
@@ -202,6 +207,7 @@ fn put(tx: &mut Tx<'_>, mut run: TrackedRun, entries: &Entries) -> store::Result
         .find(|tag| tag.key == NAME_TAG)
         .and_then(|tag| tag.value.clone());
     if let Some(name) = name.filter(|name| !name.is_empty()) {
+        let mut run = find::run(tx, &run.project, id)?;
         rename(tx, &mut run, &name)?;
         tx.update_tracked_run(&run)?;
     }
@@ -209,12 +215,15 @@ fn put(tx: &mut Tx<'_>, mut run: TrackedRun, entries: &Entries) -> store::Result
 }
 
 /// A parameter never changes its value.
-fn unchanged(run: &TrackedRun, params: &[(String, String)]) -> Result<(), Error> {
+fn unchanged(
+    run: &str,
+    known: &BTreeMap<String, String>,
+    params: &[(String, String)],
+) -> Result<(), Error> {
     for (key, value) in params {
-        if let Some(old) = run.params.get(key).filter(|old| *old != value) {
+        if let Some(old) = known.get(key).filter(|old| *old != value) {
             return Err(Error::invalid(format!(
-                "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' for run ID='{}'. Attempted logging new value '{value}'.",
-                run.run_id
+                "Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' for run ID='{run}'. Attempted logging new value '{value}'."
             )));
         }
     }
@@ -229,8 +238,8 @@ async fn delete_tag(call: Call<DeleteTag>) -> Answer<Value> {
     access::tag(&call.caller.identity, &key)?;
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     call.log(move |tx| {
-        let run = access::writable_run(tx, &identity, &project, &id)?;
-        if !run.tags.contains_key(&key) {
+        access::writable_run(tx, &identity, &project, &id)?;
+        if tx.run_tag(&id, &key)?.is_none() {
             return Err(Error::missing(format!(
                 "No tag with name: {key} in run with id {id}"
             )))

@@ -226,14 +226,12 @@ async fn remove(call: Call<NamedModel>) -> Answer<Value> {
 
 async fn search(call: Call<Search>) -> Answer<Value> {
     let asked = &call.message;
-    let limit = limits::page(asked.max_results, limits::MODELS_PAGE)?;
-    let after = page::cursor(asked.page_token.as_deref())?;
     let search = convert::search::search(
         Subject::Models,
         asked.filter.as_deref(),
         &asked.order_by,
-        after,
-        limit,
+        asked.max_results,
+        asked.page_token.as_deref(),
     )?;
     let project = call.project().to_owned();
     let (models, next) = call

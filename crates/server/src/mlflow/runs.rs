@@ -179,7 +179,8 @@ async fn update(call: Call<Update>) -> Answer<Value> {
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     let run = call
         .log(move |tx| {
-            let mut run = access::writable_run(tx, &identity, &project, &id)?;
+            access::writable_run(tx, &identity, &project, &id)?;
+            let mut run = find::run(tx, &project, &id)?;
             if let Some(status) = asked.status {
                 convert::run::word(status).clone_into(&mut run.status);
             }
@@ -210,14 +211,12 @@ pub(super) fn rename(
 
 async fn search(call: Call<Search>) -> Answer<Found> {
     let asked = &call.message;
-    let limit = limits::page(asked.max_results, limits::RUNS_PAGE)?;
-    let after = page::cursor(asked.page_token.as_deref())?;
     let search = convert::search::search(
         Subject::Runs,
         asked.filter.as_deref(),
         &asked.order_by,
-        after,
-        limit,
+        asked.max_results,
+        asked.page_token.as_deref(),
     )?;
     let view = convert::search::view(asked.run_view_type.as_deref())?;
     let (project, asked) = (call.project().to_owned(), asked.experiment_ids.clone());
@@ -269,7 +268,8 @@ async fn life(
     let id = required("run_id", call.message.run_id.as_deref().unwrap_or_default())?.to_owned();
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     call.log(move |tx| {
-        let mut run = access::changeable_run(tx, &identity, &project, &id)?;
+        access::changeable_run(tx, &identity, &project, &id)?;
+        let mut run = find::run(tx, &project, &id)?;
         (run.lifecycle, run.deleted_at) = (lifecycle, deleted_at);
         tx.update_tracked_run(&run)
     })

@@ -60,7 +60,7 @@ fn locate(
         let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
         must_name(uri, "run_id", run_id, id).refuse()?;
         source.run_id = Some(id.to_owned());
-        let root = find::run(tx, project, id)?.artifact_uri;
+        let root = find::head(tx, project, id)?.artifact_uri;
         source.folder = joined(&root, path).refuse()?;
     } else if let Some(id) = uri
         .strip_prefix("models:/")
@@ -97,7 +97,7 @@ fn within(
             "model_id",
             find::logged_model(tx, project, id)?.artifact_uri,
         ),
-        (None, Some(id)) => ("run_id", find::run(tx, project, id)?.artifact_uri),
+        (None, Some(id)) => ("run_id", find::head(tx, project, id)?.artifact_uri),
         (None, None) => return Err(unnamed(uri, "run_id")).refuse(),
     };
     let root = artifacts::proxy_path(&root).unwrap_or("\0");
@@ -202,7 +202,7 @@ fn folder_of(tx: &mut Tx<'_>, project: &str, uri: &str) -> store::Result<Option<
     match uri.strip_prefix("runs:/") {
         Some(rest) => {
             let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let root = find::run(tx, project, id)?.artifact_uri;
+            let root = find::head(tx, project, id)?.artifact_uri;
             joined(&root, path).refuse()
         }
         None => Ok(artifacts::proxy_path(uri).map(str::to_owned)),

@@ -20,7 +20,6 @@ use axum::{
 use http::Method;
 use mlflow::{
     filter::Subject,
-    limits,
     registry::{CreateVersion, OneVersion, RegistryTag, Search, version_number},
     required,
     tag::Pair,
@@ -255,14 +254,12 @@ async fn remove(call: Call<OneVersion>) -> Answer<Value> {
 
 async fn search(call: Call<Search>) -> Answer<Value> {
     let asked = &call.message;
-    let limit = limits::page(asked.max_results, limits::VERSIONS_PAGE)?;
-    let after = page::cursor(asked.page_token.as_deref())?;
     let search = convert::search::search(
         Subject::Versions,
         asked.filter.as_deref(),
         &asked.order_by,
-        after,
-        limit,
+        asked.max_results,
+        asked.page_token.as_deref(),
     )?;
     let project = call.project().to_owned();
     let found = call

@@ -7,8 +7,8 @@
 mod records;
 
 pub use records::{
-    Experiment, Input, Lifecycle, LoggedModel, MetricPoint, NewExperiment, Output, RunView,
-    TagChange, TrackedRun,
+    Experiment, Input, Lifecycle, LoggedModel, MetricPoint, NewExperiment, Output, RunHead,
+    RunView, TagChange, TrackedRun,
 };
 
 use std::collections::BTreeMap;
@@ -64,6 +64,12 @@ pub trait Tracking {
 pub trait TrackingRead {
     /// A run with its params, tags, latest metrics and inputs.
     fn tracked_run(&mut self, run_id: &str) -> Result<Option<TrackedRun>>;
+    /// A run without what was logged to it.
+    fn run_head(&mut self, run_id: &str) -> Result<Option<RunHead>>;
+    /// One tag of a run.
+    fn run_tag(&mut self, run_id: &str, key: &str) -> Result<Option<String>>;
+    /// Those of the parameters that were logged, with their values.
+    fn run_params(&mut self, run_id: &str, keys: &[&str]) -> Result<BTreeMap<String, String>>;
     /// A page of runs of these experiments, whole like [`TrackingRead::tracked_run`]'s. The
     /// tie-break is start time, newest first, then id.
     fn search_tracked_runs(

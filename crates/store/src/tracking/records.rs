@@ -74,6 +74,24 @@ pub struct TagChange {
     pub value: Option<String>,
 }
 
+/// An MLflow run without what was logged to it: as much as is needed to find it, and to say who
+/// may write to it. It costs the same however much a run holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunHead {
+    /// Its id.
+    pub run_id: String,
+    /// The experiment's id.
+    pub experiment_id: String,
+    /// The project.
+    pub project: String,
+    /// Where its artifacts are.
+    pub artifact_uri: String,
+    /// Whether it is deleted.
+    pub lifecycle: Lifecycle,
+    /// The run that it is nested under.
+    pub parent: Option<String>,
+}
+
 /// An MLflow run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrackedRun {

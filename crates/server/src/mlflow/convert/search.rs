@@ -1,22 +1,36 @@
 //! From the search grammar to the store's searches.
 
+use crate::mlflow::page;
 use mlflow::{
     Error,
     filter::{self, Comparison, Entity, Operator, Subject, Value},
+    limits,
 };
-use store::{Clause, Cursor, Field, Op, Operand, Order, RunView, Search};
+use store::{Clause, Field, Op, Operand, Order, RunView, Search};
 
 /// The tag of a prompt.
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
-/// A whole search of `subject` from its texts.
+/// A whole search of `subject` from what a request says: its filter and order, how many rows it wants, and the token of
+/// the page before.
 pub(in crate::mlflow) fn search(
     subject: Subject,
     text: Option<&str>,
     order: &[String],
-    after: Option<Cursor>,
-    limit: u64,
+    rows: Option<i64>,
+    token: Option<&str>,
 ) -> Result<Search, Error> {
+    let limit = limits::page(
+        rows,
+        match subject {
+            Subject::Runs => limits::RUNS_PAGE,
+            Subject::Experiments => limits::EXPERIMENTS_PAGE,
+            Subject::LoggedModels => limits::LOGGED_MODELS_PAGE,
+            Subject::Models => limits::MODELS_PAGE,
+            Subject::Versions => limits::VERSIONS_PAGE,
+        },
+    )?;
+    let after = page::cursor(token)?;
     let clauses = filter::parse(subject, text.unwrap_or_default())?;
     let mut clauses: Vec<Clause> = clauses.into_iter().map(clause).collect();
     if matches!(subject, Subject::Models | Subject::Versions) {
@@ -126,8 +140,8 @@ mod tests {
             Subject::Runs,
             Some("metrics.mae < 3 AND tags.a IS NULL"),
             &order,
+            Some(5),
             None,
-            5,
         )
         .unwrap();
         let clause = |field, op, operand| Clause { field, op, operand };
@@ -151,7 +165,7 @@ mod tests {
     #[test]
     fn prompts_are_hidden_unless_they_are_asked_for() {
         let check = |text: &str, expect: &[Op]| {
-            let got = search(Subject::Models, Some(text), &[], None, 5).unwrap();
+            let got = search(Subject::Models, Some(text), &[], Some(5), None).unwrap();
             let got: Vec<Op> = got.clauses.iter().map(|clause| clause.op).collect();
             assert_eq!(got, expect, "{text}");
         };

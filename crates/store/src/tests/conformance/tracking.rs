@@ -60,6 +60,7 @@ pub(super) async fn check(store: &Store) {
     let id = experiments(store).await;
     runs(store, &id).await;
     metrics(store).await;
+    heads(store).await;
     writers(store, &id).await;
     logged_models(store, &id).await;
 }
@@ -239,6 +240,41 @@ async fn metrics(store: &Store) {
         whole.metrics.iter().find(|p| p.key == "mae"),
         Some(&on("test", 9.0, 8))
     );
+}
+
+/// What is asked of a run without loading it is what it would say.
+async fn heads(store: &Store) {
+    let whole = read(store, |tx| tx.tracked_run("run-1")).await.unwrap();
+    let head = read(store, |tx| tx.run_head("run-1")).await.unwrap();
+    let expect = RunHead {
+        run_id: whole.run_id,
+        experiment_id: whole.experiment_id,
+        project: whole.project,
+        artifact_uri: whole.artifact_uri,
+        lifecycle: whole.lifecycle,
+        parent: whole.parent,
+    };
+    assert_eq!(head, expect);
+    assert_eq!(read(store, |tx| tx.run_head("nothing")).await, None);
+    for (key, value) in &whole.tags {
+        let key = key.clone();
+        let tag = read(store, move |tx| tx.run_tag("run-1", &key)).await;
+        assert_eq!(tag.as_ref(), Some(value));
+    }
+    assert_eq!(read(store, |tx| tx.run_tag("run-1", "none")).await, None);
+    let many: Vec<_> = (0..230)
+        .map(|n| (format!("many-{n}"), n.to_string()))
+        .collect();
+    let logged = many.clone();
+    write(store, move |tx| tx.log_params("run-1", &logged)).await;
+    let params = read(store, |tx| {
+        let keys: Vec<String> = (100..400).map(|n| format!("many-{n}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        assert!(tx.run_params("run-1", &[])?.is_empty());
+        tx.run_params("run-1", &keys)
+    })
+    .await;
+    assert_eq!(params, many.into_iter().skip(100).collect());
 }
 
 /// Many writers on one run with shuffled keys: nothing is lost, nothing locks up.

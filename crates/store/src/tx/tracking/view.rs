@@ -7,7 +7,7 @@ use super::runs::RunRow;
 use super::{IDS, filled, marks, seen};
 use crate::error::Result;
 use crate::search::{Field, Page, Search};
-use crate::tracking::{Input, MetricPoint, Output, RunView, TrackedRun, TrackingRead};
+use crate::tracking::{Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead};
 use crate::tx::column::{Cols, Value};
 use crate::tx::search::{Expr, Kind, Searchable};
 use crate::tx::{Tx, params};
@@ -199,6 +199,40 @@ impl TrackingRead for Tx<'_> {
     fn tracked_run(&mut self, run_id: &str) -> Result<Option<TrackedRun>> {
         let rows = self.select::<RunRow>("WHERE \"run_id\" = ?1", params![run_id])?;
         Ok(self.whole_runs(rows)?.pop())
+    }
+
+    fn run_head(&mut self, run_id: &str) -> Result<Option<RunHead>> {
+        let mut rows = self.select::<RunRow>("WHERE \"run_id\" = ?1", params![run_id])?;
+        Ok(rows.pop().map(|row| RunHead {
+            run_id: row.run_id,
+            experiment_id: row.experiment.to_string(),
+            project: row.project,
+            artifact_uri: row.artifact_uri,
+            lifecycle: row.lifecycle,
+            parent: row.parent,
+        }))
+    }
+
+    fn run_tag(&mut self, run_id: &str, key: &str) -> Result<Option<String>> {
+        let run = self.tracked(run_id)?;
+        let sql = "SELECT \"value\" FROM run_tags WHERE \"run\" = ?1 AND \"key\" = ?2";
+        self.single(sql, params![run, key])
+    }
+
+    fn run_params(&mut self, run_id: &str, keys: &[&str]) -> Result<BTreeMap<String, String>> {
+        let run = self.tracked(run_id)?;
+        let sql = format!(
+            "SELECT \"key\", \"value\" FROM run_params WHERE \"run\" = ?{} AND \"key\" IN ({})",
+            IDS + 1,
+            marks(1, IDS)
+        );
+        let mut found = BTreeMap::new();
+        for chunk in keys.chunks(IDS) {
+            let mut given = filled(chunk);
+            given.push(Value::Int(run));
+            found.extend(self.rows(&sql, &given, |cols| Ok((cols.get()?, cols.get()?)))?);
+        }
+        Ok(found)
     }
 
     fn search_tracked_runs(
