@@ -14,16 +14,18 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
-use store::{Blobs, StateDir, Store};
+use store::{Blobs, Lease, StateDir, Store};
 use tokio::sync::watch;
 
 /// The shared parts. Cloning is cheap.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App {
+    parts: Arc<Parts>,
+    store: Store,
+}
 
 struct Parts {
     options: Options,
-    store: Store,
     blobs: Blobs,
     platform: Arc<dyn Platform>,
     gateway: AdminClient,
@@ -57,6 +59,11 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Another server of this Postgres keeps its bytes elsewhere.
+    #[error(
+        "the blobs of the servers that use this Postgres are not at {0}: give every server of one database the same --blobs (a folder that all of them see, or an object store), and copy the blobs along when they move"
+    )]
+    OtherBlobs(String),
     /// Listening beyond loopback without protection.
     #[error(
         "refusing to listen on {0}: the control port beyond loopback needs TLS in front of it. Keep it on 127.0.0.1 and let a proxy with TLS forward to it (`--host-name` gives the proxy's name)"
@@ -108,9 +115,8 @@ impl App {
                 .collect(),
         };
         let gateway = AdminClient::new(options.gateway_socket());
-        Ok(App(Arc::new(Parts {
+        let parts = Parts {
             options,
-            store,
             blobs,
             platform,
             gateway,
@@ -119,57 +125,69 @@ impl App {
             verified: Verified::default(),
             names,
             reports: Mutex::default(),
-        })))
+        };
+        Ok(App {
+            parts: Arc::new(parts),
+            store,
+        })
+    }
+
+    /// The same parts, with writes that are refused once another server has this lease.
+    pub fn fenced(&self, lease: Lease) -> Self {
+        App {
+            parts: Arc::clone(&self.parts),
+            store: self.store.fenced(lease),
+        }
     }
 
     /// The server's settings.
     pub fn options(&self) -> &Options {
-        &self.0.options
+        &self.parts.options
     }
 
     /// The state directory.
     pub fn state_dir(&self) -> &Path {
-        &self.0.options.state_dir
+        &self.parts.options.state_dir
     }
 
     /// Records.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.store
     }
 
     /// Bytes.
     pub fn blobs(&self) -> &Blobs {
-        &self.0.blobs
+        &self.parts.blobs
     }
 
     /// Where units run.
     pub fn platform(&self) -> &Arc<dyn Platform> {
-        &self.0.platform
+        &self.parts.platform
     }
 
     /// The gateway's admin socket.
     pub fn gateway(&self) -> &AdminClient {
-        &self.0.gateway
+        &self.parts.gateway
     }
 
     /// The owner's token.
     pub fn owner_token(&self) -> &str {
-        &self.0.owner_token
+        &self.parts.owner_token
     }
 
     /// The key of units' tokens.
     pub fn master_key(&self) -> &MasterKey {
-        &self.0.master_key
+        &self.parts.master_key
     }
 
     /// Tokens that have passed their slow check.
     pub fn verified(&self) -> &Verified {
-        &self.0.verified
+        &self.parts.verified
     }
 
     /// Names that the control port answers to.
     pub fn names(&self) -> &Names {
-        &self.0.names
+        &self.parts.names
     }
 
     /// Where the model runtime's library is: named by the environment, or fetched into the state directory.
@@ -190,7 +208,14 @@ impl App {
         S: serde::Serialize + Send + Sync + 'static,
     {
         let report = move || serde_json::to_value(&*status.borrow()).unwrap_or_default();
-        self.reports().push((name, Box::new(report)));
+        let mut reports = self.reports();
+        reports.retain(|(known, _)| *known != name);
+        reports.push((name, Box::new(report)));
+    }
+
+    /// Forgets the reports of all but one: the others have ended.
+    pub fn report_only(&self, name: &str) {
+        self.reports().retain(|(known, _)| *known == name);
     }
 
     /// What each reconciler did last.
@@ -202,7 +227,7 @@ impl App {
     }
 
     fn reports(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, Report)>> {
-        self.0
+        self.parts
             .reports
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -211,8 +236,8 @@ impl App {
     /// Settings that bear on access.
     pub fn policy(&self) -> Policy {
         Policy {
-            anonymous_tracking: self.0.options.anonymous_tracking,
-            loopback: self.0.options.listen.ip().is_loopback(),
+            anonymous_tracking: self.parts.options.anonymous_tracking,
+            loopback: self.parts.options.listen.ip().is_loopback(),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod options;
 mod reconcile;
 mod run;
 pub mod runs;
+mod shared;
 
 pub use app::{App, StartError};
 pub use options::Options;

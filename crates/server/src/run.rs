@@ -6,7 +6,7 @@ use crate::{
     http::Routes,
     mlflow,
     options::Options,
-    reconcile,
+    reconcile, shared,
 };
 use axum::Router;
 use hyper::server::conn::http1;
@@ -71,6 +71,7 @@ pub async fn start(
     let app = tokio::task::spawn_blocking(move || App::open(options, platform))
         .await
         .map_err(|error| StartError::Io(std::io::Error::other(error)))??;
+    shared::check(&app).await?;
     let router = routes().finish(app.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, router, shutdown.clone()));

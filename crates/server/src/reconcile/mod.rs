@@ -1,6 +1,7 @@
 //! The reconcilers that the server keeps going, each a task that ends with the shutdown.
 
 mod executor;
+mod lead;
 mod library;
 mod push;
 mod rollouts;
@@ -10,11 +11,24 @@ pub(crate) use push::FILE;
 
 use crate::app::App;
 use jiff::Timestamp;
+use store::StoreUrl;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Starts them all; how each is shows under `/api/v1/reconcilers`.
+/// Starts what this server has to do: on SQLite all of it, on Postgres, which it may share with others, the reconcilers
+/// whenever it has their lease.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
+    tasks.spawn(library::run(app.clone(), shutdown.clone()));
+    match app.store().url() {
+        StoreUrl::Sqlite => begin(tasks, app, shutdown),
+        StoreUrl::Postgres(_) => {
+            tasks.spawn(lead::run(app.clone(), shutdown.clone()));
+        }
+    }
+}
+
+/// Starts the reconcilers; how each is shows under `/api/v1/reconcilers`.
+fn begin(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
     let executor = executor::executor(app);
     let rollouts = rollouts::reconciler(app);
     let watcher = watch::Watcher::new(watch::Parts {
@@ -27,7 +41,6 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationT
     app.report("rollouts", rollouts.status());
     app.report("monitors", watcher.status());
     app.report("triggers", triggers.status());
-    tasks.spawn(library::run(app.clone(), shutdown.clone()));
     tasks.spawn(executor.run(shutdown.clone()));
     tasks.spawn(rollouts.run(shutdown.clone()));
     tasks.spawn(watcher.run(shutdown.clone()));
