@@ -3,7 +3,7 @@
 //! Going back to the previous version while it is warm changes the deployment at once; everything else becomes a
 //! roll-out that the reconciler carries out.
 
-use crate::record;
+use crate::{reconcile::fit, record};
 use jiff::Timestamp;
 use serde_json::json;
 use store::{
@@ -59,6 +59,13 @@ pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Res
             wish.environment
         )));
     }
+    if let Some(difference) = difference(tx, wish, &deployment, &row.signature)?
+        && wish.reason.trim().is_empty()
+    {
+        return Err(Error::Conflict(format!(
+            "version {version} takes other requests than the one that serves: {difference}: say why it should serve with --reason"
+        )));
+    }
     if let Some(active) = active(tx, wish)? {
         return Err(Error::Conflict(format!(
             "a roll-out to version {} is going on: wait for it, or end it with `mainspan rollback {}`",
@@ -73,6 +80,20 @@ pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Res
         RolloutKind::ManualPromote,
         at_once,
     )
+}
+
+/// How the inputs of a version differ from those of the one that serves.
+fn difference(
+    tx: &mut Tx<'_>,
+    wish: &Wish,
+    deployment: &Deployment,
+    signature: &serde_json::Value,
+) -> Result<Option<String>> {
+    let Some(version) = deployment.version else {
+        return Ok(None);
+    };
+    let serves = tx.version(&wish.project, &deployment.model, version)?;
+    Ok(serves.and_then(|serves| fit::difference(&serves.signature, signature)))
 }
 
 /// Takes traffic back: ends an active roll-out, or else goes to the version before (or to `to`).

@@ -7,11 +7,13 @@
 
 pub mod http;
 pub mod onnx;
+mod postgres;
 pub mod product;
 mod python;
 mod repository;
 mod server;
 
+pub use postgres::Postgres;
 pub use product::{Product, Said, until, until_or};
 pub use python::{Outcome, Python};
 pub use repository::Repository;

@@ -46,6 +46,55 @@ pub fn failing_from(limit: usize) -> Vec<u8> {
     finish("dep_delay", &[table, shape], &[cast, reshape, gather, add])
 }
 
+/// `delay = dep_delay + constant` for one row, after multiplying two matrices of `size` by `size` that only the request
+/// makes known, so that nothing of it is done in advance. 1,500 are a tenth of a second and more.
+pub fn slow(constant: f32, size: f32) -> Vec<u8> {
+    let one = |name: &str, value: f32| {
+        [
+            number(2, 1),
+            field(8, name.as_bytes()),
+            field(9, &floats(value)),
+        ]
+        .concat()
+    };
+    let shape = [
+        number(1, 1),
+        number(2, 7),
+        field(8, b"flat"),
+        field(9, &(-1i64).to_le_bytes()),
+    ]
+    .concat();
+    let with =
+        |operator: &str, inputs: &[&str], output: &str, name: &str, value: u64, kind: u64| {
+            let attribute = [
+                field(1, name.as_bytes()),
+                number(3, value),
+                number(20, kind),
+            ]
+            .concat();
+            [node(operator, inputs, output), field(5, &attribute)].concat()
+        };
+    let nodes = [
+        node("Mul", &["dep_delay", "nothing"], "zero"),
+        node("Add", &["zero", "size"], "length"),
+        with("Cast", &["length"], "whole", "to", 7, 2),
+        node("Reshape", &["whole", "flat"], "side"),
+        with("Concat", &["side", "side"], "square", "axis", 0, 2),
+        node("ConstantOfShape", &["square"], "matrix"),
+        node("MatMul", &["matrix", "matrix"], "product"),
+        node("ReduceMax", &["product"], "most"),
+        node("Add", &["dep_delay", "most"], "sum"),
+        node("Add", &["sum", "shift"], "delay"),
+    ];
+    let constants = [
+        one("nothing", 0.0),
+        one("size", size),
+        one("shift", constant),
+        shape,
+    ];
+    finish("dep_delay", &constants, &nodes)
+}
+
 fn floats(value: f32) -> Vec<u8> {
     value.to_le_bytes().to_vec()
 }

@@ -51,6 +51,9 @@ pub(crate) struct Server {
     /// Processors that steps may claim [default: all]
     #[arg(long, value_name = "N")]
     pub(crate) cpus: Option<f64>,
+    /// Memory that units may claim, like 8GiB [default: nine tenths]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<spec::ByteSize>,
 }
 
 impl Server {
@@ -65,7 +68,7 @@ impl Server {
             .build()?;
         runtime.block_on(async move {
             let shutdown = shutdown()?;
-            let units = LocalOptions { gpus: self.gpus, cpu: self.cpus, ..LocalOptions::new(state_dir.join("units"))? };
+            let units = LocalOptions { gpus: self.gpus, cpu: self.cpus, memory: self.memory.map(spec::ByteSize::bytes), ..LocalOptions::new(state_dir.join("units"))? };
             std::fs::create_dir_all(&units.dir).with_context(|| format!("cannot use `{}`", state_dir.display()))?;
             let platform: Arc<dyn Platform> = Arc::new(Local::open(units, &shutdown).await?);
             let handle = server::start(options, platform, shutdown).await?;

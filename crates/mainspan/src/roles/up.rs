@@ -135,6 +135,7 @@ impl Up {
         line.option("--key", own.key.as_ref().map(|path| path.display()));
         line.option("--gpus", own.gpus);
         line.option("--cpus", own.cpus);
+        line.option("--memory", own.memory);
         for name in &own.host_names {
             line.option("--host-name", Some(name));
         }

@@ -152,11 +152,13 @@ fn change(common: &Common, service: &str, verb: &str, body: &Value) -> anyhow::R
     } else {
         let what = match rollout["state"].as_str() {
             Some("promoted") => format!("version {} serves", text(&rollout["to"])),
-            Some("rolled_back") => format!(
-                "version {} was taken back; version {} serves",
-                text(&rollout["to"]),
-                text(&rollout["from"])
-            ),
+            Some("rolled_back") => {
+                let serves = match text(&rollout["from"]) {
+                    none if none.is_empty() => "nothing serves".to_owned(),
+                    version => format!("version {version} serves"),
+                };
+                format!("version {} was taken back; {serves}", text(&rollout["to"]))
+            }
             Some(state) => format!(
                 "roll-out to version {} is {state}; `mainspan status` shows how it goes",
                 text(&rollout["to"])

@@ -3,7 +3,10 @@
 use crate::world::{PROJECT, World};
 use guard::Permission;
 use serde_json::json;
-use testkit::http::{Answer, ask};
+use testkit::{
+    http::{Answer, ask},
+    until,
+};
 
 fn call(world: &World, method: &str, path: &str, headers: &[&str]) -> Answer {
     let headers: Vec<String> = headers.iter().map(|line| (*line).to_owned()).collect();
@@ -156,6 +159,75 @@ seen = [ask("GET", "/api/v1/tokens"), ask("POST", "/api/v1/projects/tiny/service
 seen += [name for name in os.environ if name in ("MAINSPAN_KEY", "MAINSPAN_STATE", "MAINSPAN_TOKEN")]
 open(sys.argv[1], "w").write(repr(seen))
 "#;
+
+#[test]
+fn a_steps_token_ends_with_its_run() {
+    let world = World::new(PROJECT);
+    let (kept, leave) = (
+        world.product.folder().join("kept"),
+        world.product.folder().join("leave"),
+    );
+    let steal = format!(
+        "printf \"%s %s %s\" \"$MLFLOW_TRACKING_TOKEN\" \"$MLFLOW_RUN_ID\" \"$MLFLOW_EXPERIMENT_ID\" > {0}.part; mv {0}.part {0}; while [ ! -e {1} ]; do sleep 0.02; done",
+        kept.display(),
+        leave.display()
+    );
+    let file = format!(
+        "mainspan: 1\nproject: tiny\nenvironments: [prod]\npipelines:\n  keep:\n    steps:\n      keep: {{ run: '{steal}' }}\n"
+    );
+    world.project.write("mainspan.yaml", file);
+    world.project.commit("Keep");
+    world.apply();
+    let run = world.say(&["run", "keep", "--detach", "-o", "json"]).json();
+    let text = until("the step", || std::fs::read_to_string(&kept).ok());
+    let [token, run_id, experiment] = text.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("not three words: {text}");
+    };
+    let base = "/p/tiny/api/2.0/mlflow";
+    let artifacts =
+        format!("/p/tiny/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run_id}/artifacts/a");
+    let metric = json!({ "run_id": run_id, "key": "a", "value": 1.0, "timestamp": 1 }).to_string();
+    let calls = [
+        ("POST", format!("{base}/runs/log-metric"), metric),
+        (
+            "GET",
+            format!("{base}/runs/get?run_id={run_id}"),
+            String::new(),
+        ),
+        (
+            "GET",
+            format!("{base}/experiments/get?experiment_id={experiment}"),
+            String::new(),
+        ),
+        ("PUT", artifacts.clone(), "bytes".to_owned()),
+        ("GET", artifacts, String::new()),
+    ];
+    let check = |expect: u16| {
+        for (method, path, body) in &calls {
+            let bearer = [format!("authorization: Bearer {token}")];
+            let control = world.product.control().unwrap();
+            let answer = ask(control, method, path, &bearer, body.as_bytes()).unwrap();
+            assert_eq!(answer.status, expect, "{method} {path}: {}", answer.body);
+        }
+    };
+    // Good while the step runs, in whosever hands.
+    check(200);
+    std::fs::write(&leave, "").unwrap();
+    let run = world.ended(run["id"].as_str().unwrap());
+    assert_eq!(run["state"], "succeeded", "{run}");
+    check(401);
+    // Nor does anything else of the server take it.
+    for path in ["status", "runs", "models", "events"] {
+        let path = format!("/api/v1/projects/tiny/{path}");
+        let answer = call(
+            &world,
+            "GET",
+            &path,
+            &[&format!("authorization: Bearer {token}")],
+        );
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+    }
+}
 
 #[test]
 fn a_step_can_do_its_own_runs_work_only() {

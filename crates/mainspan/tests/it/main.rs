@@ -6,13 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod access;
+mod capacity;
 mod crash;
 mod files;
 mod objects;
+mod postgres;
 mod requests;
+mod rollouts;
 mod serving;
 mod state;
 mod steps;
 mod story;
 mod traffic;
+mod triggers;
 mod world;

@@ -187,6 +187,29 @@ fn data_that_fails_its_checks_stops_the_run() {
 }
 
 #[test]
+fn data_that_cannot_be_read_says_where() {
+    let reads = "      a: { run: 'sh mark.sh a', reads: [rows] }\n";
+    let world = World::applied(&file(reads, ""));
+    let check = |content: &[u8], says: &[&str]| {
+        world.project.write("data/rows.csv", content);
+        let run = world.run("p", &[]);
+        assert_eq!(run["state"], "failed", "{run}");
+        let reason = run["reason"].as_str().unwrap();
+        for part in says {
+            assert!(reason.contains(part), "no `{part}` in `{reason}`");
+        }
+    };
+    check(b"a,b\n1,2\n\xff\xfe,4\n5,6\n7,8\n", &["rows", "UTF-8", "3"]);
+    check(b"a\xff,b\n1,2\n3,4\n5,6\n", &["rows", "UTF-8"]);
+    check(b"a,b\n1,2\n3,4,5\n5,6\n", &["rows", "3"]);
+    check(b"", &["rows"]);
+    check(b"a,b\n1,2\n\x00\x01\x02", &["rows"]);
+    assert!(world.marks().is_empty(), "{:?}", world.marks());
+    world.project.write("data/rows.csv", "a,b\n1,2\n3,4\n5,6\n");
+    assert_eq!(world.run("p", &[])["state"], "succeeded");
+}
+
+#[test]
 fn a_dirty_tree_never_reaches_the_last_environment() {
     let steps = "      fit: { run: 'cp model.onnx \"$MAINSPAN_OUT_MODEL\"; python3 log.py mae 1', writes: [model], metrics: [mae] }\n";
     let world = World::applied(&file(

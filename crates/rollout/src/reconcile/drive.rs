@@ -4,6 +4,7 @@ use super::{
     Fault, Reconciler, fit,
     look::Stored,
     policy::{self, History},
+    replicas::Place,
     situation::Situation,
     table,
 };
@@ -13,6 +14,7 @@ use crate::{
 };
 use gateway::{Evidence as Counted, Health, VersionEvidence};
 use jiff::{SignedDuration, Timestamp};
+use platform::{Admit, Capacity, Claim};
 use serde_json::json;
 use spec::{LiveMetric, Measure, Service};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use store::{
 
 /// How long a version's replicas may take until they answer.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Where a roll-out keeps what it said before it waited for room.
+const WAITED: &str = "waited";
 /// Losses read at a time, and kept of the champion's history.
 pub(super) const LOSSES: u32 = 20_000;
 
@@ -86,6 +90,12 @@ impl<T: Traffic> Reconciler<T> {
                 )
                 .await;
         };
+        if let Some(what) = too_large(&service, &self.parts.platform.capacity()) {
+            let reason = format!("version {} cannot run here: {what}", rollout.to);
+            return self
+                .end(rollout.clone(), RolloutState::Aborted, reason, now)
+                .await;
+        }
         if let Some(reason) = self.unfit(rollout, deployment).await? {
             return self
                 .end(rollout.clone(), RolloutState::Aborted, reason, now)
@@ -121,7 +131,14 @@ impl<T: Traffic> Reconciler<T> {
         let (Some(old), Some(new)) = read.await? else {
             return Ok(None);
         };
-        Ok(fit::difference(&old.signature, &new.signature))
+        Ok(
+            fit::difference(&old.signature, &new.signature).map(|difference| {
+                format!(
+                    "{difference}: if those who call it know, `mainspan promote {} --version {} --reason …` rolls it out",
+                    rollout.service, rollout.to
+                )
+            }),
+        )
     }
 
     async fn history(
@@ -194,6 +211,9 @@ impl<T: Traffic> Reconciler<T> {
         if connected.count() >= wanted as usize {
             return self.begin(rollout, deployment, counted, last, now).await;
         }
+        if self.waits_for_room(rollout, &place, now).await? {
+            return Ok(());
+        }
         let waited = self.steady.since_first(&rollout.id);
         let died = mine.iter().filter(|unit| matches!(&unit.state, platform::State::Exited(exit) if exit.reason != platform::Reason::Stopped)).count();
         if waited < START_PATIENCE && died < 2 {
@@ -203,6 +223,34 @@ impl<T: Traffic> Reconciler<T> {
         let reason = format!("version {} does not start: {why}", rollout.to);
         self.end(rollout.clone(), RolloutState::RolledBack, reason, now)
             .await
+    }
+
+    /// Whether replicas wait for room, which the roll-out then says and which is no fault of the version.
+    async fn waits_for_room(
+        &self,
+        rollout: &Rollout,
+        place: &Place,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let lacks = self.lacks(place);
+        let mut next = rollout.clone();
+        let said = next.baseline[WAITED].as_str().map(str::to_owned);
+        match (&lacks, said) {
+            (Some(what), said) => {
+                self.steady.begin_anew(&rollout.id);
+                next.baseline[WAITED] = said.unwrap_or_else(|| rollout.reason.clone()).into();
+                next.reason = format!("waits for room: {what}");
+            }
+            (None, Some(said)) => {
+                next.baseline[WAITED] = serde_json::Value::Null;
+                next.reason = said;
+            }
+            (None, None) => {}
+        }
+        if next.reason != rollout.reason {
+            self.step(next, RolloutState::Starting, now).await?;
+        }
+        Ok(lacks.is_some())
     }
 
     /// The end of the newest failed replica's output, which says more than we could.
@@ -283,6 +331,23 @@ impl<T: Traffic> Reconciler<T> {
             tx.losses(&route, &filter)
         });
         Ok(recent.await?.last().map_or(0, |loss| loss.seq))
+    }
+}
+
+/// What is larger than this machine, if a replica of the service can never run on it.
+fn too_large(service: &Service, capacity: &Capacity) -> Option<String> {
+    let empty = Capacity {
+        used: Claim::default(),
+        ..capacity.clone()
+    };
+    let claim = Claim {
+        cpu: 0.0,
+        memory: service.resources.memory.bytes(),
+        gpus: service.resources.gpu,
+    };
+    match platform::capacity::admit(&empty, &claim) {
+        Admit::Never(what) => Some(what),
+        _ => None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Whether a new version takes the requests that the service gets today: asked before its roll-out begins.
+//! Whether a new version takes the requests that the service gets today: asked before its roll-out begins, and when a
+//! person promotes it. Pure.
 
 use inference::{model::ModelDescription, signature};
 use serde::Deserialize as _;
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 /// What differs between the inputs of two versions, by their stored signatures. Without a signature (a model that was
 /// registered by a client, say) nothing can be said, and the roll-out's judge has the word.
-pub(super) fn difference(old: &Value, new: &Value) -> Option<String> {
+pub(crate) fn difference(old: &Value, new: &Value) -> Option<String> {
     let (old, new) = (
         ModelDescription::deserialize(old).ok()?,
         ModelDescription::deserialize(new).ok()?,

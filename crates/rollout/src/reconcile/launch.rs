@@ -10,7 +10,7 @@ use crate::traffic::Traffic;
 use jiff::Timestamp;
 use platform::{Input, LogLimits, Staging, UNIT_DIR, UnitSpec};
 use spec::Service;
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::PoisonError, time::Duration};
 use store::{Digest, Models as _};
 
 /// Name of a replica's socket in its folder.
@@ -25,15 +25,25 @@ impl<T: Traffic> Reconciler<T> {
     ) -> Result<(), Fault> {
         let wanted = self.wanted(situation, now);
         let units = self.parts.platform.list().await?;
+        let mut waiting = BTreeMap::new();
         for due in replicas::moves(&wanted, &units, now.as_second()) {
             if let Move::Start {
                 place,
                 replica,
                 restart,
             } = due
+                && let Some(lacks) = self.start(situation, &place, replica, restart).await?
             {
-                self.start(situation, &place, replica, restart).await?;
+                waiting.insert(place, lacks);
             }
+        }
+        let mut known = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != waiting {
+            for (place, lacks) in &waiting {
+                let (service, version) = (&place.service, place.version);
+                tracing::warn!(service, version, lacks, "a replica waits for room");
+            }
+            *known = waiting;
         }
         Ok(())
     }
@@ -56,25 +66,26 @@ impl<T: Traffic> Reconciler<T> {
         Ok(())
     }
 
+    /// Starts a replica; answers what is short when there is no room.
     async fn start(
         &self,
         situation: &Situation,
         place: &Place,
         replica: u32,
         restart: u32,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<String>, Fault> {
         let library = match (self.parts.library)() {
             Ok(library) => library,
             Err(why) => {
                 tracing::warn!(why, "a replica cannot start yet");
-                return Ok(());
+                return Ok(None);
             }
         };
         let Some(deployment) = situation
             .deployments()
             .find(|d| table::place(d, place.version) == *place)
         else {
-            return Ok(());
+            return Ok(None);
         };
         let (project, model, version) = (
             deployment.project.clone(),
@@ -88,10 +99,10 @@ impl<T: Traffic> Reconciler<T> {
             .await?;
         let Some(artifact) = row.and_then(|row| row.artifact) else {
             tracing::error!(version, "a version that should serve has no model");
-            return Ok(());
+            return Ok(None);
         };
         let Some(service) = table::service_of(deployment) else {
-            return Ok(());
+            return Ok(None);
         };
         let file = self.on_disk(&artifact).await?;
         let unit = unit(
@@ -104,11 +115,8 @@ impl<T: Traffic> Reconciler<T> {
             &library,
         );
         match self.parts.platform.start(unit).await {
-            Ok(_) => Ok(()),
-            Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => {
-                tracing::warn!(what, version, "a replica waits for room");
-                Ok(())
-            }
+            Ok(_) => Ok(None),
+            Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => Ok(Some(what)),
             Err(error) => Err(error.into()),
         }
     }

@@ -5,7 +5,7 @@
 //! a roll-out is judged, several times a second. The gateway may be away: then nothing moves and nothing is lost.
 
 mod drive;
-mod fit;
+pub(crate) mod fit;
 mod launch;
 mod look;
 mod next;
@@ -25,7 +25,12 @@ use jiff::Timestamp;
 use platform::Platform;
 use serde_json::json;
 use situation::{Situation, arms};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use steady::Steady;
 use store::{
     Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _,
@@ -73,6 +78,8 @@ pub struct Status {
 pub struct Reconciler<T> {
     parts: Parts<T>,
     steady: Arc<Steady>,
+    /// Replicas that found no room in the last pass, with what is short.
+    waiting: Arc<Mutex<BTreeMap<Place, String>>>,
     status: watch::Sender<Status>,
 }
 
@@ -100,6 +107,7 @@ impl<T: Traffic> Reconciler<T> {
         Reconciler {
             parts,
             steady: Arc::default(),
+            waiting: Arc::default(),
             status: watch::Sender::default(),
         }
     }
@@ -178,6 +186,12 @@ impl<T: Traffic> Reconciler<T> {
             _ => IDLE,
         };
         Ok((wait, situation.active().count()))
+    }
+
+    /// What a place's replicas lack, if they found no room.
+    fn lacks(&self, place: &Place) -> Option<String> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(place).cloned()
     }
 
     fn report(&self, active: usize, error: Option<String>) {

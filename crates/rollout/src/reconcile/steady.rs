@@ -31,6 +31,11 @@ impl Steady {
             .map_or(Duration::ZERO, |last| now.duration_since(last))
     }
 
+    /// Counts from now on.
+    pub(super) fn begin_anew(&self, rollout: &str) {
+        self.known().remove(rollout);
+    }
+
     /// Forgets all others.
     pub(super) fn keep<'a>(&self, active: impl Iterator<Item = &'a String>) {
         let active: Vec<&String> = active.collect();
