@@ -35,9 +35,9 @@ pub(crate) async fn check(app: &App) -> Result<(), StartError> {
     ))
 }
 
-/// Who this server is: its machine, its state directory, and a name that stays with the directory. Whoever has the
-/// directory's lock is the only one of that name, copies of the directory aside.
-pub(crate) fn identity(state_dir: &Path) -> io::Result<String> {
+/// Who this server is: a name that stays with the state directory, and the same with machine and directory for people.
+/// Whoever has the directory's lock is the only one of that name, copies of the directory aside.
+pub(crate) fn identity(state_dir: &Path) -> io::Result<(String, String)> {
     let place = state_dir.join("server.id");
     let id = match std::fs::read_to_string(&place) {
         Ok(id) => id,
@@ -49,6 +49,6 @@ pub(crate) fn identity(state_dir: &Path) -> io::Result<String> {
         Err(error) => return Err(error),
     };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let (host, place) = (host.trim(), state_dir.display());
-    Ok(format!("{host}:{place} ({})", id.trim()))
+    let (id, host, place) = (id.trim(), host.trim(), state_dir.display());
+    Ok((id.to_owned(), format!("{host}:{place} ({id})")))
 }

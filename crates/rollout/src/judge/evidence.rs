@@ -189,6 +189,20 @@ impl Evidence {
         self.raise_peaks();
     }
 
+    /// Takes this look's counters for a base line, because they are not those of the looks before: nothing is known of
+    /// what came between, and the block under way is given up.
+    pub fn rebase(&mut self, look: &Look) {
+        let arms = [look.champion.as_ref(), Some(&look.candidate)];
+        for (seen, counters) in self.seen.iter_mut().zip(arms) {
+            *seen = counters.cloned().unwrap_or_default();
+        }
+        for tally in &mut self.block {
+            tally.clear();
+        }
+        self.block_lasted = Duration::ZERO;
+        self.settled = false;
+    }
+
     /// Counts the time, and follows a wall clock that was set back: requests are stamped by it from then on, and those
     /// that come now must not look like those of before the roll-out.
     fn take_time(&mut self, look: &Look) {

@@ -306,6 +306,7 @@ impl<T: Traffic> Reconciler<T> {
             judged: Evidence::begin(&policy, now),
             cursor: self.newest_loss(deployment, now).await?,
             last: None,
+            epoch: Some(counted.epoch),
         };
         // The base line: read before any traffic reaches the candidate, so that none of it is missed.
         let base = self

@@ -24,6 +24,9 @@ pub(super) struct Stored {
     pub(super) cursor: u64,
     /// The last verdict's decision, so that only changes are recorded.
     pub(super) last: Option<Decision>,
+    /// Of which counters: those of another gateway, or that began anew, are not compared with what went before.
+    #[serde(default)]
+    pub(super) epoch: Option<i64>,
 }
 
 impl<T: Traffic> Reconciler<T> {
@@ -44,6 +47,10 @@ impl<T: Traffic> Reconciler<T> {
         let look = self
             .gather(rollout, deployment, &policy, &mut stored, counted, now)
             .await?;
+        let before = stored.epoch.replace(counted.epoch);
+        if before.is_some_and(|epoch| epoch != counted.epoch) {
+            stored.judged.rebase(&look);
+        }
         stored.judged.look(&policy, &look);
         let verdict = judge(&stored.judged, &policy);
         let changed = stored.last != Some(verdict.decision)

@@ -55,8 +55,8 @@ struct Standing {
 
 /// Reconciles whenever the lease can be had, until the shutdown.
 pub(super) async fn run(app: App, shutdown: CancellationToken) {
-    let me = match shared::identity(app.state_dir()) {
-        Ok(me) => me,
+    let (id, me) = match shared::identity(app.state_dir()) {
+        Ok(identity) => identity,
         Err(error) => {
             tracing::error!(%error, "the state directory cannot be written: this server will not reconcile");
             return;
@@ -78,7 +78,7 @@ pub(super) async fn run(app: App, shutdown: CancellationToken) {
         show(&app, &standing, Some(why), Some(&lease));
         let stop = shutdown.child_token();
         let mut tasks = JoinSet::new();
-        begin(&mut tasks, &app.fenced(lease.clone()), &stop);
+        begin(&mut tasks, &app.fenced(lease.clone()), Some(&id), &stop);
         let lost = hold(&app, &lease, &shutdown).await;
         stop.cancel();
         end(tasks).await;

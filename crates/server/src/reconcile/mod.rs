@@ -5,12 +5,12 @@ mod lead;
 mod library;
 mod push;
 mod rollouts;
+mod schedule;
 mod triggers;
 
 pub(crate) use push::FILE;
 
 use crate::app::App;
-use jiff::Timestamp;
 use store::StoreUrl;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,21 +20,22 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
     tasks.spawn(library::run(app.clone(), shutdown.clone()));
     match app.store().url() {
-        StoreUrl::Sqlite => begin(tasks, app, shutdown),
+        StoreUrl::Sqlite => begin(tasks, app, None, shutdown),
         StoreUrl::Postgres(_) => {
             tasks.spawn(lead::run(app.clone(), shutdown.clone()));
         }
     }
 }
 
-/// Starts the reconcilers; how each is shows under `/api/v1/reconcilers`.
-fn begin(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
+/// Starts the reconcilers, where several machines have them in turn under this one's name; how each is shows under `/api/v1/reconcilers`.
+fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &CancellationToken) {
     let executor = executor::executor(app);
     let rollouts = rollouts::reconciler(app);
     let watcher = watch::Watcher::new(watch::Parts {
         store: app.store().clone(),
         traffic: app.state_dir().join("traffic"),
-        now: Timestamp::now,
+        log: machine.map(str::to_owned),
+        now: app.options().now,
     });
     let triggers = triggers::Triggers::new(app.clone());
     app.report("pipelines", executor.status());

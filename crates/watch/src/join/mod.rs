@@ -13,6 +13,6 @@ mod tail;
 mod tests;
 
 pub use batch::Batch;
-pub use pump::{Pumped, READER, Windows, pump};
+pub use pump::{Pumped, Windows, pump};
 pub use record::{Record, RecordError};
-pub use tail::{Chunk, Position, Tail};
+pub use tail::{Chunk, Position, READER, Tail};

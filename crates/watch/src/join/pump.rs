@@ -9,9 +9,6 @@ use store::{JoinLog as _, Joined, Priority, Store, Tx};
 use super::{Batch, Position, Tail};
 use crate::error::Error;
 
-/// The name under which the joiner keeps its place.
-pub const READER: &str = "watch/join";
-
 /// Bytes of one transaction: some ten thousand records.
 const CHUNK: usize = 1 << 20;
 
@@ -48,7 +45,8 @@ pub struct Pumped {
 
 /// Joins the next stretch of the log. Call it until `at_end`.
 pub async fn pump(store: &Store, tail: &Tail, windows: &Windows) -> Result<Pumped, Error> {
-    let at = store.read(position).await?;
+    let name = tail.reader().to_owned();
+    let at = store.read(move |tx| position(tx, &name)).await?;
     let reader = tail.clone();
     let chunk = blocking(move || reader.read(at, CHUNK)).await?;
     if chunk.next == at {
@@ -59,14 +57,15 @@ pub async fn pump(store: &Store, tail: &Tail, windows: &Windows) -> Result<Pumpe
     }
     let batch = Arc::new(Batch::of(&chunk.lines));
     let (work, windows, next) = (Arc::clone(&batch), Arc::new(windows.clone()), chunk.next);
+    let name = tail.reader().to_owned();
     let routes = store
         .write(Priority::Bulk, move |tx| {
-            if position(tx)? != at {
+            if position(tx, &name)? != at {
                 // Somebody else has joined it in the meantime.
                 return Ok(BTreeMap::new());
             }
             let place = serde_json::to_value(next).map_err(store::Error::caller)?;
-            tx.set_offset(READER, &place)?;
+            tx.set_offset(&name, &place)?;
             add(tx, &work, &windows)
         })
         .await?;
@@ -107,12 +106,12 @@ fn add(
     Ok(routes)
 }
 
-fn position(tx: &mut Tx<'_>) -> store::Result<Position> {
+fn position(tx: &mut Tx<'_>, reader: &str) -> store::Result<Position> {
     // A place that cannot be read would join everything again; better to stop than to count twice.
     let corrupt = |error: serde_json::Error| {
         store::Error::Corrupt(format!("the joiner's place in the log: {error}"))
     };
-    tx.offset(READER)?.map_or(Ok(Position::default()), |json| {
+    tx.offset(reader)?.map_or(Ok(Position::default()), |json| {
         serde_json::from_value(json).map_err(corrupt)
     })
 }

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// The name under which the joiner keeps its place.
+pub const READER: &str = "watch/join";
+
 /// A place in the log: everything before it has been read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
@@ -31,6 +34,7 @@ pub struct Chunk {
 #[derive(Debug, Clone)]
 pub struct Tail {
     folder: PathBuf,
+    reader: String,
 }
 
 impl Tail {
@@ -39,7 +43,22 @@ impl Tail {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            reader: READER.to_owned(),
         }
+    }
+
+    /// The same, whose place is kept apart from those in other logs of the same store.
+    #[must_use]
+    pub fn named(self, log: &str) -> Self {
+        Self {
+            reader: format!("{READER}/{log}"),
+            ..self
+        }
+    }
+
+    /// Under what name the place in this log is kept.
+    pub(super) fn reader(&self) -> &str {
+        &self.reader
     }
 
     /// The next lines from `at` on, `limit` bytes or one longer line at the most.

@@ -98,6 +98,34 @@ impl World {
     }
 }
 
+/// Two machines that share a store have a log each, and take turns.
+#[tokio::test]
+async fn each_log_has_a_place_of_its_own() {
+    let own = World::new();
+    let line = |id: &str, y: i64| {
+        format!(
+            "{{\"k\":\"p\",\"r\":\"{ROUTE}\",\"v\":1,\"id\":\"{id}\",\"y\":{y},\"a\":1}}\n{{\"k\":\"l\",\"r\":\"{ROUTE}\",\"id\":\"{id}\",\"y\":0,\"a\":2}}\n"
+        )
+    };
+    let logs = ["one", "two"].map(|name| {
+        let folder = own.dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        (folder.clone(), Tail::new(folder).named(name))
+    });
+    let mut joined = Vec::new();
+    for (turn, log) in [0, 1, 0, 1].into_iter().enumerate() {
+        let (folder, tail) = &logs[log];
+        let place = folder.join(format!("join-{:020}.log", 1));
+        let mut text = std::fs::read_to_string(&place).unwrap_or_default();
+        text += &line(&format!("r{turn}"), 1);
+        std::fs::write(&place, text).unwrap();
+        let one = pump(&own.store, tail, &own.windows).await.unwrap();
+        joined.push(one.routes.values().map(|route| route.joined).sum::<u64>());
+    }
+    assert_eq!(joined, [1, 1, 1, 1]);
+    assert_eq!(own.losses().await.len(), 4);
+}
+
 #[test]
 fn a_line_is_read_or_refused_by_name() {
     let check = |line: &str, expected: &str| {

@@ -43,6 +43,8 @@ pub struct Parts {
     pub store: Store,
     /// The gateway's `traffic` directory.
     pub traffic: PathBuf,
+    /// Which log that is, where the store remembers those of several machines.
+    pub log: Option<String>,
     /// The time.
     pub now: fn() -> Timestamp,
 }
@@ -77,6 +79,10 @@ impl Watcher {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let tail = Tail::new(parts.traffic.join("join"));
+        let tail = match &parts.log {
+            Some(log) => tail.named(log),
+            None => tail,
+        };
         let expired = Timestamp::MIN;
         Self {
             parts,

@@ -36,6 +36,7 @@ impl World {
         let watcher = Watcher::new(Parts {
             store: store.clone(),
             traffic: dir.path().join("traffic"),
+            log: None,
             now,
         });
         let world = Self {
@@ -304,6 +305,7 @@ async fn a_watcher_that_starts_again_at_every_turn_sees_the_same() {
         shaken.watcher = Watcher::new(Parts {
             store: shaken.store.clone(),
             traffic: shaken.dir.path().join("traffic"),
+            log: None,
             now,
         });
         shaken.days(days, 1, error).await;

@@ -351,6 +351,32 @@ fn evidence_survives_the_store_and_resumes() {
 }
 
 #[test]
+fn the_counters_of_another_gateway_are_no_requests() {
+    let mut hand = Hand::new(errors_only()).seconds(60, [(380, 1), (20, 0)]);
+    let before = hand.verdict();
+    // Taken for news, they would be a harm, or a wrong share.
+    for (counters, requests) in hand.counters.iter_mut().zip([90_000, 40_000]) {
+        counters.requests += requests;
+        counters.errors += requests / 2;
+    }
+    let [champion, candidate] = hand.counters.clone();
+    let look = Look {
+        at: at(hand.now),
+        passed: Duration::ZERO,
+        champion: Some(champion),
+        candidate,
+        losses: vec![Vec::new()],
+        pending: 7,
+    };
+    hand.evidence.rebase(&look);
+    hand.look(true, Vec::new());
+    assert_eq!(hand.verdict(), before);
+    // And it goes on from there.
+    let hand = hand.seconds(60, [(380, 1), (20, 0)]);
+    assert_eq!(hand.evidence.total[1].requests, 2 * 60 * 20);
+}
+
+#[test]
 fn policies_that_cannot_be_judged_by_are_refused() {
     for (policy, message) in [
         (
