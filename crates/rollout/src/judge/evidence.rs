@@ -60,8 +60,8 @@ pub struct Look {
     /// Time since the look before by a clock that nobody sets, so that a wall clock that jumps neither passes a stage
     /// nor holds it up; zero for the first look, and for the first after a restart.
     pub passed: Duration,
-    /// The champion's; `None` for the first version of a service.
-    pub champion: Option<Counters>,
+    /// The champion's.
+    pub champion: Counters,
     /// The candidate's.
     pub candidate: Counters,
     /// New losses for each live judge in the policy's order.
@@ -96,8 +96,6 @@ pub struct Evidence {
     pub(super) shares: ShareCheck,
     /// Whether the stage's first block, in which its share came into force, is behind us.
     settled: bool,
-    /// Whether there is no champion to compare with.
-    pub(super) alone: bool,
 }
 
 const CHAMPION: usize = 0;
@@ -134,7 +132,6 @@ impl Evidence {
             measures: Measure::begin(&policy.judges),
             shares: ShareCheck::default(),
             settled: false,
-            alone: false,
         }
     }
 
@@ -165,12 +162,10 @@ impl Evidence {
 
     /// Takes one look in. Looks may come as often as wanted; what is counted as one observation is a block.
     pub fn look(&mut self, policy: &Policy, look: &Look) {
-        let arms = [look.champion.as_ref(), Some(&look.candidate)];
+        let arms = [&look.champion, &look.candidate];
         let first = self.last_look.is_none();
         self.take_time(look);
-        self.alone = look.champion.is_none();
         for (arm, counters) in arms.into_iter().enumerate() {
-            let Some(counters) = counters else { continue };
             let new = Tally::since(&self.seen[arm], counters);
             self.seen[arm] = counters.clone();
             if !first {
@@ -192,10 +187,7 @@ impl Evidence {
     /// Takes this look's counters for a base line, because they are not those of the looks before: nothing is known of
     /// what came between, and the block under way is given up.
     pub fn rebase(&mut self, look: &Look) {
-        let arms = [look.champion.as_ref(), Some(&look.candidate)];
-        for (seen, counters) in self.seen.iter_mut().zip(arms) {
-            *seen = counters.cloned().unwrap_or_default();
-        }
+        self.seen = [look.champion.clone(), look.candidate.clone()];
         for tally in &mut self.block {
             tally.clear();
         }

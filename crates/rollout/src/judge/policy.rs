@@ -23,9 +23,6 @@ pub struct Policy {
     /// The shortest stretch of time that counts as one observation where looks are the unit. Noise that lasts
     /// longer than a block is outside the guarantee; 1 s by default, more where [`stats::blocks`] says so.
     pub block: Duration,
-    /// For the first version of a service, which has nobody to be compared with: the share of requests that may
-    /// fail before it is taken back.
-    pub first_may_fail: f64,
 }
 
 /// One thing that is compared between the arms.

@@ -140,7 +140,7 @@ fn play(
         let look = Look {
             at: at(look),
             passed: alone.block,
-            champion: Some(champion),
+            champion,
             candidate,
             losses: vec![losses],
             pending: 0,

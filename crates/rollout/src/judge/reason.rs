@@ -29,24 +29,6 @@ pub enum Reason {
         /// The log evidence now, which must fall before the stage may be passed.
         log_evidence: f64,
     },
-    /// The first version of a service fails more often than a first version may.
-    FirstFails {
-        /// What it did.
-        candidate: Rate,
-        /// The share that may fail.
-        may_fail: f64,
-        /// The log evidence.
-        log_evidence: f64,
-        /// The evidence that rolls back.
-        threshold: f64,
-    },
-    /// The first version of a service has nothing to be compared with.
-    First {
-        /// What it did.
-        candidate: Rate,
-        /// The share that may fail.
-        may_fail: f64,
-    },
     /// The candidate does not get the traffic that it should.
     Share {
         /// The share that it should get.
@@ -117,26 +99,6 @@ impl fmt::Display for Reason {
                     odds(*log_evidence)
                 )
             }
-            Self::FirstFails {
-                candidate,
-                may_fail,
-                log_evidence,
-                threshold,
-            } => write!(
-                f,
-                "errors: {candidate}, a first version may fail {}%; evidence {} : 1, threshold {} : 1",
-                short(100.0 * may_fail),
-                odds(*log_evidence),
-                short(*threshold)
-            ),
-            Self::First {
-                candidate,
-                may_fail,
-            } => write!(
-                f,
-                "first version, nothing to compare with; errors: {candidate}, it may fail {}%",
-                short(100.0 * may_fail)
-            ),
             Self::Share {
                 expected,
                 candidate,

@@ -54,7 +54,6 @@ pub(super) fn policy() -> Policy {
             then: Then::Hold,
         }),
         block: Duration::from_secs(1),
-        first_may_fail: 0.1,
     }
 }
 
@@ -93,7 +92,7 @@ pub(super) fn play(
             &Look {
                 at: at(now),
                 passed: Duration::from_secs(u64::from(now > 0)),
-                champion: Some(champion),
+                champion,
                 candidate,
                 losses: vec![losses],
                 pending: 0,

@@ -3,11 +3,10 @@
 //! Called by the reconciler after every look and by `plan` in simulation; pure.
 
 use super::evidence::Evidence;
-use super::measure::{Rate, Reading};
+use super::measure::Reading;
 use super::policy::{Judge, Policy, Then};
 use super::reason::Reason;
 use serde::{Deserialize, Serialize};
-use stats::coin::{Prior, log_evidence};
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +40,6 @@ const PATIENCE: u32 = 4;
 /// ends as the quiet rule says; a suspicious judge prolongs the stage; otherwise the stage is passed. A roll-out
 /// whose last stage is passed with nothing found is promoted: the burden of proof is on harm.
 pub fn judge(evidence: &Evidence, policy: &Policy) -> Verdict {
-    if evidence.alone {
-        return first_version(evidence, policy);
-    }
     let readings = readings(evidence, policy);
     let (harm, clear): (Vec<_>, Vec<_>) = readings.into_iter().partition(Reading::crossed);
     let clear = clear
@@ -93,46 +89,6 @@ fn verdict(
         decision,
         reasons: first.into_iter().chain(then).collect(),
     }
-}
-
-/// A version without a champion: only an absolute floor can be judged, and it goes straight to all traffic.
-fn first_version(evidence: &Evidence, policy: &Policy) -> Verdict {
-    let tally = &evidence.total[1];
-    let candidate = Rate::Share {
-        events: tally.errors,
-        requests: tally.requests,
-    };
-    let may_fail = policy.first_may_fail;
-    let threshold = 1.0 / policy.false_rollbacks;
-    let good = tally.requests.saturating_sub(tally.errors);
-    let log = log_evidence(tally.errors, good, may_fail, Prior::JEFFREYS);
-    if log >= threshold.ln() {
-        let reason = Reason::FirstFails {
-            candidate,
-            may_fail,
-            log_evidence: log,
-            threshold,
-        };
-        return verdict(Decision::RollBack, [reason], []);
-    }
-    let first = [Reason::First {
-        candidate,
-        may_fail,
-    }];
-    let mut missing = missing(evidence, policy, 1);
-    missing.retain(|reason| !matches!(reason, Reason::FewLabels { .. }));
-    if missing.is_empty() {
-        return verdict(
-            Decision::Promote,
-            [Reason::Passed {
-                stage: 0,
-                of: 0,
-                last: true,
-            }],
-            first,
-        );
-    }
-    wait(evidence, policy, missing, first)
 }
 
 /// Continue, or what the quiet rule says once its time has come.

@@ -83,7 +83,6 @@ impl World {
             },
             quiet: None,
             block: Duration::from_secs(60 * block as u64),
-            first_may_fail: 0.1,
         };
         let at = |minute: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute as i64);
         let mut evidence = Evidence::begin(&policy, at(0));
@@ -97,7 +96,7 @@ impl World {
                     arm.errors += errors;
                 }
                 let [champion, candidate] = arms.clone();
-                let (champion, losses) = (Some(champion), Vec::new());
+                let losses = Vec::new();
                 let look = Look {
                     at: at(minute),
                     passed: Duration::from_secs(60),

@@ -160,7 +160,7 @@ impl<T: Traffic> Reconciler<T> {
         Ok(Look {
             at: now,
             passed: self.steady.since_last(&rollout.id),
-            champion: from.map(counters),
+            champion: from.map(counters).unwrap_or_default(),
             candidate: counters(to),
             losses,
             pending,

@@ -29,8 +29,6 @@ pub struct Fixed {
 const LATENCY_HISTORY: u64 = 200;
 /// Losses of the champion that a live judge needs.
 const LOSS_HISTORY: usize = 100;
-/// The share of requests that the first version of a service may fail.
-const FIRST_MAY_FAIL: f64 = 0.05;
 /// One observation where looks are the unit.
 const BLOCK: Duration = Duration::from_secs(1);
 /// Blocks that a judged stage lasts at the least: a burst of traffic must not carry a candidate through before the
@@ -87,7 +85,6 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             then,
         }),
         block: BLOCK,
-        first_may_fail: FIRST_MAY_FAIL,
     };
     Fixed { policy, left_out }
 }

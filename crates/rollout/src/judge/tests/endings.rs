@@ -26,16 +26,16 @@ impl Hand {
             now: 0,
             looked: 0,
         };
-        hand.look(true, Vec::new());
+        hand.look(Vec::new());
         hand
     }
 
-    fn look(&mut self, champion: bool, losses: Vec<Loss>) {
+    fn look(&mut self, losses: Vec<Loss>) {
         let [first, candidate] = self.counters.clone();
         let look = Look {
             at: at(self.now),
             passed: Duration::from_secs(self.now.abs_diff(self.looked)),
-            champion: champion.then_some(first),
+            champion: first,
             candidate,
             losses: vec![losses],
             pending: 7,
@@ -51,7 +51,7 @@ impl Hand {
                 counters.requests += requests;
                 counters.errors += errors;
             }
-            self.look(true, Vec::new());
+            self.look(Vec::new());
         }
         self
     }
@@ -59,7 +59,7 @@ impl Hand {
     /// One look after a silence.
     fn until(mut self, second: i64) -> Self {
         self.now = second;
-        self.look(true, Vec::new());
+        self.look(Vec::new());
         self
     }
 
@@ -79,7 +79,7 @@ impl Hand {
         let losses = (0..n)
             .flat_map(|_| [loss(Side::Champion), loss(Side::Candidate)])
             .collect();
-        self.look(true, losses);
+        self.look(losses);
         self
     }
 
@@ -285,38 +285,6 @@ fn harm_under_the_floor_is_none() {
 }
 
 #[test]
-fn a_first_version_is_judged_by_a_floor_alone() {
-    let first = |errors: u64, seconds: i64| {
-        let mut hand = Hand::new(policy());
-        hand.evidence = Evidence::begin(&hand.policy, at(0));
-        for second in 0..=seconds {
-            hand.now = second;
-            hand.counters[1].requests = 20 * second as u64;
-            hand.counters[1].errors = errors * second as u64;
-            hand.look(false, Vec::new());
-        }
-        hand
-    };
-    first(0, 3).expect(
-        Decision::Continue,
-        &expect![[r#"
-        60 of the 500 requests that this stage needs
-        first version, nothing to compare with; errors: 0 of 60 (0%), it may fail 10%
-    "#]],
-    );
-    first(1, 25).expect(
-        Decision::Promote,
-        &expect![[r#"
-        no stages: straight to all traffic
-        first version, nothing to compare with; errors: 25 of 500 (5%), it may fail 10%
-    "#]],
-    );
-    first(10, 5).expect(Decision::RollBack, &expect![[r#"
-        errors: 50 of 100 (50%), a first version may fail 10%; evidence 1.5e21 : 1, threshold 100 : 1
-    "#]]);
-}
-
-#[test]
 fn evidence_survives_the_store_and_resumes() {
     let hand = Hand::new(policy())
         .seconds(8, [(380, 1), (20, 1)])
@@ -340,13 +308,13 @@ fn evidence_survives_the_store_and_resumes() {
     // Looking again without news changes nothing, and counters that went down count nothing.
     let mut again = straight;
     let before = again.verdict();
-    again.look(true, Vec::new());
+    again.look(Vec::new());
     assert_eq!(again.verdict(), before);
     again.counters[1] = Counters {
         slow: vec![0],
         ..Counters::default()
     };
-    again.look(true, Vec::new());
+    again.look(Vec::new());
     assert_eq!(again.verdict(), before);
 }
 
@@ -363,13 +331,13 @@ fn the_counters_of_another_gateway_are_no_requests() {
     let look = Look {
         at: at(hand.now),
         passed: Duration::ZERO,
-        champion: Some(champion),
+        champion,
         candidate,
         losses: vec![Vec::new()],
         pending: 7,
     };
     hand.evidence.rebase(&look);
-    hand.look(true, Vec::new());
+    hand.look(Vec::new());
     assert_eq!(hand.verdict(), before);
     // And it goes on from there.
     let hand = hand.seconds(60, [(380, 1), (20, 0)]);
