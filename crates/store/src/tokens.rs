@@ -49,6 +49,7 @@ pub trait Idempotency {
     fn remember(&mut self, key: &str, response: &Json, at: Timestamp) -> Result<()>;
     /// Forgets the answer.
     fn forget(&mut self, key: &str) -> Result<()>;
-    /// Forgets the answers kept before that time; returns how many.
-    fn forget_before(&mut self, before: Timestamp) -> Result<u64>;
+    /// Forgets some hundred of the answers kept before that time, but for those whose key begins
+    /// with `except`; returns how many: call it again until that is 0.
+    fn forget_before(&mut self, before: Timestamp, except: &str) -> Result<u64>;
 }

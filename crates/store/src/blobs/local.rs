@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::Stored;
+use super::{Condemned, Stored};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 
@@ -51,8 +51,10 @@ impl Local {
     pub(super) async fn put(
         &self,
         pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+        condemned: &Condemned,
     ) -> Result<Stored> {
         let stored = write_temporary(pieces, &self.root.join("tmp")).await?;
+        condemned.lock().await.remove(&stored.1.digest);
         let target = self.path_of(&stored.1.digest);
         blocking(move || keep(&stored.0, stored.1, &target)).await
     }

@@ -9,11 +9,13 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+use tokio::sync::Mutex;
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
@@ -26,7 +28,12 @@ use remote::Remote;
 #[derive(Debug, Clone)]
 pub struct Blobs {
     place: Arc<Place>,
+    condemned: Arc<Condemned>,
 }
+
+/// What will be removed unless somebody puts it again. Whoever puts bytes takes them out of it
+/// before looking whether they are there, and it stays locked while one is removed.
+type Condemned = Mutex<BTreeSet<Digest>>;
 
 #[derive(Debug)]
 enum Place {
@@ -58,6 +65,7 @@ impl Blobs {
         };
         Ok(Self {
             place: Arc::new(place),
+            condemned: Arc::default(),
         })
     }
 
@@ -70,6 +78,7 @@ impl Blobs {
     pub(crate) fn directory(path: PathBuf) -> Result<Self> {
         Ok(Self {
             place: Arc::new(Place::Local(Local::open(path)?)),
+            condemned: Arc::default(),
         })
     }
 
@@ -89,8 +98,8 @@ impl Blobs {
         pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
     ) -> Result<Stored> {
         match self.place.as_ref() {
-            Place::Local(local) => local.put(pieces).await,
-            Place::Remote(remote) => remote.put(pieces).await,
+            Place::Local(local) => local.put(pieces, &self.condemned).await,
+            Place::Remote(remote) => remote.put(pieces, &self.condemned).await,
         }
     }
 
@@ -163,9 +172,33 @@ impl Blobs {
     /// The digests of everything that is kept.
     pub async fn list(&self) -> Result<Vec<Digest>> {
         match self.place.as_ref() {
-            Place::Local(local) => local.list(),
+            Place::Local(_) => {
+                let place = Arc::clone(&self.place);
+                blocking(move || match place.as_ref() {
+                    Place::Local(local) => local.list(),
+                    Place::Remote(_) => Ok(Vec::new()),
+                })
+                .await
+            }
             Place::Remote(remote) => remote.list().await,
         }
+    }
+
+    /// Says which bytes will be removed next time; those of the last time that are not among them
+    /// are safe again. What is put meanwhile is pardoned.
+    pub async fn condemn(&self, digests: BTreeSet<Digest>) {
+        *self.condemned.lock().await = digests;
+    }
+
+    /// Those that were condemned and not pardoned.
+    pub async fn condemned(&self) -> BTreeSet<Digest> {
+        self.condemned.lock().await.clone()
+    }
+
+    /// Removes the bytes if they are condemned still; false when they were not, or not there.
+    pub async fn remove_condemned(&self, digest: &Digest) -> Result<bool> {
+        let mut condemned = self.condemned.lock().await;
+        Ok(condemned.remove(digest) && self.delete(digest).await?)
     }
 
     /// The file that holds the bytes, when they are on this machine; it may be missing. Read it,

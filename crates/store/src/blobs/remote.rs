@@ -10,7 +10,7 @@ use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _}
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
-use super::{Stored, local};
+use super::{Condemned, Stored, local};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -63,8 +63,10 @@ impl Remote {
     pub(super) async fn put(
         &self,
         pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
+        condemned: &Condemned,
     ) -> Result<Stored> {
         let (temporary, stored) = local::write_temporary(pieces, &self.temporary).await?;
+        condemned.lock().await.remove(&stored.digest);
         if self.size(&stored.digest).await? == Some(stored.size) {
             return Ok(stored);
         }

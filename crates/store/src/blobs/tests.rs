@@ -55,6 +55,30 @@ async fn every_place_keeps_bytes() {
 }
 
 #[tokio::test]
+async fn what_is_put_again_is_pardoned() {
+    for url in ["", "memory:///"] {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::create(dir.path()).unwrap();
+        let blobs = Blobs::open(url, &state, &[]).unwrap();
+        let (a, b) = (blobs.put("a").await.unwrap(), blobs.put("b").await.unwrap());
+        assert!(
+            !blobs.remove_condemned(&a).await.unwrap(),
+            "{url}: not condemned"
+        );
+        blobs.condemn([a.clone(), b.clone()].into()).await;
+        assert_eq!(blobs.clone().put("a").await.unwrap(), a);
+        assert_eq!(blobs.condemned().await, [b.clone()].into());
+        assert!(
+            !blobs.remove_condemned(&a).await.unwrap(),
+            "{url}: pardoned"
+        );
+        assert!(blobs.remove_condemned(&b).await.unwrap(), "{url}");
+        assert!(!blobs.remove_condemned(&b).await.unwrap(), "{url}: once");
+        assert_eq!(blobs.list().await.unwrap(), [a], "{url}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_from_elsewhere_are_fetched_into_a_cache_once() {
     for (url, cached) in [("", false), ("memory:///", true)] {
         let dir = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ mod leases;
 mod models;
 mod projects;
 pub(crate) mod record;
+mod retention;
 mod rollouts;
 mod runs;
 pub(crate) mod search;

@@ -53,10 +53,9 @@ impl Idempotency for Tx<'_> {
         .map(drop)
     }
 
-    fn forget_before(&mut self, before: Timestamp) -> Result<u64> {
-        self.execute(
-            "DELETE FROM idempotency_keys WHERE \"created_at\" < ?1",
-            params![before],
-        )
+    fn forget_before(&mut self, before: Timestamp, except: &str) -> Result<u64> {
+        let sql = "DELETE FROM idempotency_keys WHERE \"key\" IN (SELECT \"key\" FROM idempotency_keys \
+                   WHERE \"created_at\" < ?1 AND SUBSTR(\"key\", 1, ?2) <> ?3 LIMIT 500)";
+        self.execute(sql, params![before, except.chars().count() as u64, except])
     }
 }

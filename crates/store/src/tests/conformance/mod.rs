@@ -6,6 +6,7 @@ mod artifacts;
 mod joins;
 mod leases;
 mod models;
+mod retention;
 mod searches;
 mod serving;
 mod tracking;
@@ -26,6 +27,7 @@ pub(crate) async fn conformance(store: &Store) {
     tracking::check(store).await;
     searches::check(store).await;
     artifacts::check(store).await;
+    retention::check(store).await;
 }
 
 /// A write that must succeed.

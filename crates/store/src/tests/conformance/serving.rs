@@ -220,8 +220,15 @@ async fn idempotency(store: &Store) {
         read(store, |tx| tx.recall("key")).await,
         Some(json!({"answer": 1}))
     );
-    assert_eq!(write(store, |tx| tx.forget_before(at(1))).await, 0);
-    assert_eq!(write(store, |tx| tx.forget_before(at(2))).await, 1);
+    assert_eq!(
+        write(store, |tx| tx.forget_before(at(1), "alert/")).await,
+        0
+    );
+    assert_eq!(write(store, |tx| tx.forget_before(at(2), "ke")).await, 0);
+    assert_eq!(
+        write(store, |tx| tx.forget_before(at(2), "alert/")).await,
+        1
+    );
     write(store, |tx| tx.remember("key", &json!(3), at(3))).await;
     write(store, |tx| tx.forget("key")).await;
     assert_eq!(read(store, |tx| tx.recall("key")).await, None);
