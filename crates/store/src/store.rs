@@ -28,8 +28,18 @@ pub enum Priority {
     Urgent,
     /// What a person or a reconciler waits for.
     Normal,
+    /// What its own caller alone waits for, such as a step's progress. Does not wake the
+    /// reconcilers.
+    Quiet,
     /// Floods: metric batches, joined labels. Does not wake the reconcilers.
     Bulk,
+}
+
+impl Priority {
+    /// Whether a change of this priority is told to those who subscribed.
+    pub(crate) fn wakes(self) -> bool {
+        matches!(self, Priority::Urgent | Priority::Normal)
+    }
 }
 
 /// The records of one server. Cheap to clone; the last clone to go closes the database.

@@ -107,7 +107,7 @@ impl Postgres {
         if !keep {
             return Ok(Attempt::Done(false));
         }
-        let noted = sql.changed > 0 && priority < Priority::Bulk;
+        let noted = sql.changed > 0 && priority.wakes();
         if noted {
             sql.batch("NOTIFY mainspan_changes")?;
         }

@@ -1,4 +1,4 @@
-//! The bounded queue between callers and database threads: three lanes, the urgent one first.
+//! The bounded queue between callers and database threads: a lane for each priority, the urgent one first.
 //!
 //! Each lane has its own room, so that a flood in one never keeps another's callers waiting for
 //! a place.
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::store::Priority;
 
 /// How many jobs may wait in a lane.
-const ROOM: [usize; 3] = [256, 1024, 256];
+const ROOM: [usize; 4] = [256, 1024, 1024, 256];
 
 /// Work with its place in the queue.
 pub(crate) struct Waiting {
@@ -26,12 +26,12 @@ pub(crate) struct Waiting {
 pub(crate) struct Queue {
     state: Mutex<State>,
     ready: Condvar,
-    room: [Arc<Semaphore>; 3],
+    room: [Arc<Semaphore>; ROOM.len()],
 }
 
 #[derive(Default)]
 struct State {
-    lanes: [VecDeque<Waiting>; 3],
+    lanes: [VecDeque<Waiting>; ROOM.len()],
     closed: bool,
 }
 

@@ -117,7 +117,7 @@ impl Sqlite {
                 .map_err(Error::again)
                 .and_then(|()| self.in_savepoint(job.as_mut()));
             done.push(job);
-            noted |= ran? && priority < Priority::Bulk;
+            noted |= ran? && priority.wakes();
             urgent |= priority == Priority::Urgent;
             let full = urgent || done.len() >= BATCH_JOBS || started.elapsed() >= BATCH_TIME;
             next = queue.next(if full {

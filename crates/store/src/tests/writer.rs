@@ -128,6 +128,7 @@ async fn urgent_overtakes_bulk() {
     for priority in [
         Priority::Bulk,
         Priority::Bulk,
+        Priority::Quiet,
         Priority::Normal,
         Priority::Urgent,
         Priority::Bulk,
@@ -135,7 +136,7 @@ async fn urgent_overtakes_bulk() {
     ] {
         jobs.push(tokio::spawn(job(priority, false)));
     }
-    while store.waiting() < 6 {
+    while store.waiting() < 7 {
         tokio::task::yield_now().await;
     }
     tokio::task::spawn_blocking(move || gate.wait())
@@ -145,10 +146,10 @@ async fn urgent_overtakes_bulk() {
         .await
         .into_iter()
         .for_each(|job| job.unwrap().unwrap());
-    use Priority::{Bulk, Normal, Urgent};
+    use Priority::{Bulk, Normal, Quiet, Urgent};
     assert_eq!(
         *order.lock().unwrap(),
-        [Bulk, Urgent, Urgent, Normal, Bulk, Bulk, Bulk]
+        [Bulk, Urgent, Urgent, Normal, Quiet, Bulk, Bulk, Bulk]
     );
 }
 
@@ -156,10 +157,12 @@ async fn urgent_overtakes_bulk() {
 async fn subscribers_hear_of_commits_that_matter() {
     let (store, _dir) = fresh();
     let changes = store.subscribe();
-    store
-        .write(Priority::Bulk, |tx| tx.append_event(&event("bulk", 0)))
-        .await
-        .unwrap();
+    for priority in [Priority::Bulk, Priority::Quiet] {
+        store
+            .write(priority, |tx| tx.append_event(&event("quiet", 0)))
+            .await
+            .unwrap();
+    }
     store
         .write(Priority::Normal, |tx| tx.last_event())
         .await

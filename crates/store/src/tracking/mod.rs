@@ -13,6 +13,8 @@ pub use records::{
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::error::Result;
 use crate::search::{Page, Search};
 
@@ -46,6 +48,8 @@ pub trait Tracking {
     /// Replaces name, status, times, life cycle and artifact place of a known run; not its
     /// params, tags, metrics and inputs.
     fn update_tracked_run(&mut self, run: &TrackedRun) -> Result<()>;
+    /// Sets status and end of a run; nothing happens when there is none.
+    fn end_tracked_run(&mut self, run_id: &str, status: &str, at: Timestamp) -> Result<()>;
     /// Logs parameters: the same value again is accepted, another value is a conflict.
     fn log_params(&mut self, run_id: &str, params: &[(String, String)]) -> Result<()>;
     /// Logs points; a point that is there already is accepted and not kept twice.

@@ -171,6 +171,13 @@ async fn runs(store: &Store, experiment: &str) {
         ("FINISHED".into(), Some(at(9)), Lifecycle::Deleted);
     let changed = ended.clone();
     write(store, move |tx| tx.update_tracked_run(&changed)).await;
+    assert_eq!(
+        read(store, |tx| tx.tracked_run("run-1")).await,
+        Some(ended.clone())
+    );
+    write(store, |tx| tx.end_tracked_run("nobody", "FAILED", at(10))).await;
+    write(store, |tx| tx.end_tracked_run("run-1", "FAILED", at(10))).await;
+    (ended.status, ended.end_time) = ("FAILED".into(), Some(at(10)));
     assert_eq!(read(store, |tx| tx.tracked_run("run-1")).await, Some(ended));
     assert_eq!(
         refused(store, |tx| tx.log_params("nobody", &[])).await,

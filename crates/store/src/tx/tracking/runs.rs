@@ -1,9 +1,12 @@
 //! [`Tracking`] in SQL: what changes a tracked run.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::tracking::{Input, Lifecycle, MetricPoint, Output, TagChange, TrackedRun, Tracking};
+use crate::tx::column::{Param as _, Value};
 use crate::tx::record::record;
 use crate::tx::{Tx, must, must_be_new, params};
 
@@ -11,6 +14,8 @@ use crate::tx::{Tx, must, must_be_new, params};
 const PARENT: &str = "mlflow.parentRunId";
 /// The tag by which clients say what a dataset was used for.
 const CONTEXT: &str = "mlflow.data.context";
+/// How many tags one statement adds.
+const TAGS: usize = 50;
 
 /// The row of a run, without what was logged to it.
 pub(super) struct RunRow {
@@ -44,6 +49,28 @@ impl Tx<'_> {
         let sql = "INSERT INTO run_tags (\"run\", \"key\", \"value\") VALUES (?1, ?2, ?3) \
                    ON CONFLICT (\"run\", \"key\") DO UPDATE SET \"value\" = excluded.\"value\"";
         self.execute(sql, params![run, key, value]).map(drop)
+    }
+
+    /// Tags of a run that has none yet.
+    fn add_tags(&mut self, run: i64, tags: &BTreeMap<String, String>) -> Result<()> {
+        let tags: Vec<(&String, &String)> = tags.iter().collect();
+        for chunk in tags.chunks(TAGS) {
+            let rows: Vec<String> = (0..chunk.len())
+                .map(|n| format!("(?1, ?{}, ?{})", 2 * n + 2, 2 * n + 3))
+                .collect();
+            let sql = format!(
+                "INSERT INTO run_tags (\"run\", \"key\", \"value\") VALUES {}",
+                rows.join(", ")
+            );
+            let mut given = vec![Value::Int(run)];
+            given.extend(
+                chunk
+                    .iter()
+                    .flat_map(|(key, value)| [key.value(), value.value()]),
+            );
+            self.execute(&sql, &given)?;
+        }
+        Ok(())
     }
 
     fn set_parent(&mut self, run: i64, parent: Option<&String>) -> Result<()> {
@@ -113,9 +140,7 @@ impl Tracking for Tx<'_> {
         let number: Option<i64> = self.single(sql, given)?;
         must_be_new(number.is_some(), "run", run_id)?;
         let number = number.unwrap_or_default();
-        for (key, value) in &run.tags {
-            self.set_run_tag(number, key, value)?;
-        }
+        self.add_tags(number, &run.tags)?;
         self.add_params(number, run.params.iter())?;
         self.add_points(number, &run.metrics)?;
         self.log_inputs(run_id, &run.inputs)?;
@@ -148,6 +173,12 @@ impl Tracking for Tx<'_> {
             run.user_id
         ];
         must(self.execute(sql, given)? == 1, "run", run_id)
+    }
+
+    fn end_tracked_run(&mut self, run_id: &str, status: &str, at: Timestamp) -> Result<()> {
+        let sql =
+            "UPDATE tracked_runs SET \"status\" = ?2, \"end_time\" = ?3 WHERE \"run_id\" = ?1";
+        self.execute(sql, params![run_id, status, at]).map(drop)
     }
 
     fn log_params(&mut self, run_id: &str, params: &[(String, String)]) -> Result<()> {
