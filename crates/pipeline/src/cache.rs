@@ -2,7 +2,6 @@
 //!
 //! Pure. Two steps with the same key would do the same work on the same bytes with the same tools.
 
-use crate::snapshot::Manifest;
 use indexmap::IndexMap;
 use serde_json::json;
 use spec::{Scalar, Step};
@@ -17,8 +16,8 @@ const GENERATION: u32 = 1;
 pub struct Ingredients<'a> {
     /// The step as the file has it.
     pub step: &'a Step,
-    /// Files of the snapshot; narrowed here to those that the step sees.
-    pub files: &'a Manifest,
+    /// Digest of the snapshot's files that the step sees.
+    pub files: &'a Digest,
     /// Digest of each input by name.
     pub inputs: &'a BTreeMap<String, Digest>,
     /// Digest of the toolchain.
@@ -29,12 +28,11 @@ pub struct Ingredients<'a> {
 
 /// The key.
 pub fn key(of: &Ingredients<'_>) -> Digest {
-    let visible = of.files.visible(of.step.files.as_deref());
     let params: BTreeMap<&String, &Scalar> = of.params.iter().collect();
     let canonical = json!([
         GENERATION,
         of.step.run,
-        visible.digest().as_str(),
+        of.files.as_str(),
         of.inputs
             .iter()
             .map(|(name, digest)| (name, digest.as_str()))
@@ -50,7 +48,10 @@ pub fn key(of: &Ingredients<'_>) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::tests::train, snapshot::Entry};
+    use crate::{
+        graph::tests::train,
+        snapshot::{Entry, Manifest},
+    };
 
     fn entry(path: &str, text: &str) -> Entry {
         Entry {
@@ -65,7 +66,11 @@ mod tests {
     fn every_ingredient_counts_and_unseen_files_do_not() {
         let mut step = train().steps["fit"].clone();
         step.files = Some(vec!["fit.py".to_owned(), "lib/**".to_owned()]);
-        let files = Manifest::new(vec![
+        let seen = |files: Vec<Entry>| {
+            let files = Manifest::new(files).visible(step.files.as_deref());
+            files.digest()
+        };
+        let files = seen(vec![
             entry("fit.py", "a"),
             entry("lib/x.py", "b"),
             entry("README", "c"),
@@ -83,7 +88,7 @@ mod tests {
         let original = key(&base);
         assert_eq!(original, key(&base));
 
-        let readme = Manifest::new(vec![
+        let readme = seen(vec![
             entry("fit.py", "a"),
             entry("lib/x.py", "b"),
             entry("README", "changed"),
@@ -97,7 +102,7 @@ mod tests {
             "a file that the step does not see"
         );
 
-        let library = Manifest::new(vec![entry("fit.py", "a"), entry("lib/x.py", "changed")]);
+        let library = seen(vec![entry("fit.py", "a"), entry("lib/x.py", "changed")]);
         let other_input = BTreeMap::from([("train".to_owned(), Digest::of(b"2"))]);
         let other_params = IndexMap::from([("trees".to_owned(), Scalar::Int(100))]);
         let mut other_step = step.clone();

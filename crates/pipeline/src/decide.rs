@@ -5,23 +5,22 @@
 
 use crate::graph::Node;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use store::{Step, StepState};
 
 /// Machine failures of one attempt that are forgiven; more mean that the step brings the machine down.
 pub const INFRASTRUCTURE_ATTEMPTS: u32 = 5;
 
-/// One thing to do.
+/// One thing to do with the step of this place in the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
     /// All that it waits for is done: look for a kept result, else queue it.
-    Ready(String),
+    Ready(usize),
     /// Try to start it.
-    Launch(String),
+    Launch(usize),
     /// Something it needs did not succeed.
     Skip {
         /// The step.
-        key: String,
+        step: usize,
         /// Why.
         why: String,
     },
@@ -41,28 +40,18 @@ pub enum Outcome {
     },
 }
 
-/// The moves that are due.
-pub fn moves(nodes: &[Node], steps: &BTreeMap<String, Step>, now: Timestamp) -> Vec<Move> {
-    let failed = first_failed(nodes, steps);
+/// The moves that are due. `steps` has one for each node, in the nodes' order.
+pub fn moves(nodes: &[Node], steps: &[Step], now: Timestamp) -> Vec<Move> {
+    let failed = first_failed(steps);
     let mut moves = Vec::new();
-    for node in nodes {
-        let Some(step) = steps.get(&node.key) else {
-            continue;
-        };
-        match step.state {
-            StepState::Waiting | StepState::Queued if failed.is_some() => {
-                let why = format!("step `{}` failed", failed.unwrap_or_default());
-                moves.push(Move::Skip {
-                    key: node.key.clone(),
-                    why,
-                });
+    for (at, (node, step)) in nodes.iter().zip(steps).enumerate() {
+        match (step.state, failed) {
+            (StepState::Waiting | StepState::Queued, Some(failed)) => {
+                let why = format!("step `{}` failed", failed.key);
+                moves.push(Move::Skip { step: at, why });
             }
-            StepState::Waiting if after_done(node, steps) => {
-                moves.push(Move::Ready(node.key.clone()));
-            }
-            StepState::Queued if is_due(step, now) => {
-                moves.push(Move::Launch(node.key.clone()));
-            }
+            (StepState::Waiting, None) if after_done(node, steps) => moves.push(Move::Ready(at)),
+            (StepState::Queued, None) if is_due(step, now) => moves.push(Move::Launch(at)),
             _ => {}
         }
     }
@@ -76,9 +65,9 @@ fn is_due(step: &Step, now: Timestamp) -> bool {
 }
 
 /// When something becomes due by itself: the earliest end of a back-off that is not over.
-pub fn wake_at(steps: &BTreeMap<String, Step>, now: Timestamp) -> Option<Timestamp> {
+pub fn wake_at(steps: &[Step], now: Timestamp) -> Option<Timestamp> {
     steps
-        .values()
+        .iter()
         .filter(|step| step.state == StepState::Queued)
         .filter(|step| !is_due(step, now))
         .filter_map(|step| step.not_before)
@@ -86,38 +75,30 @@ pub fn wake_at(steps: &BTreeMap<String, Step>, now: Timestamp) -> Option<Timesta
 }
 
 /// How the run ends, once no step can move any more.
-pub fn outcome(nodes: &[Node], steps: &BTreeMap<String, Step>) -> Option<Outcome> {
-    if !nodes.iter().all(|node| {
-        steps
-            .get(&node.key)
-            .is_some_and(|step| step.state.is_final())
-    }) {
+pub fn outcome(steps: &[Step]) -> Option<Outcome> {
+    if !steps.iter().all(|step| step.state.is_final()) {
         return None;
     }
-    match first_failed(nodes, steps) {
-        Some(key) => Some(Outcome::Failed {
-            key: key.to_owned(),
-            why: steps[key].reason.clone(),
-        }),
-        None => Some(Outcome::Succeeded),
-    }
+    Some(match first_failed(steps) {
+        Some(step) => Outcome::Failed {
+            key: step.key.clone(),
+            why: step.reason.clone(),
+        },
+        None => Outcome::Succeeded,
+    })
 }
 
-fn after_done(node: &Node, steps: &BTreeMap<String, Step>) -> bool {
-    node.after.iter().all(|key| {
+fn after_done(node: &Node, steps: &[Step]) -> bool {
+    let mut after = node.after.iter();
+    after.all(|at| {
         steps
-            .get(key)
+            .get(*at)
             .is_some_and(|step| step.state == StepState::Succeeded)
     })
 }
 
-fn first_failed<'a>(nodes: &'a [Node], steps: &BTreeMap<String, Step>) -> Option<&'a str> {
-    let failed = |node: &&Node| {
-        steps
-            .get(&node.key)
-            .is_some_and(|step| step.state == StepState::Failed)
-    };
-    nodes.iter().find(failed).map(|node| node.key.as_str())
+fn first_failed(steps: &[Step]) -> Option<&Step> {
+    steps.iter().find(|step| step.state == StepState::Failed)
 }
 
 #[cfg(test)]
@@ -139,7 +120,7 @@ mod tests {
     /// States in the order of the pipeline's nodes, by first letter: w, q, r, s, f.
     fn check(states: &str, expect: &str) {
         let nodes = graph::build(&train(), false);
-        let steps: BTreeMap<String, Step> = nodes
+        let steps: Vec<Step> = nodes
             .iter()
             .zip(states.chars())
             .map(|(node, letter)| {
@@ -151,20 +132,17 @@ mod tests {
                     'k' => StepState::Skipped,
                     _ => StepState::Failed,
                 };
-                (node.key.clone(), step(&node.key, state))
+                step(&node.key, state)
             })
             .collect();
         let shown: Vec<String> = moves(&nodes, &steps, at(0))
             .iter()
             .map(|m| match m {
-                Move::Ready(key) => format!("ready {key}"),
-                Move::Launch(key) => format!("launch {key}"),
-                Move::Skip { key, .. } => format!("skip {key}"),
+                Move::Ready(at) => format!("ready {}", nodes[*at].key),
+                Move::Launch(at) => format!("launch {}", nodes[*at].key),
+                Move::Skip { step, .. } => format!("skip {}", nodes[*step].key),
             })
-            .chain(
-                outcome(&nodes, &steps)
-                    .map(|o| format!("{o:?}").split(' ').next().unwrap().to_owned()),
-            )
+            .chain(outcome(&steps).map(|o| format!("{o:?}").split(' ').next().unwrap().to_owned()))
             .collect();
         assert_eq!(shown.join(", "), expect, "{states}");
     }
@@ -190,12 +168,12 @@ mod tests {
         let mut waiting = step("split", StepState::Queued);
         waiting.not_before = Some(at(10));
         waiting.started_at = Some(at(5));
-        let steps = BTreeMap::from([("split".to_owned(), waiting)]);
+        let steps = [waiting];
         let check = |now: i64, expect: &[Move], wake: Option<i64>| {
             assert_eq!(moves(&nodes, &steps, at(now)), expect, "{now}");
             assert_eq!(wake_at(&steps, at(now)), wake.map(at), "{now}");
         };
-        let launch = [Move::Launch("split".into())];
+        let launch = [Move::Launch(0)];
         check(9, &[], Some(10));
         // What is due and waits for room does not become due again.
         check(10, &launch, None);

@@ -42,7 +42,8 @@ pub type Figures = BTreeMap<String, BTreeMap<String, f64>>;
 pub fn figures(pipeline: &Pipeline, metrics: &BTreeMap<String, BTreeMap<String, f64>>) -> Figures {
     let mut figures = Figures::new();
     for (name, step) in &pipeline.steps {
-        let Some(key) = crate::graph::selected(pipeline, name, metrics) else {
+        let metric = |key: &str, metric: &str| metrics.get(key)?.get(metric).copied();
+        let Some(key) = crate::graph::selected(pipeline, name, metric) else {
             continue;
         };
         if let Some(own) = metrics.get(&key) {

@@ -4,7 +4,7 @@
 
 use indexmap::IndexMap;
 use spec::{Against, Pipeline, Scalar, Select};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// For whom a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct Node {
     pub cell: IndexMap<String, Scalar>,
     /// For whom.
     pub subject: Subject,
-    /// Keys of nodes that must have succeeded first.
-    pub after: Vec<String>,
+    /// Places of the nodes that must have succeeded first.
+    pub after: Vec<usize>,
 }
 
 /// Where a node's input comes from.
@@ -52,25 +52,31 @@ pub fn build(pipeline: &Pipeline, champion: bool) -> Vec<Node> {
     for (name, step) in &pipeline.steps {
         for cell in step.combinations() {
             let key = key_of(name, &cell);
-            let after = before(pipeline, name, Subject::Candidate);
-            nodes.push(Node {
-                key: key.clone(),
+            let node = |key: String, subject| Node {
+                key,
                 step: name.clone(),
                 cell: cell.clone(),
-                subject: Subject::Candidate,
-                after,
-            });
+                subject,
+                after: Vec::new(),
+            };
+            nodes.push(node(key.clone(), Subject::Candidate));
             if champion && step.against == Some(Against::Champion) {
-                let after = before(pipeline, name, Subject::Champion);
-                nodes.push(Node {
-                    key: format!("{key}@champion"),
-                    step: name.clone(),
-                    cell,
-                    subject: Subject::Champion,
-                    after,
-                });
+                nodes.push(node(format!("{key}@champion"), Subject::Champion));
             }
         }
+    }
+    let places: HashMap<String, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(at, node)| (node.key.clone(), at))
+        .collect();
+    for node in &mut nodes {
+        let keys = before(pipeline, &node.step, node.subject);
+        node.after = keys
+            .iter()
+            .filter_map(|key| places.get(key))
+            .copied()
+            .collect();
     }
     nodes
 }
@@ -145,11 +151,11 @@ fn before(pipeline: &Pipeline, name: &str, subject: Subject) -> Vec<String> {
 
 /// The key of the cell that the next steps get, by `select`; the first cell without one.
 ///
-/// `metrics` holds the frozen metrics of each finished node. `None` while a metric is missing.
+/// `metric` tells a frozen metric of a finished node, by its key. `None` while a metric is missing.
 pub fn selected(
     pipeline: &Pipeline,
     step: &str,
-    metrics: &BTreeMap<String, BTreeMap<String, f64>>,
+    metric: impl Fn(&str, &str) -> Option<f64>,
 ) -> Option<String> {
     let spec = pipeline.steps.get(step)?;
     let keys: Vec<String> = spec
@@ -160,12 +166,6 @@ pub fn selected(
     let Some(select) = &spec.select else {
         return keys.into_iter().next();
     };
-    let value = |key: &String| {
-        metrics
-            .get(key)
-            .and_then(|m| m.get(select.metric()))
-            .copied()
-    };
     let worst = match select {
         Select::Min(_) => f64::INFINITY,
         Select::Max(_) => f64::NEG_INFINITY,
@@ -174,7 +174,7 @@ pub fn selected(
     let score = |v: f64| if v.is_nan() { worst } else { v };
     let mut best: Option<(String, f64)> = None;
     for key in keys {
-        let value = score(value(&key)?);
+        let value = score(metric(&key, select.metric())?);
         let better = best.as_ref().is_none_or(|(_, best)| match select {
             Select::Min(_) => value < *best,
             Select::Max(_) => value > *best,
@@ -216,7 +216,10 @@ pipelines:
         let nodes = build(&train(), true);
         let shown: Vec<String> = nodes
             .iter()
-            .map(|n| format!("{} <- {}", n.key, n.after.join(" ")))
+            .map(|n| {
+                let after: Vec<&str> = n.after.iter().map(|at| nodes[*at].key.as_str()).collect();
+                format!("{} <- {}", n.key, after.join(" "))
+            })
             .collect();
         assert_eq!(
             shown,
@@ -248,16 +251,11 @@ pipelines:
     #[test]
     fn selection() {
         let check = |four: Option<f64>, six: Option<f64>, expect: Option<&str>| {
-            let mut metrics = BTreeMap::new();
-            for (key, value) in [("fit[depth=4]", four), ("fit[depth=6]", six)] {
-                if let Some(value) = value {
-                    metrics.insert(
-                        key.to_owned(),
-                        BTreeMap::from([("cv_mae".to_owned(), value)]),
-                    );
-                }
-            }
-            assert_eq!(selected(&train(), "fit", &metrics).as_deref(), expect);
+            let metric = |key: &str, metric: &str| match key {
+                "fit[depth=4]" => four.filter(|_| metric == "cv_mae"),
+                _ => six.filter(|_| metric == "cv_mae"),
+            };
+            assert_eq!(selected(&train(), "fit", metric).as_deref(), expect);
         };
         check(Some(2.0), Some(1.0), Some("fit[depth=6]"));
         check(Some(1.0), Some(1.0), Some("fit[depth=4]"));

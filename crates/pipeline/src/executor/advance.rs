@@ -3,7 +3,7 @@
 //! Each pass gathers what happened, decides with [`crate::decide`], writes all changes in one transaction and only
 //! then starts units, so that a step costs one commit and a crash in between finds either the old or the new state.
 
-use super::{Executor, Fault};
+use super::{Executor, Fault, unit::claim};
 use crate::{
     decide::{self, Move},
     graph::{self, Node},
@@ -12,29 +12,36 @@ use crate::{
 use jiff::Timestamp;
 use platform::{Admit, Capacity, Claim, State, UnitSpec, UnitStatus};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 use store::{
-    CachedStep, Events as _, Experiments as _, NewEvent, Priority, Run, RunState, Runs as _, Step,
-    StepState, Steps as _, TrackedRun, Tracking as _, TrackingRead as _,
+    CachedStep, Digest, Events as _, Experiments as _, NewEvent, Priority, Run, RunState,
+    Runs as _, Step, StepState, Steps as _, TrackedRun, Tracking as _,
 };
 use tokio_util::sync::CancellationToken;
 
-/// A run while it is worked on.
+/// A run while it is worked on. The store has the truth; nobody else changes the steps of a run that goes.
 pub(super) struct View {
     pub run: Run,
     pub work: Work,
     pub nodes: Vec<Node>,
-    pub steps: BTreeMap<String, Step>,
+    /// One for each node, in the nodes' order.
+    pub steps: Vec<Step>,
     /// The MLflow experiment of its attempts.
     pub experiment: String,
+    /// Digest of all files of the snapshot.
+    files: Digest,
+    places: HashMap<String, usize>,
+    /// The room in which nothing more could start, and when something becomes due by itself.
+    settled: Option<(Capacity, Option<Timestamp>)>,
 }
 
 /// What one pass wants written.
 #[derive(Clone, Default)]
 pub(super) struct Changes {
-    pub steps: BTreeMap<String, Step>,
+    /// Places of changed steps.
+    pub steps: BTreeSet<usize>,
     pub started: Vec<TrackedRun>,
     /// MLflow runs that ended, with their status.
     pub ended: Vec<(String, &'static str)>,
@@ -42,18 +49,52 @@ pub(super) struct Changes {
     pub events: Vec<NewEvent>,
 }
 
+/// A unit to start, and the place of its step.
+pub(super) type Launch = (usize, UnitSpec);
+
 impl View {
-    /// Changes a step, here and in what will be written.
-    pub(super) fn change(&mut self, changes: &mut Changes, step: Step) {
-        changes.steps.insert(step.key.clone(), step.clone());
-        self.steps.insert(step.key.clone(), step);
+    /// Changes the step of a place, here and in what will be written.
+    pub(super) fn change(&mut self, changes: &mut Changes, at: usize, step: Step) {
+        changes.steps.insert(at);
+        self.steps[at] = step;
+        self.settled = None;
+    }
+
+    /// What the project file says of a node's step.
+    pub(super) fn declared(&self, at: usize) -> &spec::Step {
+        &self.work.pipeline.steps[&self.nodes[at].step]
+    }
+
+    /// The step of that key.
+    pub(super) fn step(&self, key: &str) -> Option<&Step> {
+        self.places.get(key).map(|at| &self.steps[*at])
+    }
+
+    /// Digest of the files that a step sees.
+    pub(super) fn files_of(&self, step: &spec::Step) -> Digest {
+        match step.files.as_deref() {
+            None => self.files.clone(),
+            some => self.work.files.visible(some).digest(),
+        }
+    }
+
+    /// The cell of a step that the next steps get.
+    pub(super) fn selected(&self, step: &str) -> Option<&Step> {
+        let metric = |key: &str, name: &str| {
+            let done = self
+                .step(key)
+                .filter(|step| step.state == StepState::Succeeded);
+            done?.metrics.get(name).copied()
+        };
+        let key = graph::selected(&self.work.pipeline, step, metric)?;
+        self.step(&key)
     }
 
     /// Frozen metrics of every finished node.
     pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<String, f64>> {
         let done = self
             .steps
-            .values()
+            .iter()
             .filter(|step| step.state == StepState::Succeeded);
         done.map(|step| (step.key.clone(), step.metrics.clone()))
             .collect()
@@ -71,35 +112,25 @@ impl Executor {
         let Some(mut view) = self.view(id).await? else {
             return Ok(());
         };
+        let mut asked = true;
         loop {
             units.borrow_and_update();
             commits.borrow_and_update();
-            if self.is_cancelling(id).await? {
+            if asked && self.is_cancelling(id).await? {
                 return self.cancel(view.run, stop).await;
             }
             let waits = self.pass(&mut view).await?;
-            if let Some(outcome) = decide::outcome(&view.nodes, &view.steps) {
+            if let Some(outcome) = decide::outcome(&view.steps) {
                 return self.finish(view, outcome).await;
             }
             let timer = waits.map_or(PERIOD, |at| until(at, (self.parts.now)()).min(PERIOD));
-            tokio::select! {
+            // Steps are ours to change; whether somebody has cancelled the run shows in a commit.
+            asked = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = units.changed() => {}
-                () = self.cancel_asked(id, &mut commits) => {}
-                () = tokio::time::sleep(timer) => {}
-            }
-        }
-    }
-
-    /// Returns once the run is being cancelled; commits of other things do not count.
-    async fn cancel_asked(&self, id: &str, commits: &mut tokio::sync::watch::Receiver<u64>) {
-        loop {
-            if commits.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            if self.is_cancelling(id).await.unwrap_or(true) {
-                return;
-            }
+                _ = units.changed() => commits.has_changed().unwrap_or(true),
+                _ = commits.changed() => true,
+                () = tokio::time::sleep(timer) => true,
+            };
         }
     }
 
@@ -123,16 +154,28 @@ impl Executor {
         };
         let work = Work::of(&run)?;
         let nodes = graph::build(&work.pipeline, work.champion.is_some());
-        let steps = steps
+        let mut stored: HashMap<String, Step> = steps
             .into_iter()
             .map(|step| (step.key.clone(), step))
             .collect();
+        // All steps are recorded in the transaction that sets a run going.
+        let steps = nodes
+            .iter()
+            .map(|node| {
+                let step = stored.remove(&node.key);
+                step.ok_or_else(|| Fault::Step(node.key.clone()))
+            })
+            .collect::<Result<_, _>>()?;
+        let places = nodes.iter().map(|node| node.key.clone()).zip(0..).collect();
         Ok(Some(View {
+            files: work.files.digest(),
             run,
             work,
             nodes,
             steps,
             experiment: experiment.map(|known| known.id).unwrap_or_default(),
+            places,
+            settled: None,
         }))
     }
 
@@ -140,45 +183,55 @@ impl Executor {
     async fn pass(&self, view: &mut View) -> Result<Option<Timestamp>, Fault> {
         let now = (self.parts.now)();
         let mut changes = Changes::default();
-        let mut launches: Vec<UnitSpec> = Vec::new();
+        let mut launches: Vec<Launch> = Vec::new();
         let mut over = Vec::new();
         self.collect_ended(view, &mut changes, &mut launches, &mut over, now)
             .await?;
         let mut room = self.parts.platform.capacity();
+        if let Some((known, wakes)) = &view.settled
+            && *known == room
+            && launches.is_empty()
+            && wakes.is_none_or(|at| at > now)
+        {
+            return Ok(*wakes);
+        }
         // What waits for room must be asked once a pass, or the loop below would never end.
-        let mut asked: BTreeSet<String> = BTreeSet::new();
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        let mut refused = Refused::default();
         loop {
             let due: Vec<Move> = decide::moves(&view.nodes, &view.steps, now)
                 .into_iter()
-                .filter(|due| !matches!(due, Move::Launch(key) if asked.contains(key)))
+                .filter(|due| !matches!(due, Move::Launch(at) if asked.contains(at)))
                 .collect();
             if due.is_empty() {
                 break;
             }
             for due in due {
                 match due {
-                    Move::Skip { key, why } => skip(view, &mut changes, &key, why, now),
-                    Move::Ready(key) => self.ready(view, &mut changes, &key, now).await?,
-                    Move::Launch(key) => {
-                        asked.insert(key.clone());
-                        if let Some(unit) = self
-                            .launch(view, &mut changes, &key, &mut room, now)
-                            .await?
+                    Move::Skip { step, why } => skip(view, &mut changes, step, why, now),
+                    Move::Ready(at) => self.ready(view, &mut changes, at, now).await?,
+                    Move::Launch(at) => {
+                        asked.insert(at);
+                        let admitted = refused.ask(&mut room, &claim(view.declared(at)));
+                        if let Some(unit) =
+                            self.launch(view, &mut changes, at, admitted, now).await?
                         {
-                            launches.push(unit);
+                            launches.push((at, unit));
                         }
                     }
                 }
             }
         }
-        self.commit(changes, now).await?;
-        for unit in launches {
-            self.start_unit(view, unit, now).await?;
+        self.commit(view, changes, now).await?;
+        let wakes = decide::wake_at(&view.steps, now);
+        view.settled = Some((room, wakes));
+        for (at, unit) in launches {
+            self.start_unit(view, at, unit, now).await?;
         }
         for unit in over {
             self.put_away(&view.run, &unit).await?;
         }
-        Ok(decide::wake_at(&view.steps, now))
+        Ok(wakes)
     }
 
     /// Looks at the units of running steps.
@@ -186,58 +239,65 @@ impl Executor {
         &self,
         view: &mut View,
         changes: &mut Changes,
-        launches: &mut Vec<UnitSpec>,
+        launches: &mut Vec<Launch>,
         over: &mut Vec<UnitStatus>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let running: Vec<Step> = view
-            .steps
-            .values()
-            .filter(|step| step.state == StepState::Running)
-            .cloned()
-            .collect();
-        for step in running {
-            let unit = step.unit_id.clone().unwrap_or_default();
-            match self.parts.platform.status(&unit).await {
+        for at in 0..view.steps.len() {
+            if view.steps[at].state != StepState::Running {
+                continue;
+            }
+            let unit = view.steps[at].unit_id.as_deref().unwrap_or_default();
+            match self.parts.platform.status(unit).await {
                 Ok(status) => match &status.state {
                     State::Starting | State::Running { .. } => {}
                     State::Exited(exit) => {
-                        self.exited(view, changes, step, exit, now).await?;
+                        self.exited(view, changes, at, exit, now).await?;
                         over.push(status);
                     }
                     State::Lost { .. } => {
-                        lost(view, changes, step, now);
+                        lost(view, changes, at, now);
                         over.push(status);
                     }
                 },
                 // We were killed between the commit and the start: the same unit is started now.
-                Err(platform::Error::Unknown(_)) => launches.push(self.unit_of(view, &step).await?),
+                Err(platform::Error::Unknown(_)) => {
+                    launches.push((at, self.unit_of(view, at, &view.steps[at]).await?));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
-    pub(super) async fn commit(&self, changes: Changes, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn commit(
+        &self,
+        view: &View,
+        changes: Changes,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         if changes.steps.is_empty() && changes.ended.is_empty() {
             return Ok(());
         }
+        let changed: Vec<Step> = changes
+            .steps
+            .iter()
+            .map(|at| view.steps[*at].clone())
+            .collect();
         self.parts
             .store
-            .write(Priority::Normal, move |tx| {
+            .write(Priority::Quiet, move |tx| {
                 for tracked in &changes.started {
-                    if tx.tracked_run(&tracked.run_id)?.is_none() {
-                        tx.create_tracked_run(tracked)?;
+                    match tx.create_tracked_run(tracked) {
+                        // The same attempt, which found no room the first time.
+                        Ok(()) | Err(store::Error::Exists { .. }) => {}
+                        Err(error) => return Err(error),
                     }
                 }
                 for (id, status) in &changes.ended {
-                    if let Some(mut tracked) = tx.tracked_run(id)? {
-                        tracked.status = (*status).to_owned();
-                        tracked.end_time = Some(now);
-                        tx.update_tracked_run(&tracked)?;
-                    }
+                    tx.end_tracked_run(id, status, now)?;
                 }
-                for step in changes.steps.values() {
+                for step in &changed {
                     tx.update_step(step)?;
                 }
                 for cached in &changes.cached {
@@ -253,18 +313,19 @@ impl Executor {
     }
 }
 
-fn skip(view: &mut View, changes: &mut Changes, key: &str, why: String, now: Timestamp) {
+fn skip(view: &mut View, changes: &mut Changes, at: usize, why: String, now: Timestamp) {
     let step = Step {
         state: StepState::Skipped,
         reason: why,
         ended_at: Some(now),
-        ..view.steps[key].clone()
+        ..view.steps[at].clone()
     };
-    view.change(changes, step);
+    view.change(changes, at, step);
 }
 
 /// The machine, not the step, failed: the same attempt again, unless that has happened too often.
-fn lost(view: &mut View, changes: &mut Changes, step: Step, now: Timestamp) {
+fn lost(view: &mut View, changes: &mut Changes, at: usize, now: Timestamp) {
+    let step = view.steps[at].clone();
     let infra_attempts = step.infra_attempts + 1;
     if let Some(tracked) = &step.mlflow_run_id {
         changes.ended.push((tracked.clone(), "KILLED"));
@@ -289,20 +350,67 @@ fn lost(view: &mut View, changes: &mut Changes, step: Step, now: Timestamp) {
         reason,
         ..step
     };
-    view.change(changes, step);
+    view.change(changes, at, step);
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
-/// Takes a unit's claim out of what is free; says what it waits for when there is no room.
-pub(super) fn take_room(room: &mut Capacity, claim: &Claim) -> Admit {
-    let answer = platform::capacity::admit(room, claim);
-    if answer == Admit::Now {
-        room.used.cpu += claim.cpu;
-        room.used.memory = room.used.memory.saturating_add(claim.memory);
-        room.used.gpus += claim.gpus;
+/// Claims that found no room in this pass: of many equal steps that wait, one is worked out.
+#[derive(Default)]
+struct Refused(Vec<(Claim, Admit)>);
+
+impl Refused {
+    /// Takes a claim out of what is free; says what it waits for when there is no room.
+    fn ask(&mut self, room: &mut Capacity, claim: &Claim) -> Admit {
+        // Room only shrinks while steps are started.
+        if let Some((_, answer)) = self.0.iter().find(|(known, _)| known == claim) {
+            return answer.clone();
+        }
+        let answer = platform::capacity::admit(room, claim);
+        if answer == Admit::Now {
+            room.used.cpu += claim.cpu;
+            room.used.memory = room.used.memory.saturating_add(claim.memory);
+            room.used.gpus += claim.gpus;
+            room.units += 1;
+        } else {
+            self.0.push((*claim, answer.clone()));
+        }
+        answer
     }
-    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_claims_hear_the_same_once_one_was_refused() {
+        let claim = |cpu| Claim {
+            cpu,
+            ..Claim::default()
+        };
+        let mut room = Capacity {
+            cpu: 2.0,
+            memory: 1,
+            gpus: 0,
+            used: Claim::default(),
+            units: 0,
+        };
+        let mut refused = Refused::default();
+        let mut check = |cpu: f64, expect: &str| {
+            let answer = match refused.ask(&mut room, &claim(cpu)) {
+                Admit::Now => "now".to_owned(),
+                Admit::Wait(why) | Admit::Never(why) => why,
+            };
+            assert!(answer.starts_with(expect), "{answer}");
+        };
+        check(1.5, "now");
+        check(1.0, "0.50 of 2 CPUs are free");
+        check(0.5, "now");
+        check(1.0, "0.50 of 2 CPUs are free");
+        check(3.0, "it asks for 3 CPUs and this machine has 2");
+        assert_eq!((room.used.cpu, room.units), (2.0, 2));
+    }
 }

@@ -42,13 +42,11 @@ impl Executor {
         }
         let now = (self.parts.now)();
         let mut changes = Changes::default();
-        let open: Vec<Step> = view
-            .steps
-            .values()
-            .filter(|step| !step.state.is_final())
-            .cloned()
-            .collect();
-        for step in open {
+        for at in 0..view.steps.len() {
+            let step = view.steps[at].clone();
+            if step.state.is_final() {
+                continue;
+            }
             if let Some(tracked) = step
                 .mlflow_run_id
                 .clone()
@@ -62,9 +60,9 @@ impl Executor {
                 reason: "the run was cancelled".to_owned(),
                 ..step
             };
-            view.change(&mut changes, step);
+            view.change(&mut changes, at, step);
         }
-        self.commit(changes, now).await?;
+        self.commit(&view, changes, now).await?;
         let reason = view.run.reason.clone();
         self.end(view.run, RunState::Cancelled, reason, None).await
     }

@@ -21,11 +21,11 @@ impl Executor {
         &self,
         view: &mut View,
         changes: &mut Changes,
-        step: Step,
+        at: usize,
         exit: &Exit,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let declared = view.work.pipeline.steps[&node_step(view, &step.key)].clone();
+        let (step, declared) = (view.steps[at].clone(), view.declared(at));
         let result = if exit.is_success() {
             self.results(&step, exit, &declared.metrics).await?
         } else {
@@ -102,7 +102,7 @@ impl Executor {
                 },
             ));
         }
-        view.change(changes, changed);
+        view.change(changes, at, changed);
         Ok(())
     }
 
@@ -128,13 +128,16 @@ impl Executor {
                 Err(error) => return Err(error.into()),
             }
         }
+        let mut metrics = BTreeMap::new();
+        if declared.is_empty() {
+            return Ok(Ok((outputs, metrics)));
+        }
         let run = step.mlflow_run_id.clone().unwrap_or_default();
         let logged = self
             .parts
             .store
             .read(move |tx| tx.latest_metrics(&run))
             .await?;
-        let mut metrics = BTreeMap::new();
         for name in declared {
             let Some(value) = logged.get(name) else {
                 return Ok(Err(format!(
@@ -179,14 +182,6 @@ impl Executor {
 /// Where the log of an ended unit is.
 pub fn log_path(logs: &Path, run: &str, unit: &str) -> PathBuf {
     logs.join(run).join(format!("{unit}.log"))
-}
-
-fn node_step(view: &View, key: &str) -> String {
-    view.nodes
-        .iter()
-        .find(|node| node.key == key)
-        .map(|node| node.step.clone())
-        .expect("steps are made from the nodes")
 }
 
 fn why(exit: &Exit, timeout: &str) -> String {

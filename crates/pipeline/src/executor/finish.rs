@@ -4,7 +4,6 @@ use super::{Executor, Fault, advance::View};
 use crate::{
     decide::Outcome,
     gate::{self, Answer},
-    graph,
     tree::{self, Held},
 };
 use inference::onnx;
@@ -64,16 +63,12 @@ impl Executor {
             Ok(Answer::Rejected { why, .. }) => return Ok(Err(format!("the gate says no: {why}"))),
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let output =
-            graph::selected(pipeline, &register.from.step, &view.metrics()).and_then(|key| {
-                view.steps
-                    .get(&key)?
-                    .outputs
-                    .get(&register.from.output)
-                    .cloned()
-                    .map(|digest| (key, digest))
-            });
-        let Some((key, output)) = output else {
+        let chosen = view.selected(&register.from.step);
+        let output = chosen.and_then(|step| {
+            let output = step.outputs.get(&register.from.output)?;
+            Some((step, output.clone()))
+        });
+        let Some((step, output)) = output else {
             return Ok(Err(format!("`{}` was not written", register.from)));
         };
         let (artifact, signature) = match self.model(&output).await? {
@@ -82,7 +77,7 @@ impl Executor {
         };
         let now = (self.parts.now)();
         let champion = view.work.champion.as_ref().map(|champion| champion.version);
-        let source = view.steps[&key].mlflow_run_id.clone();
+        let source = step.mlflow_run_id.clone();
         Ok(Ok(ModelVersion {
             project: view.run.project.clone(),
             model: register.model.clone(),
@@ -213,7 +208,7 @@ impl Executor {
 fn lineage(view: &View, figures: &gate::Figures, output: &Digest) -> Json {
     let steps: BTreeMap<&String, Json> = view
         .steps
-        .values()
+        .iter()
         .filter(|step| step.state == StepState::Succeeded)
         .map(|step| (&step.key, json!({ "mlflow_run": step.mlflow_run_id, "cached_from": step.cached_from, "metrics": step.metrics, "outputs": step.outputs })))
         .collect();

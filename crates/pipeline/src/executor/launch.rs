@@ -2,7 +2,7 @@
 
 use super::{
     Executor, Fault, TokenScope,
-    advance::{Changes, View, take_room},
+    advance::{Changes, View},
     tracking,
     unit::{self, Attempt, Staged, Tracking},
 };
@@ -12,7 +12,7 @@ use crate::{
     tree::{self, Held},
 };
 use jiff::{SignedDuration, Timestamp};
-use platform::{Admit, Capacity, Claim, UnitSpec};
+use platform::{Admit, UnitSpec};
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf};
 use store::{Digest, NewEvent, Run, Step, StepState, Steps as _};
@@ -23,17 +23,17 @@ impl Executor {
         &self,
         view: &mut View,
         changes: &mut Changes,
-        key: &str,
+        at: usize,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let node = node_of(view, key);
-        let mut step = view.steps[key].clone();
-        let inputs = inputs_of(view, &node);
+        let (node, mut step) = (&view.nodes[at], view.steps[at].clone());
+        let inputs = inputs_of(view, node);
         let mut params = view.work.params.clone();
         params.extend(node.cell.clone());
+        let declared = view.declared(at);
         let cache_key = cache::key(&Ingredients {
-            step: &view.work.pipeline.steps[&node.step],
-            files: &view.work.files,
+            step: declared,
+            files: &view.files_of(declared),
             inputs: &inputs,
             toolchain: view.work.toolchain.as_ref().map(|(digest, _)| digest),
             params: &params,
@@ -57,12 +57,16 @@ impl Executor {
                 step.mlflow_run_id = kept.mlflow_run_id;
                 step.cached_from = Some(kept.run_id);
                 step.ended_at = Some(now);
-                changes
-                    .events
-                    .push(event(&view.run, key, "step.cached", &step.reason, now));
+                changes.events.push(event(
+                    &view.run,
+                    &step.key,
+                    "step.cached",
+                    &step.reason,
+                    now,
+                ));
             }
         }
-        view.change(changes, step);
+        view.change(changes, at, step);
         Ok(())
     }
 
@@ -75,18 +79,18 @@ impl Executor {
         Ok(true)
     }
 
-    /// Makes the next attempt of a queued step, if there is room; what it waits for is written to the step.
+    /// Makes the next attempt of a queued step, if it was admitted; what it waits for is written to the step.
     pub(super) async fn launch(
         &self,
         view: &mut View,
         changes: &mut Changes,
-        key: &str,
-        room: &mut Capacity,
+        at: usize,
+        admitted: Admit,
         now: Timestamp,
     ) -> Result<Option<UnitSpec>, Fault> {
-        match take_room(room, &claim(view, key)) {
+        match admitted {
             Admit::Now => {
-                let mut step = view.steps[key].clone();
+                let mut step = view.steps[at].clone();
                 // A retry and the first start count; a lost supervisor's attempt keeps its number.
                 if step.attempt == 0 || step.not_before.is_some() {
                     step.attempt += 1;
@@ -98,7 +102,7 @@ impl Executor {
                 step.state = StepState::Running;
                 step.started_at = Some(now);
                 step.reason = String::new();
-                let unit = self.unit_of(view, &step).await?;
+                let unit = self.unit_of(view, at, &step).await?;
                 changes.started.push(tracking::of_attempt(
                     &view.run,
                     &step,
@@ -106,17 +110,17 @@ impl Executor {
                     &view.experiment,
                     now,
                 ));
-                view.change(changes, step);
+                view.change(changes, at, step);
                 Ok(Some(unit))
             }
             Admit::Wait(what) => {
                 let waiting = format!("waits for room: {what}");
-                if view.steps[key].reason != waiting {
+                if view.steps[at].reason != waiting {
                     let queued = Step {
                         reason: waiting,
-                        ..view.steps[key].clone()
+                        ..view.steps[at].clone()
                     };
-                    view.change(changes, queued);
+                    view.change(changes, at, queued);
                 }
                 Ok(None)
             }
@@ -125,18 +129,23 @@ impl Executor {
                     state: StepState::Failed,
                     reason: what,
                     ended_at: Some(now),
-                    ..view.steps[key].clone()
+                    ..view.steps[at].clone()
                 };
-                view.change(changes, failed);
+                view.change(changes, at, failed);
                 Ok(None)
             }
         }
     }
 
-    /// The unit of a step's present attempt; the same each time.
-    pub(super) async fn unit_of(&self, view: &View, step: &Step) -> Result<UnitSpec, Fault> {
-        let node = node_of(view, &step.key);
-        let inputs = self.stage(view, &node).await?;
+    /// The unit of an attempt at the step of this place; the same each time.
+    pub(super) async fn unit_of(
+        &self,
+        view: &View,
+        at: usize,
+        step: &Step,
+    ) -> Result<UnitSpec, Fault> {
+        let node = &view.nodes[at];
+        let inputs = self.stage(view, node).await?;
         let mut places: BTreeMap<Digest, PathBuf> = BTreeMap::new();
         for staged in &inputs {
             let digests: Vec<&Digest> = match &staged.held {
@@ -153,7 +162,7 @@ impl Executor {
                 );
             }
         }
-        let timeout = view.work.pipeline.steps[&node.step].timeout.as_millis();
+        let timeout = view.declared(at).timeout.as_millis();
         let seconds = i64::try_from(timeout / 1000)
             .unwrap_or(i64::MAX)
             .saturating_add(600);
@@ -176,7 +185,7 @@ impl Executor {
         Ok(unit::spec(&Attempt {
             run: &view.run,
             work: &view.work,
-            node: &node,
+            node,
             step,
             inputs: &inputs,
             tracking: &tracking,
@@ -210,25 +219,25 @@ impl Executor {
     pub(super) async fn start_unit(
         &self,
         view: &mut View,
+        at: usize,
         unit: UnitSpec,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let key = unit.labels["step"].clone();
         let changed = match self.parts.platform.start(unit).await {
             Ok(_) => return Ok(()),
             Err(platform::Error::NoRoom(what)) => Step {
                 state: StepState::Queued,
                 // The attempt did not happen.
-                attempt: view.steps[&key].attempt - 1,
+                attempt: view.steps[at].attempt - 1,
                 unit_id: None,
                 reason: format!("waits for room: {what}"),
-                ..view.steps[&key].clone()
+                ..view.steps[at].clone()
             },
             Err(error @ (platform::Error::TooLarge(_) | platform::Error::Invalid(_))) => Step {
                 state: StepState::Failed,
                 reason: error.to_string(),
                 ended_at: Some(now),
-                ..view.steps[&key].clone()
+                ..view.steps[at].clone()
             },
             Err(error) => return Err(error.into()),
         };
@@ -236,8 +245,8 @@ impl Executor {
         if let Some(tracked) = &changed.mlflow_run_id {
             changes.ended.push((tracked.clone(), "KILLED"));
         }
-        view.change(&mut changes, changed);
-        self.commit(changes, now).await
+        view.change(&mut changes, at, changed);
+        self.commit(view, changes, now).await
     }
 }
 
@@ -254,28 +263,8 @@ pub(super) fn event(run: &Run, key: &str, kind: &str, reason: &str, now: Timesta
     }
 }
 
-/// What a step reserves. Known before its unit is made, because many steps may wait for room.
-fn claim(view: &View, key: &str) -> Claim {
-    let step = step_of(view, key);
-    unit::claim(&view.work.pipeline.steps[step])
-}
-
-fn step_of<'a>(view: &'a View, key: &str) -> &'a str {
-    let node = view.nodes.iter().find(|node| node.key == key);
-    &node.expect("steps are made from the nodes").step
-}
-
-fn node_of(view: &View, key: &str) -> Node {
-    view.nodes
-        .iter()
-        .find(|node| node.key == key)
-        .expect("steps are made from the nodes")
-        .clone()
-}
-
 /// The digest of each input, all of which are known once the node is ready.
 fn inputs_of(view: &View, node: &Node) -> BTreeMap<String, Digest> {
-    let metrics = view.metrics();
     let mut inputs = BTreeMap::new();
     for (name, origin) in graph::origins(&view.work.pipeline, node) {
         let digest = match origin {
@@ -285,10 +274,9 @@ fn inputs_of(view: &View, node: &Node) -> BTreeMap<String, Digest> {
                 .champion
                 .as_ref()
                 .map(|champion| champion.output.clone()),
-            Origin::Output { step, output } => {
-                graph::selected(&view.work.pipeline, &step, &metrics)
-                    .and_then(|key| view.steps.get(&key)?.outputs.get(&output).cloned())
-            }
+            Origin::Output { step, output } => view
+                .selected(&step)
+                .and_then(|step| step.outputs.get(&output).cloned()),
         };
         if let Some(digest) = digest {
             inputs.insert(name, digest);

@@ -94,6 +94,8 @@ enum Fault {
     Log(#[from] std::io::Error),
     #[error("the run was written by another version")]
     Work(#[from] serde_json::Error),
+    #[error("the run was written by another version: its step `{0}` is not recorded")]
+    Step(String),
     #[error("a task was cut off")]
     Task(#[from] tokio::task::JoinError),
 }
