@@ -2,7 +2,8 @@
 //!
 //! It takes no input. Each pass reads one consistent situation, begins what is due, takes active roll-outs on, starts
 //! and stops replicas, and pushes the routing table when it differs. It wakes on commits, on changed units and, while
-//! a roll-out is judged, several times a second. The gateway may be away: then nothing moves and nothing is lost.
+//! a roll-out is judged, several times a second; the units of steps concern it only while a replica waits for their
+//! room. The gateway may be away: then nothing moves and nothing is lost.
 
 mod drive;
 pub(crate) mod fit;
@@ -22,7 +23,7 @@ pub use replicas::Place;
 use crate::traffic::Traffic;
 use gateway::RoutingTable;
 use jiff::Timestamp;
-use platform::Platform;
+use platform::{Platform, State};
 use serde_json::json;
 use situation::{Situation, arms};
 use std::{
@@ -125,6 +126,7 @@ impl<T: Traffic> Reconciler<T> {
         while !shutdown.is_cancelled() {
             commits.borrow_and_update();
             units.borrow_and_update();
+            let seen = self.replica_states().await;
             let wait = match self.pass().await {
                 Ok((wait, active)) => {
                     away = false;
@@ -146,10 +148,28 @@ impl<T: Traffic> Reconciler<T> {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 _ = commits.changed() => tokio::time::sleep(GATHER.min(wait)).await,
-                _ = units.changed() => tokio::time::sleep(GATHER.min(wait)).await,
+                () = self.unit_of_concern(&mut units, &seen) => {
+                    tokio::time::sleep(GATHER.min(wait)).await;
+                }
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    /// Returns once a replica is in another state than the one that was seen; or any unit, while replicas wait for room.
+    async fn unit_of_concern(&self, units: &mut watch::Receiver<u64>, seen: &[(String, State)]) {
+        while units.changed().await.is_ok() {
+            if self.is_short() || self.replica_states().await != seen {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn replica_states(&self) -> Vec<(String, State)> {
+        let units = self.parts.platform.list().await.unwrap_or_default();
+        let replicas = units.into_iter().filter(replicas::is_replica);
+        replicas.map(|unit| (unit.id, unit.state)).collect()
     }
 
     /// One pass; answers how long it may take until the next.
@@ -192,6 +212,12 @@ impl<T: Traffic> Reconciler<T> {
     fn lacks(&self, place: &Place) -> Option<String> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(place).cloned()
+    }
+
+    /// Whether some replica found no room.
+    fn is_short(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        !waiting.is_empty()
     }
 
     fn report(&self, active: usize, error: Option<String>) {

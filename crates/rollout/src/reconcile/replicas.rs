@@ -97,9 +97,16 @@ pub(super) fn moves(wanted: &BTreeMap<Place, u32>, units: &[UnitStatus], now: i6
     moves
 }
 
+/// Whether a unit is a replica.
+pub(super) fn is_replica(unit: &UnitStatus) -> bool {
+    unit.labels
+        .get("kind")
+        .is_some_and(|kind| kind == "replica")
+}
+
 fn read(unit: &UnitStatus) -> Option<Known<'_>> {
     let text = |name: &str| unit.labels.get(name).cloned();
-    if text("kind")? != "replica" {
+    if !is_replica(unit) {
         return None;
     }
     let place = Place {
