@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use store::{
     Alarm, AlarmFilter, Alarms as _, Deployment, Deployments as _, Events as _, JoinLog as _,
-    NewEvent, Priority, Store, Tx,
+    NewEvent, Priority, Rollout, RolloutFilter, Rollouts as _, Store, Tx,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,8 @@ use crate::settings::Settings;
 const PERIOD: Duration = Duration::from_millis(250);
 /// Waiting halves and old losses are thrown out this often.
 const EXPIRE: SignedDuration = SignedDuration::from_hours(1);
+/// Small writes in one turn for each route, so that many of them do not hold up alarms. The rest goes the next time.
+const EXPIRE_STEPS: usize = 100;
 /// Losses stay this long beyond the window in which labels count.
 const KEEP_LOSSES: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// Stretches of the log in one turn, so that a long backlog does not hold up alarms.
@@ -206,22 +208,37 @@ impl Watcher {
         if now.duration_since(self.expired).abs() < EXPIRE {
             return Ok(());
         }
-        self.expired = now;
-        let windows = windows.clone();
-        let write = self.parts.store.write(Priority::Bulk, move |tx| {
-            for route in tx.join_routes()? {
-                let within = windows
-                    .by_route
-                    .get(&route)
-                    .copied()
-                    .unwrap_or(windows.other);
-                let before = now.saturating_sub(within).unwrap_or(Timestamp::MIN);
-                let losses_before = before.saturating_sub(KEEP_LOSSES).unwrap_or(Timestamp::MIN);
-                tx.expire_joins(&route, before, Some(losses_before))?;
-            }
-            Ok(())
+        let read = self.parts.store.read(|tx| {
+            let active = RolloutFilter {
+                active: true,
+                ..RolloutFilter::default()
+            };
+            Ok((tx.join_routes()?, tx.rollouts(&active)?))
         });
-        Ok(write.await?)
+        let (routes, rollouts) = read.await?;
+        for route in routes {
+            let within = windows.by_route.get(&route).copied();
+            let before = now
+                .saturating_sub(within.unwrap_or(windows.other))
+                .unwrap_or(Timestamp::MIN);
+            let losses = before.saturating_sub(KEEP_LOSSES).unwrap_or(Timestamp::MIN);
+            // What a roll-out is judged on stays until it is over, however long it is paused.
+            let judged = rollouts.iter().filter(|rollout| is_at(rollout, &route));
+            let losses = judged
+                .map(|rollout| rollout.created_at)
+                .fold(losses, Timestamp::min);
+            for _ in 0..EXPIRE_STEPS {
+                let route = route.clone();
+                let write = self.parts.store.write(Priority::Bulk, move |tx| {
+                    tx.expire_joins(&route, before, Some(losses))
+                });
+                if write.await? == 0 {
+                    break;
+                }
+            }
+        }
+        self.expired = now;
+        Ok(())
     }
 }
 
@@ -231,6 +248,12 @@ fn route(deployment: &Deployment) -> String {
         "{}/{}/{}",
         deployment.project, deployment.environment, deployment.service
     )
+}
+
+fn is_at(rollout: &Rollout, route: &str) -> bool {
+    let mut parts = route.splitn(3, '/');
+    let place = [&rollout.project, &rollout.environment, &rollout.service];
+    place.iter().all(|name| parts.next() == Some(name.as_str()))
 }
 
 /// Ends an alarm and says so.

@@ -6,9 +6,9 @@ use jiff::ToSpan as _;
 use serde_json::{Value as Json, json};
 use stats::rng::Rng;
 use store::{
-    DatasetVersion, Datasets as _, Digest, EventFilter, GateState, LossFilter, ModelVersion,
-    Models as _, Project, Projects as _, RegisteredModel, Run, RunState, Runs as _, StateDir,
-    StoreUrl,
+    DatasetVersion, Datasets as _, Digest, EventFilter, GateState, Label, LossFilter, ModelVersion,
+    Models as _, Prediction, Project, Projects as _, RegisteredModel, RolloutKind, RolloutState,
+    Run, RunState, Runs as _, StateDir, StoreUrl,
 };
 
 use super::*;
@@ -405,4 +405,82 @@ async fn waiting_halves_go_when_their_window_is_over() {
         .unwrap();
     assert_eq!(counts.waiting_predictions, 1);
     assert!(world.watcher.status().borrow().error.is_none());
+}
+
+fn rollout(began: Timestamp, state: RolloutState) -> Rollout {
+    Rollout {
+        id: "r".into(),
+        project: "flights".into(),
+        environment: "prod".into(),
+        service: "delay".into(),
+        model: "delay".into(),
+        from: Some(1),
+        to: 2,
+        kind: RolloutKind::Automatic,
+        state,
+        stage: 0,
+        stage_started_at: None,
+        created_at: began,
+        ended_at: None,
+        by: String::new(),
+        reason: String::new(),
+        policy: json!({}),
+        baseline: json!({}),
+        evidence: json!({}),
+    }
+}
+
+/// More than one small write removes, of last year, and one of yesterday.
+#[tokio::test]
+async fn old_predictions_and_losses_go_but_not_what_a_roll_out_is_judged_on() {
+    const OLD: u64 = 12_000;
+    let mut world = World::new().await;
+    let ago = |days: i64| now() - SignedDuration::from_hours(24 * days);
+    let began = ago(301);
+    let paused = rollout(began, RolloutState::Paused);
+    world
+        .write(move |tx| {
+            let answer = |n: u64, days: i64| Prediction {
+                request_id: format!("{days}-{n}"),
+                version: 1,
+                y: 1.0,
+                event_at: ago(days),
+                arrived_at: ago(days),
+            };
+            let mut predictions: Vec<_> = (0..OLD).map(|n| answer(n, 300)).collect();
+            predictions.push(answer(0, 1));
+            let label = |of: &Prediction| Label {
+                request_id: of.request_id.clone(),
+                label: 2.0,
+                event_at: None,
+                arrived_at: of.arrived_at,
+            };
+            let labels: Vec<_> = predictions.iter().map(label).collect();
+            // One more of each age without a label.
+            predictions.extend([answer(OLD, 300), answer(1, 1)]);
+            tx.add_predictions("flights/prod/delay", &predictions)?;
+            tx.add_labels("flights/prod/delay", &labels, SignedDuration::from_hours(1))?;
+            tx.insert_rollout(&paused)
+        })
+        .await;
+    world.watcher.turn().await.unwrap();
+    let counts = async |world: &World| {
+        let counts = world
+            .store
+            .read(|tx| tx.join_counts("flights/prod/delay"))
+            .await
+            .unwrap();
+        (counts.waiting_predictions, counts.losses)
+    };
+    assert_eq!(
+        counts(&world).await,
+        (1, OLD + 1),
+        "the roll-out is not over"
+    );
+    world
+        .write(move |tx| tx.update_rollout(&rollout(began, RolloutState::Aborted)))
+        .await;
+    world.watcher.expired = Timestamp::MIN;
+    world.watcher.turn().await.unwrap();
+    assert_eq!(counts(&world).await, (1, 1));
 }
