@@ -3,7 +3,7 @@
 //! `cargo run --release -p platform --example overhead [ROUNDS] [SHIM]`. Chains of ten `python3 -c
 //! pass`, bare and as units in turn, and as units two at a time; typical of all rounds. The example
 //! is its own shim unless another program is named. CPU time is that of this process and of all its
-//! children that have ended.
+//! children that have ended; the removal of the unit is part of it.
 
 #![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
 
@@ -116,6 +116,7 @@ async fn run(local: &Local, id: &str) -> Result<(), Box<dyn Error>> {
     while !local.status(id).await?.state.is_over() {
         changed.changed().await?;
     }
+    local.remove(id).await?;
     Ok(())
 }
 

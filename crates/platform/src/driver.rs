@@ -3,6 +3,7 @@
 //! `pipeline` and `rollout` hold an `Arc<dyn Platform>`. An implementation must keep units alive
 //! when the server ends, must know them again afterwards, and must never run one id twice.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -60,10 +61,19 @@ pub trait Platform: Send + Sync {
     /// [`Error::StillRunning`].
     fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, ()>;
 
+    /// Moves what is kept of a unit's output to the file `log`, whose directory exists, and then
+    /// removes the unit. Without output there is no file afterwards, unless there was one before.
+    /// Repeating it after a crash in the middle ends it; one that is not known is already put away.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`].
+    fn put_away<'a>(&'a self, id: &'a str, log: &'a Path) -> Pending<'a, ()>;
+
     /// What there is and how much of it is reserved.
     fn capacity(&self) -> Capacity;
 
-    /// A counter that moves whenever any unit's state has changed (not when it writes output).
+    /// A counter that moves whenever any unit's state has changed (not when it writes output, and not
+    /// when it is accepted, or removed after its end: whoever does that knows).
     fn changed(&self) -> watch::Receiver<u64>;
 }
 

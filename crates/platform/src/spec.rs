@@ -16,6 +16,9 @@ pub const UNIT_DIR: &str = "${UNIT_DIR}";
 /// The least memory with which a process can begin.
 const MEMORY_MIN: u64 = 4 << 20;
 
+/// The directory that a process begins in unless its spec says otherwise.
+pub(crate) const WORK: &str = "work";
+
 /// A directory of the unit's that is always there, for `HOME`.
 pub const HOME: &str = "home";
 
@@ -150,7 +153,7 @@ impl UnitSpec {
             labels: BTreeMap::new(),
             argv,
             env: BTreeMap::new(),
-            workdir: PathBuf::from("work"),
+            workdir: PathBuf::from(WORK),
             inputs: Vec::new(),
             outputs: Vec::new(),
             limits: Limits::default(),

@@ -7,11 +7,13 @@
 
 mod leftovers;
 mod options;
+mod spares;
 mod units;
 mod watcher;
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use crate::shim;
 use crate::spec::{UnitSpec, check_id};
 use crate::status::{State, UnitStatus};
 use options::Machine;
+use spares::Spares;
 use units::{Entry, Units};
 
 /// The longest path of a Unix socket (unix(7)), without the NUL at its end.
@@ -56,6 +59,7 @@ struct Inner {
     machine: Machine,
     groups: Hierarchies,
     units: Units,
+    spares: Arc<Spares>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -94,6 +98,7 @@ impl Local {
             machine,
             groups,
             units: Units::default(),
+            spares: Arc::default(),
             tasks,
             shutdown,
         });
@@ -143,7 +148,11 @@ impl Platform for Local {
     }
 
     fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, ()> {
-        Box::pin(self.0.inner.remove(id))
+        Box::pin(self.0.inner.remove(id, None))
+    }
+
+    fn put_away<'a>(&'a self, id: &'a str, log: &'a Path) -> Pending<'a, ()> {
+        Box::pin(self.0.inner.remove(id, Some(log)))
     }
 
     fn capacity(&self) -> Capacity {
@@ -197,7 +206,6 @@ impl Inner {
                 .begin(&dir, &prepared)
                 .inspect_err(|_| self.units.forget(&id))?;
             watcher::watch(self, id, dir, Some(shim));
-            self.units.announce();
         }
         Ok(status)
     }
@@ -219,11 +227,8 @@ impl Inner {
 
     /// The directory gets its name when it is complete, so that one with a name can be run.
     fn write_dir(&self, dir: &UnitDir, prepared: &Prepared) -> io::Result<()> {
-        let temporary = UnitDir::new(self.options.dir.join(format!(".new-{}", prepared.spec.id)));
-        match fs::create_dir(temporary.path()) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        let new = self.options.dir.join(format!(".new-{}", prepared.spec.id));
+        let temporary = UnitDir::new(self.spares.take(new)?);
         temporary.write_prepared(prepared)?;
         fs::rename(temporary.path(), dir.path())
     }
@@ -277,7 +282,8 @@ impl Inner {
         })
     }
 
-    async fn remove(&self, id: &str) -> Result<(), Error> {
+    /// Removes a unit, after its output was kept in `log` if that is wanted.
+    async fn remove(&self, id: &str, log: Option<&Path>) -> Result<(), Error> {
         check_id(id).map_err(Error::Invalid)?;
         match self.units.status(id) {
             None => return Ok(()),
@@ -285,14 +291,18 @@ impl Inner {
             Some(_) => {}
         }
         let (dir, hidden) = (self.dir(id), self.options.dir.join(format!(".gone-{id}")));
+        // Its shim has removed them; one that was killed may have left them behind.
+        let group = self.groups.group(&self.group_name(id));
+        let (spares, log) = (Arc::clone(&self.spares), log.map(Path::to_owned));
         let action = || format!("cannot remove the directory of unit `{id}`");
         on_disk(action, move || {
-            if let Ok(prepared) = dir.prepared() {
-                prepared.group.remove();
+            if let Some(log) = log {
+                shim::keep_log(dir.path(), &log)?;
             }
+            group.remove();
             // Under a hidden name first, so that half a directory is never taken for a unit.
             fs::rename(dir.path(), &hidden)?;
-            fs::remove_dir_all(&hidden)
+            spares.give(hidden)
         })
         .await?;
         self.units.forget(id);
@@ -301,8 +311,12 @@ impl Inner {
 
     fn group_of(&self, spec: &UnitSpec) -> crate::cgroup::Group {
         self.groups
-            .group(&format!("{}-{}", self.options.tag(), spec.id))
+            .group(&self.group_name(&spec.id))
             .needed_for(&spec.limits)
+    }
+
+    fn group_name(&self, id: &str) -> String {
+        format!("{}-{id}", self.options.tag())
     }
 }
 

@@ -101,13 +101,15 @@ impl Units {
         self.with(|units| units.get_mut(id).map(|entry| entry.shim = Some(shim)));
     }
 
+    /// Forgets a unit; one that was not over gives its room back, which others may wait for.
     pub(super) fn forget(&self, id: &str) {
-        if self.with(|units| units.remove(id)).is_some() {
+        let gone = self.with(|units| units.remove(id));
+        if gone.is_some_and(|entry| !entry.status.state.is_over()) {
             self.announce();
         }
     }
 
-    pub(super) fn announce(&self) {
+    fn announce(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 

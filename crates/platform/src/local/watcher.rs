@@ -31,7 +31,7 @@ const SHIMS_MAX: usize = 2;
 #[derive(Debug)]
 pub(super) struct Shim {
     alive: Alive,
-    /// Becomes readable when its process runs, and ends when that will not happen.
+    /// Says in a line which process runs, and ends when that will not happen.
     ready: OwnedFd,
 }
 
@@ -210,7 +210,7 @@ async fn await_start(inner: &Inner, id: &str, ready: OwnedFd) -> Result<(), Erro
     };
     let mut ready = pipe::Receiver::from_owned_fd(ready).map_err(io)?;
     let mut said = Vec::new();
-    ready.read_to_end(&mut said).await.map_err(io)?;
+    while !said.ends_with(b"\n") && ready.read_buf(&mut said).await.map_err(io)? > 0 {}
     inner.set_running(id, serde_json::from_slice(&said).ok());
     Ok(())
 }

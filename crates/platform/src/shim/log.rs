@@ -65,6 +65,9 @@ impl Log {
     fn begin_file(&mut self) {
         self.begin = self.offset;
         self.file = File::create(self.dir.join(name(self.begin))).ok();
+        if self.begin == 0 {
+            return;
+        }
         let mut begins = begins(&self.dir).unwrap_or_default();
         begins.retain(|begin| *begin < self.begin);
         let surplus = begins.len().saturating_sub(self.limits.keep as usize);
@@ -105,6 +108,26 @@ pub(crate) fn read(dir: &Path, offset: u64) -> io::Result<(u64, Vec<u8>)> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Moves the whole output to the file `place`. Without output, or once it was moved, nothing happens.
+pub(crate) fn keep(dir: &Path, place: &Path) -> io::Result<()> {
+    let files: Vec<PathBuf> = begins(dir)?
+        .into_iter()
+        .map(|begin| dir.join(name(begin)))
+        .collect();
+    match files.as_slice() {
+        [] => return Ok(()),
+        [only] if fs::rename(only, place).is_ok() => return Ok(()),
+        // In several files, or on another file system.
+        _ => {}
+    }
+    let making = place.with_extension("tmp");
+    let mut whole = File::create(&making)?;
+    for file in &files {
+        io::copy(&mut File::open(file)?, &mut whole)?;
+    }
+    fs::rename(making, place)
 }
 
 fn read_file(path: &Path, from: u64) -> io::Result<Vec<u8>> {
@@ -182,6 +205,24 @@ mod tests {
         assert_eq!(begins(dir.path()).unwrap(), [12, 16]);
         assert_eq!(read_all(dir.path(), 0), (12, b"cdefgh".into()));
         assert_eq!(read_all(dir.path(), 17), (17, b"h".into()));
+    }
+
+    #[test]
+    fn a_log_is_kept_whole_and_only_once() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().join("u.log");
+        for (text, max_bytes, expect) in [
+            (Some(b"one file".as_slice()), 100, "one file"),
+            (Some(b"some files"), 4, "some files"),
+            // What is there already stays.
+            (None, 100, "some files"),
+        ] {
+            let dir = log_of(text.as_slice(), max_bytes, 100);
+            keep(dir.path(), &place).unwrap();
+            assert_eq!(fs::read_to_string(&place).unwrap(), expect);
+        }
+        let nowhere = place.with_file_name("no/such/folder");
+        assert!(keep(log_of(&[b"x"], 9, 1).path(), &nowhere).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::layout::{Prepared, Running, StatusFile, UnitDir};
 use crate::process::Stat;
 use crate::spec::UNIT_DIR;
 use crate::status::{Ending, Exit, OutputStatus, Reason, State, UnitStatus};
-pub(crate) use log::read as read_log;
+pub(crate) use log::{keep as keep_log, read as read_log};
 
 use supervise::{Ended, Signals};
 use verdict::Asked;

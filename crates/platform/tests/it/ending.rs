@@ -274,5 +274,42 @@ async fn a_unit_is_removed_only_when_it_is_over() {
     bench.local.remove("gone").await.unwrap();
     bench.local.remove("gone").await.unwrap();
     assert!(bench.local.list().await.unwrap().is_empty());
+    assert_eq!(files_below(bench.dir.path()), [] as [std::path::PathBuf; 0]);
+}
+
+/// Every file below a directory, whatever its name.
+fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().flatten();
+    let below = entries.flat_map(|entry| {
+        if entry.file_type().unwrap().is_dir() {
+            files_below(&entry.path())
+        } else {
+            vec![entry.path()]
+        }
+    });
+    below.collect()
+}
+
+#[tokio::test]
+async fn output_is_kept_when_a_unit_is_put_away_and_its_directory_serves_again() {
+    let mut bench = Bench::new().await;
+    let logs = tempfile::tempdir().unwrap();
+    let look = "all=$(find ${UNIT_DIR} -mindepth 1 | sort); echo \"$all\" > found; echo the output; echo x > $TMPDIR/x";
+    let mut found = Vec::new();
+    for id in ["one", "two"] {
+        let log = logs.path().join(id);
+        let mut spec = shell(id, look);
+        spec.env.insert("TMPDIR".into(), "${UNIT_DIR}/tmp".into());
+        bench.start(&spec).await;
+        assert!(bench.exit(id).await.is_success());
+        let seen = std::fs::read_to_string(bench.dir.path().join(id).join("work/found")).unwrap();
+        found.push(seen.replace(id, "ID"));
+        bench.local.put_away(id, &log).await.unwrap();
+        bench.local.put_away(id, &log).await.unwrap();
+        assert_eq!(std::fs::read_to_string(log).unwrap(), "the output\n");
+        assert!(!bench.dir.path().join(id).exists());
+    }
+    assert_eq!(found[0], found[1]);
+    bench.reopen().await;
     assert_eq!(std::fs::read_dir(bench.dir.path()).unwrap().count(), 0);
 }
