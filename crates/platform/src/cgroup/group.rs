@@ -15,6 +15,8 @@ use crate::spec::Limits;
 
 /// How long processes that were killed may take to die.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a group without a weight of its own, and one CPU, weigh in version 1.
+const CPU_SHARES: f64 = 1024.0;
 /// The period over which CPU time is enforced.
 const CPU_PERIOD_MICROS: f64 = 100_000.0;
 
@@ -94,8 +96,9 @@ impl Group {
         }
     }
 
-    /// What the kernel counted; zero and unknown without a memory group.
-    pub(crate) fn usage(&self) -> Usage {
+    /// What the kernel counted; zero and unknown without a memory group. Kills are not looked for in
+    /// a unit that ended well.
+    pub(crate) fn usage(&self, with_kills: bool) -> Usage {
         let Some(place) = &self.memory else {
             return Usage::default();
         };
@@ -104,10 +107,10 @@ impl Group {
         } else {
             ("memory.oom_control", "memory.max_usage_in_bytes")
         };
-        let events = fs::read_to_string(place.dir.join(events)).unwrap_or_default();
-        let peak = fs::read_to_string(place.dir.join(peak)).unwrap_or_default();
+        let read = |file| fs::read_to_string(place.dir.join(file)).unwrap_or_default();
+        let (events, peak) = (with_kills.then(|| read(events)), read(peak));
         Usage {
-            oom_kills: count(&events, "oom_kill"),
+            oom_kills: events.map_or(0, |events| count(&events, "oom_kill")),
             memory_peak: peak.trim().parse().ok(),
         }
     }
@@ -190,8 +193,11 @@ impl Place {
                 Ok(())
             };
         }
-        let shares = (cpu * 1024.0).round().clamp(2.0, 262_144.0);
-        self.write("cpu.shares", &shares.to_string())?;
+        let shares = (cpu * CPU_SHARES).round().clamp(2.0, 262_144.0);
+        // Each write to a control group costs tens of microseconds, so a new group's own value stays.
+        if shares != CPU_SHARES {
+            self.write("cpu.shares", &shares.to_string())?;
+        }
         if enforced {
             self.write("cpu.cfs_quota_us", &quota.to_string())
         } else {

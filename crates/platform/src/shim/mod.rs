@@ -12,8 +12,7 @@ mod stage;
 mod supervise;
 mod verdict;
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -122,14 +121,12 @@ impl Unit<'_> {
 
     fn conclude(&self, ended: &Ended) -> Exit {
         let group = &self.prepared.group;
-        let usage = group.usage();
+        let usage = group.usage(ended.ending != Ending::Code(0));
         group.remove();
         let outputs = outputs::find(self.dir, &self.prepared.spec.outputs);
         let missing = self.missing(&outputs);
         let asked = match ended.asked {
-            None if usage.oom_kills > 0 && ended.ending != Ending::Code(0) => {
-                Some(Asked::OutOfMemory)
-            }
+            None if usage.oom_kills > 0 => Some(Asked::OutOfMemory),
             asked => asked,
         };
         let (reason, mut message) =
@@ -176,15 +173,11 @@ impl Unit<'_> {
     }
 }
 
-/// Tells the driver which process runs, and lets go of the pipe that it waits on.
+/// Tells the driver which process runs, in a line; it does not read on.
 fn announce(running: &Running) {
-    let line = serde_json::to_vec(running).unwrap_or_default();
-    let _ = io::stdout()
-        .write_all(&line)
-        .and_then(|()| io::stdout().flush());
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(&null);
-    }
+    let mut line = serde_json::to_vec(running).unwrap_or_default();
+    line.push(b'\n');
+    let _ = rustix::io::write(rustix::stdio::stdout(), &line);
 }
 
 /// Puts the unit's directory where a spec names it.

@@ -24,6 +24,9 @@ use crate::status::Ending;
 
 /// How often memory is looked at where no control group does it.
 const LOOK: Duration = Duration::from_millis(200);
+/// How much output is moved at once. Most units write little, and a larger buffer costs a page fault
+/// for each page.
+const BUFFER: usize = 8 << 10;
 /// How long processes that were killed may take to die.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes in a page and clock ticks in a second, as `/proc` counts on every Linux that we build for.
@@ -80,7 +83,7 @@ pub(super) fn supervise(
         pid: spawned.pid,
         output: Some(spawned.output),
         log,
-        buffer: vec![0; 64 << 10],
+        buffer: vec![0; BUFFER],
         ending: None,
         asked: None,
         timeout_at: limits.time.and_then(|time| now.checked_add(time)),
@@ -142,7 +145,7 @@ impl Watch<'_> {
         let [child, stop, output] =
             [0, 1, 2].map(|index| waited.get(index).is_some_and(|fd| !fd.revents().is_empty()));
         if output {
-            self.drain(16);
+            self.drain(128);
         }
         if child {
             empty(&signals.child);
