@@ -25,10 +25,12 @@ pub struct TrafficOptions {
     pub file_bytes: usize,
     /// The oldest files go when all together are longer.
     pub keep_bytes: u64,
+    /// And when they were begun this long ago.
+    pub keep_age: Duration,
 }
 
 impl TrafficOptions {
-    /// 16 KiB of a body, a file each minute or 64 MiB, 1 GiB in all.
+    /// 16 KiB of a body, a file each minute or 64 MiB, 1 GiB and 90 days in all.
     #[must_use]
     pub fn usual() -> Self {
         Self {
@@ -36,6 +38,7 @@ impl TrafficOptions {
             file_age: Duration::from_secs(60),
             file_bytes: 64 << 20,
             keep_bytes: 1 << 30,
+            keep_age: Duration::from_secs(90 * 24 * 3600),
         }
     }
 }

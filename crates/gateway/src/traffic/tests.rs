@@ -137,6 +137,7 @@ fn the_oldest_files_go_first() {
     }
     let options = TrafficOptions {
         keep_bytes: 3000,
+        keep_age: Duration::MAX,
         ..TrafficOptions::usual()
     };
     let tap = Arc::new(Tap::new(8));
@@ -163,4 +164,22 @@ fn the_oldest_files_go_first() {
         (left.len(), oldest),
         (3, "traffic-00000000000000000003.parquet")
     );
+}
+
+#[test]
+fn old_files_go_however_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = 24 * 3600 * 1_000_000;
+    for n in 1..=4 {
+        let name = writer::file_name(n * day);
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let options = TrafficOptions {
+        keep_age: Duration::from_secs(2 * 24 * 3600),
+        ..TrafficOptions::usual()
+    };
+    for (now, left) in [(day, 4), (4 * day, 3), (5 * day, 2), (90 * day, 0)] {
+        writer::forget_oldest(folder.path(), &options, now).unwrap();
+        assert_eq!(files(folder.path(), "parquet").len(), left, "{now}");
+    }
 }

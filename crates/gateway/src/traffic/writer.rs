@@ -98,7 +98,7 @@ impl Writer {
 
     /// Opens a file for the rows at hand, or drops and counts them.
     fn create(&mut self) {
-        let name = format!("traffic-{:020}.parquet", clock::now_micros());
+        let name = file_name(clock::now_micros());
         match TrafficFile::create(self.folder.join(name)) {
             Ok(file) => self.open = Some((file, Instant::now())),
             Err(error) => self.lose(&error),
@@ -140,14 +140,16 @@ impl Writer {
         if let Err(error) = file.finish() {
             tracing::error!(%error, "traffic log file lost");
         }
-        if let Err(error) = forget_oldest(&self.folder, self.options.keep_bytes) {
+        let now = clock::now_micros();
+        if let Err(error) = forget_oldest(&self.folder, &self.options, now) {
             tracing::warn!(%error, "old traffic not removed");
         }
     }
 }
 
-/// Removes the oldest files until the rest fits. Names sort by time.
-fn forget_oldest(folder: &Path, keep: u64) -> io::Result<()> {
+/// Removes the oldest files until the rest fits and is young enough at `now`, in microseconds since 1970. Names sort by
+/// time and say it.
+pub(super) fn forget_oldest(folder: &Path, options: &TrafficOptions, now: i64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -160,13 +162,20 @@ fn forget_oldest(folder: &Path, keep: u64) -> io::Result<()> {
         }
     }
     files.sort();
+    let age = i64::try_from(options.keep_age.as_micros()).unwrap_or(i64::MAX);
+    let youngest = folder.join(file_name(now.saturating_sub(age).max(0)));
     let mut total: u64 = files.iter().map(|(_, len)| len).sum();
     for (path, len) in files {
-        if total <= keep {
+        if total <= options.keep_bytes && path >= youngest {
             break;
         }
         std::fs::remove_file(path)?;
         total -= len;
     }
     Ok(())
+}
+
+/// The name of a file that was begun at a time.
+pub(super) fn file_name(micros: i64) -> String {
+    format!("traffic-{micros:020}.parquet")
 }
