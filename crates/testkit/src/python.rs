@@ -39,6 +39,11 @@ impl Python {
         Python { interpreter }
     }
 
+    /// The program itself, for steps that need the packages.
+    pub fn interpreter(&self) -> &Path {
+        &self.interpreter
+    }
+
     /// Starts a server written in Python and answers it with the first line that it prints. It ends when its standard
     /// input is closed, which dropping the child does.
     ///

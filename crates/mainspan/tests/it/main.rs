@@ -11,6 +11,7 @@ mod crash;
 mod files;
 mod objects;
 mod postgres;
+mod registered;
 mod requests;
 mod rollouts;
 mod serving;

@@ -1,21 +1,29 @@
 //! The end of a run: the gate is asked, a version registered, and the run marked, in one transaction.
 
-use super::{Executor, Fault, advance::View};
+use super::{Executor, Fault, advance::View, files::Registered};
 use crate::{
     decide::Outcome,
     gate::{self, Answer},
     tree::{self, Held},
 };
 use inference::onnx;
+use mlflow::artifacts;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use store::{
-    Digest, Events as _, GateState, ModelVersion, Models as _, NewEvent, Priority, RegisteredModel,
-    Run, RunState, Runs as _, StepState, Tracking as _, TrackingRead as _,
+    Artifact, Artifacts as _, Digest, Events as _, GateState, ModelVersion, Models as _, NewEvent,
+    Priority, RegisteredModel, Run, RunState, Runs as _, StepState, Tracking as _,
+    TrackingRead as _,
 };
 
 /// A larger file than this is not described (it would be read into memory); it must be an external-data model.
 const MODEL_LIMIT: u64 = 2 << 30;
+
+/// A version to register, and the names of its files.
+pub(super) struct Registration {
+    version: ModelVersion,
+    files: Vec<Artifact>,
+}
 
 impl Executor {
     /// Ends a run whose steps are all done.
@@ -41,16 +49,21 @@ impl Executor {
                 .await;
         }
         match self.version(&view).await? {
-            Ok(version) => {
-                self.end(view.run, RunState::Succeeded, String::new(), Some(version))
-                    .await
+            Ok(registration) => {
+                self.end(
+                    view.run,
+                    RunState::Succeeded,
+                    String::new(),
+                    Some(registration),
+                )
+                .await
             }
             Err(why) => self.end(view.run, RunState::Failed, why, None).await,
         }
     }
 
     /// The version to register; the inner error is the user's to mend.
-    async fn version(&self, view: &View) -> Result<Result<ModelVersion, String>, Fault> {
+    async fn version(&self, view: &View) -> Result<Result<Registration, String>, Fault> {
         let pipeline = &view.work.pipeline;
         let Some(register) = &pipeline.register else {
             return Ok(Err("nothing to register".to_owned()));
@@ -77,8 +90,21 @@ impl Executor {
         };
         let now = (self.parts.now)();
         let champion = view.work.champion.as_ref().map(|champion| champion.version);
-        let source = step.mlflow_run_id.clone();
-        Ok(Ok(ModelVersion {
+        let attempt = step.mlflow_run_id.clone();
+        let files = match &attempt {
+            Some(attempt) => {
+                let registered = Registered {
+                    project: &view.run.project,
+                    attempt,
+                    name: &register.from.output,
+                    output: &output,
+                    onnx: &artifact,
+                };
+                self.files(&registered, now).await?
+            }
+            None => Vec::new(),
+        };
+        let version = ModelVersion {
             project: view.run.project.clone(),
             model: register.model.clone(),
             version: 0,
@@ -86,11 +112,11 @@ impl Executor {
             updated_at: now,
             description: String::new(),
             user_id: "mainspan".to_owned(),
-            source: source
+            source: attempt
                 .as_ref()
-                .map(|id| format!("runs:/{id}/model"))
+                .map(|id| artifacts::registered_uri(id, &register.from.output))
                 .unwrap_or_default(),
-            mlflow_run_id: source,
+            mlflow_run_id: attempt,
             mlflow_model_id: None,
             run_id: Some(view.run.id.clone()),
             artifact: Some(artifact),
@@ -102,7 +128,8 @@ impl Executor {
             status: "READY".to_owned(),
             status_message: String::new(),
             tags: BTreeMap::new(),
-        }))
+        };
+        Ok(Ok(Registration { version, files }))
     }
 
     /// The ONNX file of an output and its inputs and outputs.
@@ -139,7 +166,7 @@ impl Executor {
         run: Run,
         state: RunState,
         why: String,
-        version: Option<ModelVersion>,
+        registration: Option<Registration>,
     ) -> Result<(), Fault> {
         let now = (self.parts.now)();
         let status = match state {
@@ -165,7 +192,7 @@ impl Executor {
                     after: Some(after),
                 };
                 let mut registered = None;
-                if let Some(version) = &version {
+                if let Some(Registration { version, files }) = &registration {
                     if tx.model(&version.project, &version.model)?.is_none() {
                         tx.create_model(&RegisteredModel {
                             project: version.project.clone(),
@@ -175,6 +202,9 @@ impl Executor {
                             description: String::new(),
                             tags: BTreeMap::new(),
                         })?;
+                    }
+                    for file in files {
+                        tx.put_artifact(file)?;
                     }
                     let number = tx.create_version(version)?;
                     registered = Some(number);

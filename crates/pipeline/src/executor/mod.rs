@@ -7,6 +7,7 @@
 mod advance;
 mod cancel;
 mod collect;
+mod files;
 mod finish;
 mod launch;
 mod prepare;

@@ -14,8 +14,8 @@ use serde_json::json;
 use std::{collections::BTreeMap, path::Path};
 use store::{
     DatasetVersion, Datasets as _, Deployments as _, Digest, Events as _, Experiments as _,
-    Models as _, NewEvent, NewExperiment, Priority, Run, RunState, Runs as _, Step, StepState,
-    Steps as _, Tracking as _,
+    Models as _, NewEvent, NewExperiment, Priority, Run, RunState, Runs as _, Step, Steps as _,
+    Tracking as _,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("engine", &["inference"]),
     ("gateway", &["inference"]),
-    ("pipeline", &["spec", "store", "platform", "inference"]),
+    ("pipeline", &["spec", "store", "platform", "inference", "mlflow"]),
     (
         "rollout",
         &["spec", "stats", "store", "platform", "gateway", "inference"],
