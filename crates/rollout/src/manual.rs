@@ -215,12 +215,7 @@ fn begin(
 
 fn place(tx: &mut Tx<'_>, wish: &Wish) -> Result<Deployment> {
     tx.deployment(&wish.project, &wish.environment, &wish.service)?
-        .ok_or_else(|| {
-            Error::missing(
-                "service",
-                format!("{} in {}", wish.service, wish.environment),
-            )
-        })
+        .ok_or_else(|| Error::missing("service", format!("{}@{}", wish.service, wish.environment)))
 }
 
 fn active(tx: &mut Tx<'_>, wish: &Wish) -> Result<Option<Rollout>> {

@@ -119,7 +119,7 @@ pub fn deployment(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<Deployment> {
         .ok_or_else(|| {
             Error::missing(
                 "service",
-                format!("{} in {}", rollout.service, rollout.environment),
+                format!("{}@{}", rollout.service, rollout.environment),
             )
         })
 }

@@ -243,6 +243,6 @@ impl App {
 
     /// The time. Handlers read it once and pass it on.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        (self.parts.options.now)()
     }
 }

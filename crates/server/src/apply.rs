@@ -33,6 +33,8 @@ pub struct Source {
     pub heads: BTreeMap<String, String>,
     /// Delete what it no longer names.
     pub prune: bool,
+    /// The project moves to this folder.
+    pub moves: bool,
 }
 
 /// A file that cannot be planned or applied.
@@ -98,6 +100,7 @@ pub async fn plan(app: &App, source: &Source) -> Result<Planned, ApplyError> {
         .await?;
     if let (Some(known), Some(asked)) = (known.and_then(|project| project.root), &source.root)
         && known != *asked
+        && !source.moves
     {
         return Err(ApplyError::Elsewhere {
             project: file.project,
@@ -212,6 +215,7 @@ fn execute(
         by: by.to_owned(),
         resources: serde_json::to_value(&after.resources).map_err(store::Error::caller)?,
     })?;
+    count_schedules(tx, planned, &after, now)?;
     for change in planned.plan.executed() {
         if matches!(change.kind, ResourceKind::Service | ResourceKind::Monitor) {
             shape(tx, name, &change.key, &after, generation, now)?;
@@ -235,6 +239,34 @@ fn execute(
                 .filter(|_| change.action != Action::Delete)
                 .cloned(),
         })?;
+    }
+    Ok(())
+}
+
+/// A schedule that is new or changed counts from now: what it would have done before is nobody's wish.
+fn count_schedules(
+    tx: &mut Tx<'_>,
+    planned: &Planned,
+    after: &Observed,
+    now: Timestamp,
+) -> store::Result<()> {
+    let project = &planned.file.project;
+    let zone = |of: &Observed| {
+        let key = ResourceKey::new(ResourceKind::Project, project);
+        of.resources
+            .get(&key)
+            .map(|project| project["timezone"].clone())
+    };
+    for name in planned.file.pipelines.keys() {
+        let key = ResourceKey::new(ResourceKind::Pipeline, name);
+        let schedule = |of: &Observed| {
+            let pipeline = of.resources.get(&key)?;
+            let schedule = pipeline["triggers"]["schedule"].as_str()?;
+            Some((schedule.to_owned(), zone(of)))
+        };
+        if schedule(after).is_some() && schedule(after) != schedule(&planned.observed) {
+            tx.set_last_fired(project, name, now)?;
+        }
     }
     Ok(())
 }
@@ -318,7 +350,7 @@ pub async fn destroy(app: &App, project: &str, by: &str) -> store::Result<()> {
             }
             let active = tx.active_runs()?.into_iter().filter(|run| run.project == project).count();
             if active > 0 {
-                return Err(store::Error::Conflict(format!("{active} runs of `{project}` are active: cancel them with `mainspan runs cancel`, then destroy")));
+                return Err(store::Error::Conflict(format!("{active} runs of `{project}` are active: cancel them with `mainspan cancel RUN`, then destroy")));
             }
             for deployment in tx.deployments(Some(&project))? {
                 tx.delete_deployment(&project, &deployment.environment, &deployment.service)?;

@@ -14,6 +14,32 @@ pub(crate) fn branches(file: &ProjectFile, home: Option<&str>) -> BTreeSet<Strin
     named.cloned().chain(home.map(str::to_owned)).collect()
 }
 
+/// What a person should know who applies a file here: pushes that cannot come.
+pub(crate) fn notes(
+    repository: Option<&Repository>,
+    file: &ProjectFile,
+    root: &str,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, pipeline) in &file.pipelines {
+        for branch in &pipeline.triggers.push {
+            match repository {
+                None => {
+                    notes.push(format!(
+                        "`{root}` is in no git repository, so that no commit starts pipeline `{name}`: run `git init` there and commit"
+                    ));
+                    break;
+                }
+                Some(known) if known.branch_head(branch).is_none() => notes.push(format!(
+                    "pipeline `{name}` waits for commits on branch `{branch}`, which does not exist here yet"
+                )),
+                Some(_) => {}
+            }
+        }
+    }
+    notes
+}
+
 /// The commits that the branches point at; one that does not exist is left out.
 pub(crate) fn heads(
     repository: &Repository,

@@ -1,5 +1,6 @@
 //! What a server is told at its start; parsed once by the command line and handed down.
 
+use jiff::Timestamp;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -31,6 +32,8 @@ pub struct Options {
     pub default_environment: String,
     /// GPUs that units may claim, when they cannot be counted.
     pub gpus: Option<u32>,
+    /// The time; what is measured and not dated goes by clocks that nobody sets.
+    pub now: fn() -> Timestamp,
 }
 
 impl Options {

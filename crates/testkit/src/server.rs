@@ -102,6 +102,7 @@ fn options(dir: &Path) -> Options {
         engine: never,
         default_environment: "prod".to_owned(),
         gpus: Some(0),
+        now: jiff::Timestamp::now,
     }
 }
 

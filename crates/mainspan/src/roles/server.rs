@@ -94,6 +94,7 @@ impl Server {
             engine: vec![program, "engine".to_owned()],
             default_environment: self.default_environment.clone(),
             gpus: self.gpus,
+            now: jiff::Timestamp::now,
         })
     }
 }

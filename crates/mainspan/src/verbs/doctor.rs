@@ -22,6 +22,12 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         .iter()
         .map(|f| vec![text(&f["level"]), text(&f["name"]), text(&f["text"])]);
     output::table(&["", "WHAT", "FOUND"], rows.collect(), "")?;
+    if answer["gateway"]["ok"] == true {
+        let replicas = output::rows(&answer["gateway"]["health"]["replicas"]).map_or(0, Vec::len);
+        output::line(&format!(
+            "gateway    answers; {replicas} replicas are known to it"
+        ))?;
+    }
     for (name, value) in [
         ("server", &answer["server"]),
         ("gateway", &answer["gateway"]["error"]),

@@ -32,6 +32,9 @@ pub(crate) struct Apply {
     /// Delete what the file no longer names
     #[arg(long)]
     prune: bool,
+    /// The project was in another folder: it is here from now on
+    #[arg(long = "move")]
+    moves: bool,
 }
 
 /// What to take away.
@@ -46,12 +49,11 @@ fn ask_server(
     client: &Client,
     common: &Common,
     what: &str,
-    prune: bool,
+    (prune, moves): (bool, bool),
     plan: Option<&str>,
 ) -> anyhow::Result<Value> {
     let local = Local::read(common.file.as_deref())?;
-    let body =
-        json!({ "text": local.file.text(), "root": local.root, "prune": prune, "plan": plan });
+    let body = json!({ "text": local.file.text(), "root": local.root, "prune": prune, "move": moves, "plan": plan });
     client.post(
         &format!("/api/v1/projects/{}/{what}", escape(&local.file.project)),
         &body,
@@ -64,14 +66,22 @@ fn show(common: &Common, answer: &Value) -> anyhow::Result<bool> {
         output::json(answer)?;
     } else {
         output::raw(&plan.render(output::colour()))?;
+        notes(answer);
     }
     Ok(!plan.is_empty())
+}
+
+/// What is no part of the plan and yet good to know.
+fn notes(answer: &Value) {
+    for note in answer["notes"].as_array().into_iter().flatten() {
+        eprintln!("note: {}", output::text(note));
+    }
 }
 
 impl Plan {
     /// Shows the plan.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
-        let answer = ask_server(&common.client()?, common, "plan", self.prune, None)?;
+        let answer = ask_server(&common.client()?, common, "plan", (self.prune, false), None)?;
         let changes = show(common, &answer)?;
         Ok(if self.detailed_exitcode && changes {
             exit::CHANGES
@@ -87,22 +97,24 @@ impl Apply {
         Apply {
             yes: true,
             prune: false,
+            moves: false,
         }
     }
 
     /// Shows the plan, asks, and executes exactly that.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
-        let client = common.client()?;
-        let planned = ask_server(&client, common, "plan", self.prune, None)?;
+        let (client, how) = (common.client()?, (self.prune, self.moves));
+        let planned = ask_server(&client, common, "plan", how, None)?;
         let plan: spec::plan::Plan = serde_json::from_value(planned["plan"].clone())?;
         if common.output == Format::Text {
             output::raw(&plan.render(output::colour()))?;
+            notes(&planned);
         }
         if !plan.is_empty() && !self.yes {
             confirm("Apply this?")?;
         }
         let digest = planned["digest"].as_str();
-        let applied = ask_server(&client, common, "apply", self.prune, digest)?;
+        let applied = ask_server(&client, common, "apply", how, digest)?;
         if common.output == Format::Json {
             output::json(&applied)?;
         } else if !plan.is_empty() {

@@ -226,7 +226,15 @@ impl Logs {
             return follow(common, &client, &base, &id, self.step.as_deref());
         }
         let run = client.get(&format!("{base}/runs/{id}"))?;
-        Printer::new(self.step.as_deref()).print(&client, &base, &run)?;
+        let mut printer = Printer::new(self.step.as_deref());
+        printer.print(&client, &base, &run)?;
+        if printer.offsets.values().all(|(_, printed)| *printed == 0) {
+            eprintln!(
+                "run {id} is {} and has printed nothing: {}",
+                text(&run["state"]),
+                text(&run["reason"])
+            );
+        }
         Ok(exit::OK)
     }
 }

@@ -71,6 +71,9 @@ struct FileRequest {
     /// Delete what it no longer names.
     #[serde(default)]
     prune: bool,
+    /// The project moves to this folder.
+    #[serde(default, rename = "move")]
+    moves: bool,
     /// Digest of the plan that was agreed to (apply only).
     plan: Option<String>,
 }
@@ -84,6 +87,8 @@ struct PlanAnswer {
     digest: String,
     /// As people read it.
     text: String,
+    /// What whoever applies it should know besides.
+    notes: Vec<String>,
 }
 
 async fn list(State(app): State<App>) -> Result<Json<Vec<Project>>, ApiError> {
@@ -95,8 +100,11 @@ async fn plan(
     Extension(caller): Extension<Caller>,
     Json(request): Json<FileRequest>,
 ) -> Result<Json<PlanAnswer>, ApiError> {
-    let source = source(&caller, request).await?;
-    Ok(answer(named(&caller, apply::plan(&app, &source).await?)?))
+    let (source, notes) = source(request).await?;
+    Ok(answer(
+        named(&caller, apply::plan(&app, &source).await?)?,
+        notes,
+    ))
 }
 
 async fn apply(
@@ -105,10 +113,11 @@ async fn apply(
     Json(request): Json<FileRequest>,
 ) -> Result<Json<PlanAnswer>, ApiError> {
     let shown = request.plan.clone();
-    let source = source(&caller, request).await?;
+    let (source, notes) = source(request).await?;
     named(&caller, apply::plan(&app, &source).await?)?;
     Ok(answer(
         apply::apply(&app, &source, shown.as_deref(), &caller.identity.actor()).await?,
+        notes,
     ))
 }
 
@@ -139,7 +148,8 @@ fn named(caller: &Caller, planned: apply::Planned) -> Result<apply::Planned, Api
     )))
 }
 
-async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiError> {
+/// The file with what its folder says of it, and what a person should know.
+async fn source(request: FileRequest) -> Result<(Source, Vec<String>), ApiError> {
     let mut source = Source {
         text: request.text,
         name: FILE.to_owned(),
@@ -148,15 +158,22 @@ async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiErr
         commit: None,
         heads: BTreeMap::new(),
         prune: request.prune,
+        moves: request.moves,
     };
     let Some(root) = source.root.clone() else {
-        return Ok(source);
+        return Ok((source, Vec::new()));
     };
-    let Ok(repository) = Repository::open(Path::new(&root)).await else {
-        return Ok(source);
+    let repository = Repository::open(Path::new(&root)).await.ok();
+    let file = spec::parse(FILE, &source.text).ok();
+    let notes = file
+        .as_ref()
+        .map(|file| follow::notes(repository.as_ref(), file, &root))
+        .unwrap_or_default();
+    let Some(repository) = repository else {
+        return Ok((source, notes));
     };
     let Ok((branch, head)) = repository.head().await else {
-        return Ok(source);
+        return Ok((source, notes));
     };
     if !repository
         .is_dirty()
@@ -165,19 +182,20 @@ async fn source(_caller: &Caller, request: FileRequest) -> Result<Source, ApiErr
     {
         source.commit = Some(head.clone());
     }
-    if let Ok(file) = spec::parse(FILE, &source.text) {
+    if let Some(file) = file {
         source.heads = follow::heads(&repository, &follow::branches(&file, branch.as_deref()));
     }
     source.branch = branch;
-    Ok(source)
+    Ok((source, notes))
 }
 
-fn answer(planned: apply::Planned) -> Json<PlanAnswer> {
+fn answer(planned: apply::Planned, notes: Vec<String>) -> Json<PlanAnswer> {
     let (digest, text) = (planned.plan.digest(), planned.plan.render(false));
     Json(PlanAnswer {
         plan: planned.plan,
         digest,
         text,
+        notes,
     })
 }
 

@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use guard::unit_token::{self, Claims};
-use jiff::Timestamp;
 use pipeline::{Executor, Parts, TokenScope, toolchain::Toolchains};
 use std::sync::Arc;
 
@@ -27,6 +26,6 @@ pub(super) fn executor(app: &App) -> Executor {
             };
             unit_token::sign(&claims, signer.master_key())
         }),
-        now: Timestamp::now,
+        now: app.options().now,
     })
 }

@@ -168,6 +168,7 @@ async fn applied_file(
                     branch: None,
                     commit: Some(head.to_owned()),
                     prune: false,
+                    moves: false,
                 };
                 match apply::apply(app, &source, None, "push").await {
                     Ok(planned) if planned.file.project == known.project.name => {

@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use gateway::AdminClient;
-use jiff::Timestamp;
 use rollout::{Parts, Reconciler};
 use std::sync::Arc;
 
@@ -18,6 +17,6 @@ pub(super) fn reconciler(app: &App) -> Reconciler<AdminClient> {
         library: Arc::new(move || runtime.library()),
         cache: app.state_dir().join("cache"),
         default_environment: app.options().default_environment.clone(),
-        now: Timestamp::now,
+        now: app.options().now,
     })
 }

@@ -3,13 +3,22 @@
 //! Branch heads are read ten times a second (two small files each); [`super::push`] deals with new ones. An
 //! idempotency key keeps a run from starting twice.
 
-use super::push::{self, Fault, Known};
-use crate::{app::App, runs};
+use super::{
+    push::{self, Fault, Known},
+    schedule::{self, Due},
+};
+use crate::{
+    app::App,
+    runs::{self, RunError},
+};
 use jiff::Timestamp;
-use pipeline::{Trigger, git::Repository};
+use pipeline::{StartError, Trigger, git::Repository};
 use spec::ProjectFile;
 use std::{collections::BTreeMap, path::Path, time::Duration};
-use store::{AlarmFilter, Alarms as _, Priority, Project, Projects as _, Runs as _};
+use store::{
+    AlarmFilter, Alarms as _, Events as _, Idempotency as _, NewEvent, Priority, Projects as _,
+    Run, Runs as _,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +42,8 @@ pub(super) struct Triggers {
     app: App,
     repositories: BTreeMap<String, Repository>,
     known: BTreeMap<String, Known>,
+    /// Projects that are held up and why: said once, and looked at again more slowly.
+    held: BTreeMap<String, String>,
     status: watch::Sender<Status>,
 }
 
@@ -43,6 +54,7 @@ impl Triggers {
             app,
             repositories: BTreeMap::new(),
             known: BTreeMap::new(),
+            held: BTreeMap::new(),
             status: watch::Sender::default(),
         }
     }
@@ -73,13 +85,22 @@ impl Triggers {
 
     /// Projects, schedules and alerts.
     async fn slow(&mut self) {
+        let mut held = Vec::new();
         if let Err(error) = self.look().await {
-            self.held("all", &error);
+            held.push(("all".to_owned(), error.into()));
         }
-        for known in self.known.values() {
-            if let Err(error) = timed(&self.app, known).await {
-                self.held(&known.project.name, &*error);
+        for (name, known) in &mut self.known {
+            let looked = match timed(&self.app, known).await {
+                Ok(()) => push::follow(&self.app, known, &mut self.repositories).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = looked {
+                held.push((name.clone(), error));
             }
+        }
+        let before = std::mem::take(&mut self.held);
+        for (name, error) in held {
+            self.hold(&name, &*error, before.get(&name));
         }
     }
 
@@ -105,19 +126,31 @@ impl Triggers {
     async fn fast(&mut self) {
         let mut held = Vec::new();
         for (name, known) in &mut self.known {
+            if self.held.contains_key(name) {
+                continue;
+            }
             if let Err(error) = push::follow(&self.app, known, &mut self.repositories).await {
                 held.push((name.clone(), error));
             }
         }
         for (name, error) in held {
-            self.held(&name, &*error);
+            self.hold(&name, &*error, None);
         }
     }
 
-    fn held(&self, project: &str, error: &(dyn std::error::Error + 'static)) {
-        tracing::error!(project, error, "triggers of a project are held up");
-        let said = (self.app.now(), format!("{project}: {error}"));
-        self.status.send_modify(|status| status.error = Some(said));
+    fn hold(
+        &mut self,
+        project: &str,
+        error: &(dyn std::error::Error + 'static),
+        before: Option<&String>,
+    ) {
+        let said = error.to_string();
+        if before != Some(&said) {
+            tracing::error!(project, error, "triggers of a project are held up");
+        }
+        let told = (self.app.now(), format!("{project}: {said}"));
+        self.status.send_modify(|status| status.error = Some(told));
+        self.held.insert(project.to_owned(), said);
     }
 }
 
@@ -129,43 +162,26 @@ fn waits(file: &ProjectFile) -> bool {
 /// Schedules that are due and alerts that hold.
 async fn timed(app: &App, known: &Known) -> Result<(), Fault> {
     let project = &known.project;
-    let (Some(root), Some(file)) = (&project.root, known.file.as_ref().filter(|f| waits(f))) else {
+    let Some(file) = known.file.as_ref().filter(|f| waits(f)) else {
         return Ok(());
     };
     let alarms = raised(app, &project.name).await?;
     let now = app.now();
     for (name, pipeline) in &file.pipelines {
-        if let Some(schedule) = &pipeline.triggers.schedule
-            && due(app, project, file, name, schedule, now).await?
-        {
-            let repository = Repository::open(Path::new(root)).await?;
-            let key = format!("schedule/{}/{name}/{}", project.name, now.as_second() / 60);
-            runs::start_from_champion(
-                app,
-                &key,
-                &repository,
-                file,
-                name,
-                Trigger::Schedule,
-                project,
-            )
-            .await?;
+        if let Some(schedule) = &pipeline.triggers.schedule {
+            scheduled(app, known, (name, schedule), now).await?;
         }
         for alert in &pipeline.triggers.alerts {
             let Some(condition) = file.alerts.get(alert) else {
                 continue;
             };
             if let Some(alarm) = holding(file, &condition.when, &alarms) {
-                let repository = Repository::open(Path::new(root)).await?;
                 let key = format!("alert/{}/{name}/{alert}/{}", project.name, alarm.id);
                 let trigger = Trigger::Alert {
                     alert: alert.clone(),
                     alarm: alarm.id.clone(),
                 };
-                if let Some(run) =
-                    runs::start_from_champion(app, &key, &repository, file, name, trigger, project)
-                        .await?
-                {
+                if let Some(run) = start(app, known, name, &key, trigger).await? {
                     link(app, &alarm.id, run.id).await?;
                 }
             }
@@ -196,32 +212,103 @@ async fn link(app: &App, alarm: &str, run: String) -> store::Result<()> {
         .await
 }
 
-/// Whether a schedule has come due since it last fired (or since the project was made).
-async fn due(
+/// Starts a pipeline's run if its schedule has come due since it last fired (or since it was set).
+async fn scheduled(
     app: &App,
-    project: &Project,
-    file: &ProjectFile,
-    pipeline: &str,
-    schedule: &spec::Cron,
+    known: &Known,
+    (pipeline, schedule): (&str, &spec::Cron),
     now: Timestamp,
-) -> Result<bool, Fault> {
+) -> Result<(), Fault> {
+    let (project, timezone) = (&known.project, known.file.as_ref().map(|f| &f.timezone));
     let (name, asked) = (project.name.clone(), pipeline.to_owned());
-    let last = app
+    let since = app
         .store()
         .read(move |tx| tx.last_fired(&name, &asked))
         .await?
         .unwrap_or(project.created_at);
-    let next = spec::schedule::next_after(schedule, file.timezone.as_deref(), last)?;
-    if next > now {
-        return Ok(false);
+    let timezone = timezone.and_then(Option::as_deref);
+    match schedule::due(schedule, timezone, since, now)? {
+        Due::NotYet => return Ok(()),
+        Due::CountAnew => {}
+        Due::Since(occurrence) => {
+            let minute = occurrence.as_second() / 60;
+            let key = format!("schedule/{}/{pipeline}/{minute}", project.name);
+            start(app, known, pipeline, &key, Trigger::Schedule).await?;
+        }
     }
+    // Only now: a server that died before this starts the run again, under the same key.
     let (name, asked) = (project.name.clone(), pipeline.to_owned());
+    let write = app.store().write(Priority::Normal, move |tx| {
+        tx.set_last_fired(&name, &asked, now)
+    });
+    Ok(write.await?)
+}
+
+/// Starts a run of the champion's commit once per key. What somebody has to mend is said once, as an event.
+async fn start(
+    app: &App,
+    known: &Known,
+    pipeline: &str,
+    key: &str,
+    trigger: Trigger,
+) -> Result<Option<Run>, Fault> {
+    let (Some(root), Some(file)) = (&known.project.root, &known.file) else {
+        return Ok(None);
+    };
+    let started = async {
+        let repository = Repository::open(Path::new(root)).await?;
+        runs::start_from_champion(
+            app,
+            key,
+            &repository,
+            file,
+            pipeline,
+            trigger,
+            &known.project,
+        )
+        .await
+    };
+    match started.await {
+        Ok(run) => Ok(run),
+        Err(RunError::Store(error) | RunError::Start(StartError::Store(error))) => {
+            Err(error.into())
+        }
+        Err(error) => {
+            refused(app, &known.project.name, pipeline, key, &error).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn refused(
+    app: &App,
+    project: &str,
+    pipeline: &str,
+    key: &str,
+    error: &RunError,
+) -> store::Result<()> {
+    let (said, now) = (format!("refused/{key}"), app.now());
+    let event = NewEvent {
+        project: Some(project.to_owned()),
+        at: now,
+        actor: "trigger".to_owned(),
+        kind: "trigger.refused".to_owned(),
+        subject: format!("pipeline/{pipeline}"),
+        reason: format!(
+            "{error}; when that is mended, `mainspan run {pipeline}` starts it by hand"
+        ),
+        before: None,
+        after: Some(serde_json::json!({ "trigger": key })),
+    };
     app.store()
         .write(Priority::Normal, move |tx| {
-            tx.set_last_fired(&name, &asked, now)
+            if tx.recall(&said)?.is_none() {
+                tx.append_event(&event)?;
+                tx.remember(&said, &serde_json::Value::Null, now)?;
+            }
+            Ok(())
         })
-        .await?;
-    Ok(true)
+        .await
 }
 
 /// The newest alarm that makes an alert's condition true, if it is.
