@@ -6,6 +6,7 @@
 
 pub mod judge;
 pub mod manual;
+pub mod outlook;
 pub mod reconcile;
 pub mod record;
 pub mod traffic;

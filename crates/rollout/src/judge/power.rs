@@ -26,6 +26,8 @@ pub struct Harm {
 const PLAYS: usize = 21;
 /// Looks after which a play gives up; they are further apart for slower services.
 const LOOKS: u32 = 2_000;
+/// Requests to both arms between two looks at labels.
+const LABELS: f64 = 40.0;
 /// Beyond this nobody waits for a verdict.
 const HORIZON: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -43,22 +45,26 @@ pub fn time_to_detect(
     if harm.requests_per_second <= 0.0 || share >= 1.0 || harm.ratio <= tolerance(judged) {
         return None;
     }
-    // The fewest blocks in which it could be found come with about one event of the candidate in each; slower services
-    // are looked at less often, so that a play stays short.
-    let event = match judged {
-        Judge::Live { .. } => share,
-        _ => share * (harm.baseline * harm.ratio).min(1.0),
+    let step = match judged {
+        // Labels count one by one, however they are gathered into looks.
+        Judge::Live { .. } => LABELS / harm.requests_per_second,
+        // The fewest blocks in which it could be found come with about one event of the candidate in each; slower
+        // services are looked at less often, so that a play stays short.
+        _ => {
+            let event = share * (harm.baseline * harm.ratio).min(1.0);
+            let block = policy.block.as_secs_f64().max(1.0);
+            block.max(0.5 / (harm.requests_per_second * event))
+        }
     };
-    let step = policy
-        .block
-        .as_secs_f64()
-        .max(1.0)
-        .max(0.5 / (harm.requests_per_second * event));
-    let mut times: Vec<Option<u32>> = (0..PLAYS)
-        .map(|seed| play(policy, judge, share, harm, step, seed as u64))
-        .collect();
-    times.sort_by_key(|looks| looks.unwrap_or(u32::MAX));
-    let looks = times[PLAYS / 2]?;
+    let mut times = Vec::new();
+    for seed in 0..PLAYS {
+        times.extend(play(policy, judge, share, harm, step, seed as u64));
+        if seed + 1 - times.len() > PLAYS / 2 {
+            return None;
+        }
+    }
+    times.sort_unstable();
+    let looks = *times.get(PLAYS / 2)?;
     let delay = if matches!(judged, Judge::Live { .. }) {
         harm.label_delay
     } else {
