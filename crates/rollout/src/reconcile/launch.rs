@@ -104,7 +104,11 @@ impl<T: Traffic> Reconciler<T> {
         let Some(service) = table::service_of(deployment) else {
             return Ok(None);
         };
-        let file = self.on_disk(&artifact).await?;
+        let file = self
+            .parts
+            .blobs
+            .on_disk(&artifact, &self.parts.cache)
+            .await?;
         let unit = unit(
             place,
             replica,
@@ -119,17 +123,6 @@ impl<T: Traffic> Reconciler<T> {
             Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => Ok(Some(what)),
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn on_disk(&self, digest: &Digest) -> Result<PathBuf, Fault> {
-        if let Some(path) = self.parts.blobs.path_of(digest) {
-            return Ok(path);
-        }
-        let path = self.parts.cache.join(digest.hex());
-        if !path.exists() {
-            self.parts.blobs.fetch(digest, &path).await?;
-        }
-        Ok(path)
     }
 }
 

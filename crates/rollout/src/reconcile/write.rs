@@ -3,7 +3,7 @@
 use super::{Fault, Reconciler};
 use crate::{record, traffic::Traffic};
 use jiff::Timestamp;
-use store::{Priority, Rollout, RolloutState, Rollouts as _, Verdict};
+use store::{Priority, Rollout, RolloutState, Rollouts as _, Tx, Verdict};
 
 impl<T: Traffic> Reconciler<T> {
     /// Keeps the evidence, and the verdict where it says something new.
@@ -18,20 +18,14 @@ impl<T: Traffic> Reconciler<T> {
         } else {
             Priority::Bulk
         };
-        self.parts
-            .store
-            .write(priority, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
-                }
-                tx.update_rollout(&rollout)?;
-                if let Some(verdict) = &verdict {
-                    tx.append_verdict(verdict)?;
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(())
+        self.unless_ended(priority, rollout, move |tx, rollout| {
+            tx.update_rollout(rollout)?;
+            if let Some(verdict) = &verdict {
+                tx.append_verdict(verdict)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn step(
@@ -40,17 +34,10 @@ impl<T: Traffic> Reconciler<T> {
         before: RolloutState,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        self.parts
-            .store
-            .write(Priority::Urgent, move |tx| {
-                if still_active(tx, &rollout)? {
-                    record::step(tx, &rollout, before, now)
-                } else {
-                    Ok(())
-                }
-            })
-            .await?;
-        Ok(())
+        self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
+            record::step(tx, rollout, before, now)
+        })
+        .await
     }
 
     pub(super) async fn promote(
@@ -60,16 +47,10 @@ impl<T: Traffic> Reconciler<T> {
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        self.parts
-            .store
-            .write(Priority::Urgent, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
-                }
-                record::promote(tx, &mut rollout.clone(), &reason, last, now)
-            })
-            .await?;
-        Ok(())
+        self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
+            record::promote(tx, rollout, &reason, last, now)
+        })
+        .await
     }
 
     pub(super) async fn end(
@@ -79,13 +60,27 @@ impl<T: Traffic> Reconciler<T> {
         reason: String,
         now: Timestamp,
     ) -> Result<(), Fault> {
+        self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
+            record::end(tx, rollout, state, &reason, now)
+        })
+        .await
+    }
+
+    /// Makes a change to a roll-out, unless a person has ended or paused it since it was read.
+    async fn unless_ended(
+        &self,
+        priority: Priority,
+        rollout: Rollout,
+        change: impl Fn(&mut Tx<'_>, &mut Rollout) -> store::Result<()> + Send + Sync + 'static,
+    ) -> Result<(), Fault> {
         self.parts
             .store
-            .write(Priority::Urgent, move |tx| {
-                if !still_active(tx, &rollout)? {
-                    return Ok(());
+            .write(priority, move |tx| {
+                if still_active(tx, &rollout)? {
+                    change(tx, &mut rollout.clone())
+                } else {
+                    Ok(())
                 }
-                record::end(tx, &mut rollout.clone(), state, &reason, now)
             })
             .await?;
         Ok(())
@@ -93,7 +88,7 @@ impl<T: Traffic> Reconciler<T> {
 }
 
 /// A person may have ended or paused it since it was read; their word counts.
-fn still_active(tx: &mut store::Tx<'_>, rollout: &Rollout) -> store::Result<bool> {
+fn still_active(tx: &mut Tx<'_>, rollout: &Rollout) -> store::Result<bool> {
     let stored = tx.rollout(&rollout.id)?;
     Ok(stored
         .is_some_and(|stored| !stored.state.is_final() && stored.state != RolloutState::Paused))
