@@ -2,7 +2,7 @@
 
 use super::{
     call::Call,
-    convert::{self, labels, registry::description},
+    convert::{labels, registry::description},
     failure::{Answer, Failure},
     page, registered,
     registered::{Change, find},
@@ -225,14 +225,7 @@ async fn remove(call: Call<NamedModel>) -> Answer<Value> {
 }
 
 async fn search(call: Call<Search>) -> Answer<Value> {
-    let asked = &call.message;
-    let search = convert::search::search(
-        Subject::Models,
-        asked.filter.as_deref(),
-        &asked.order_by,
-        asked.max_results,
-        asked.page_token.as_deref(),
-    )?;
+    let search = registered::search(Subject::Models, &call.message)?;
     let project = call.project().to_owned();
     let (models, next) = call
         .read(move |tx| {

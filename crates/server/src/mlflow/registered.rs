@@ -3,11 +3,11 @@
 use super::{
     access,
     call::Call,
-    convert::registry,
+    convert::{self, registry},
     failure::{Failure, Refuse as _},
 };
 use jiff::Timestamp;
-use mlflow::{Error, ErrorCode, registry as wire};
+use mlflow::{Error, ErrorCode, filter::Subject, registry as wire};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::{
@@ -58,6 +58,17 @@ pub(super) fn show_version(
 ) -> store::Result<wire::ModelVersion> {
     let aliases = tx.aliases(&version.project, &version.model)?;
     Ok(registry::version(version, &aliases))
+}
+
+/// What a search of models or versions asks for.
+pub(super) fn search(subject: Subject, asked: &wire::Search) -> Result<store::Search, Error> {
+    convert::search::search(
+        subject,
+        asked.filter.as_deref(),
+        &asked.order_by,
+        asked.max_results,
+        asked.page_token.as_deref(),
+    )
 }
 
 /// One change to a model or its versions: who may, when, and with which event.

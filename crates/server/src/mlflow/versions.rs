@@ -253,14 +253,7 @@ async fn remove(call: Call<OneVersion>) -> Answer<Value> {
 }
 
 async fn search(call: Call<Search>) -> Answer<Value> {
-    let asked = &call.message;
-    let search = convert::search::search(
-        Subject::Versions,
-        asked.filter.as_deref(),
-        &asked.order_by,
-        asked.max_results,
-        asked.page_token.as_deref(),
-    )?;
+    let search = registered::search(Subject::Versions, &call.message)?;
     let project = call.project().to_owned();
     let found = call
         .read(move |tx| tx.search_versions(&project, &search))
