@@ -5,11 +5,12 @@
 //! requirement must carry hashes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     io,
     path::{Path, PathBuf},
     process::Stdio,
+    time::SystemTime,
 };
 use store::Digest;
 use tokio::{process::Command, sync::Mutex};
@@ -135,7 +136,8 @@ impl Toolchains {
         let path = self.folder.join(digest.hex());
         let ready = path.join("ready");
         let io = |e| ToolchainError::Io(path.clone(), e);
-        if !ready.exists() {
+        let made = !ready.exists();
+        if made {
             if path.exists() {
                 std::fs::remove_dir_all(&path).map_err(io)?;
             }
@@ -143,10 +145,42 @@ impl Toolchains {
             let file = path.join("requirements.lock");
             std::fs::write(&file, lock).map_err(io)?;
             self.install(&python, &path, &file, say).await?;
-            let marker = std::fs::File::create(&ready).map_err(io)?;
+        }
+        // Made anew each time, so that it says when the toolchain was last asked for.
+        let marker = std::fs::File::create(&ready).map_err(io)?;
+        if made {
             marker.sync_all().map_err(io)?;
         }
         Ok(Toolchain { digest, path })
+    }
+
+    /// Removes toolchains that nobody has asked for since that time, but for those in `used`.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub async fn forget(&self, since: SystemTime, used: &BTreeSet<PathBuf>) -> io::Result<()> {
+        let _turn = self.one_at_a_time.lock().await;
+        let (folder, used) = (self.folder.clone(), used.clone());
+        let forget = move || {
+            let entries = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                other => other?,
+            };
+            for entry in entries {
+                let path = entry?.path();
+                let ready = std::fs::metadata(path.join("ready"));
+                if !used.contains(&path)
+                    && ready.is_ok_and(|r| r.modified().is_ok_and(|at| at < since))
+                {
+                    // First of all it stops being one, in case this is cut off.
+                    std::fs::remove_file(path.join("ready"))?;
+                    std::fs::remove_dir_all(&path)?;
+                }
+            }
+            Ok(())
+        };
+        let done = tokio::task::spawn_blocking(forget).await;
+        done.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     async fn install(
@@ -432,6 +466,20 @@ mod tests {
             1,
             "the second time nothing is made"
         );
+        // It goes when nobody has asked for it for a while, but not under somebody who uses it.
+        let (past, future) = (
+            SystemTime::UNIX_EPOCH,
+            SystemTime::now() + std::time::Duration::from_secs(60),
+        );
+        for (since, used, there) in [
+            (past, BTreeSet::new(), true),
+            (future, [first.path.clone()].into(), true),
+            (future, BTreeSet::new(), false),
+        ] {
+            toolchains.forget(since, &used).await.unwrap();
+            assert_eq!(first.path.exists(), there, "{since:?} {used:?}");
+        }
+        toolchains.prepare("l", "", ">=3.8", &say).await.unwrap();
         std::fs::remove_file(first.path.join("ready")).unwrap();
         std::fs::write(first.path.join("left-over"), "x").unwrap();
         toolchains.prepare("l", "", ">=3.8", &say).await.unwrap();

@@ -3,6 +3,7 @@
 //! A tree is a blob of its own that begins with [`MARK`], so that one digest names either.
 
 use crate::snapshot::{Entry, Manifest, SnapshotError};
+use futures_util::StreamExt as _;
 use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -75,6 +76,31 @@ pub async fn open(digest: &Digest, blobs: &Blobs) -> Result<Held, SnapshotError>
     Ok(manifest.map_or(Held::File, Held::Tree))
 }
 
+/// The files that a blob lists, if it is a tree or a snapshot: they are needed for as long as it is. Looks at the first
+/// bytes of a blob only, unless it is one.
+///
+/// # Errors
+/// When the blob is damaged or cannot be read; one that is gone lists nothing.
+pub async fn members(digest: &Digest, blobs: &Blobs) -> Result<Vec<Digest>, store::Error> {
+    match blobs.size(digest).await? {
+        Some(size) if size <= TREE_LIMIT => {}
+        _ => return Ok(Vec::new()),
+    }
+    let first = match blobs.read(digest).next().await {
+        Some(piece) => piece?,
+        None => return Ok(Vec::new()),
+    };
+    if !first.starts_with(MARK) && !first.starts_with(Manifest::BEGIN) {
+        return Ok(Vec::new());
+    }
+    let bytes = blobs.get(digest).await?;
+    let manifest = Manifest::from_bytes(bytes.strip_prefix(MARK).unwrap_or(&bytes));
+    Ok(manifest.map_or(Vec::new(), |manifest| {
+        let files = manifest.files().iter();
+        files.map(|file| file.digest.clone()).collect()
+    }))
+}
+
 /// Bytes of a blob.
 ///
 /// # Errors
@@ -108,7 +134,16 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["b", "sub/a"]
         );
+        let expect = vec![Digest::of(b"y"), Digest::of(b"x")];
+        let snapshot = blobs.put(manifest.to_bytes()).await.unwrap();
+        for list in [&tree, &snapshot] {
+            assert_eq!(members(list, &blobs).await.unwrap(), expect);
+        }
         let file = put(&out.join("b"), &blobs).await.unwrap();
+        let looks_alike = blobs.put(Manifest::BEGIN.to_vec()).await.unwrap();
+        for other in [&file, &looks_alike, &Digest::of(b"not there")] {
+            assert_eq!(members(other, &blobs).await.unwrap(), []);
+        }
         assert_eq!(file, Digest::of(b"y"));
         assert_eq!(open(&file, &blobs).await.unwrap(), Held::File);
         assert_eq!(

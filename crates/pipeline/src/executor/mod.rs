@@ -7,6 +7,7 @@
 mod advance;
 mod cancel;
 mod collect;
+mod copies;
 mod files;
 mod finish;
 mod launch;
@@ -125,14 +126,23 @@ impl Executor {
         let mut tasks: JoinSet<String> = JoinSet::new();
         let mut driven: BTreeMap<String, ()> = BTreeMap::new();
         let mut swept: Option<Timestamp> = None;
+        let mut forgotten: Option<i64> = None;
         loop {
             let now = (self.parts.now)();
             if swept.is_none_or(|at| now.duration_since(at).abs() >= SWEEP) {
                 swept = Some(now);
-                if let Err(fault) = self.sweep().await {
+                let hour = now.as_second() / 3600;
+                let swept = match self.sweep().await {
+                    Ok(()) if forgotten != Some(hour) => {
+                        forgotten = Some(hour);
+                        self.forget_copies(now).await
+                    }
+                    swept => swept,
+                };
+                if let Err(fault) = swept {
                     tracing::warn!(
                         error = &fault as &dyn std::error::Error,
-                        "units are left over"
+                        "units or copies are left over"
                     );
                 }
             }

@@ -33,6 +33,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What the bytes of every manifest begin with.
+    pub(crate) const BEGIN: &[u8] = b"{\"files\":[";
+
     /// A manifest of these files.
     pub fn new(mut files: Vec<Entry>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));

@@ -4,6 +4,7 @@ mod executor;
 mod lead;
 mod library;
 mod push;
+mod retention;
 mod rollouts;
 mod schedule;
 mod triggers;
@@ -41,9 +42,12 @@ fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &C
     app.report("pipelines", executor.status());
     app.report("rollouts", rollouts.status());
     app.report("monitors", watcher.status());
+    let retention = retention::Retention::new(app);
+    app.report("retention", retention.status());
     app.report("triggers", triggers.status());
     tasks.spawn(executor.run(shutdown.clone()));
     tasks.spawn(rollouts.run(shutdown.clone()));
     tasks.spawn(watcher.run(shutdown.clone()));
     tasks.spawn(triggers.run(shutdown.clone()));
+    tasks.spawn(retention.run(shutdown.clone()));
 }

@@ -1,0 +1,279 @@
+//! Retention: what nobody needs any more goes after a while, so that a state directory does not grow for ever.
+//!
+//! Once an hour, a little at a time and behind everybody else: logs of old runs, results of steps kept for later runs,
+//! idempotency keys, and bytes that no record refers to. Records of runs and versions, and events, stay. What a
+//! version's lineage names, what an open run uses, and what a roll-out was judged on is never touched. (Predictions and
+//! losses are thinned out by `watch`, checkouts and toolchains by `pipeline`, the traffic log by the gateway.)
+//!
+//! Bytes go only when two rounds in a row found nobody who needs them, and were not put again in between. Servers that
+//! share a Postgres cannot pardon what another has condemned, so there no bytes go.
+
+use crate::app::App;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use store::{
+    Blobs, Digest, Events as _, Idempotency as _, NewEvent, Priority, Retention as _, Store,
+    StoreUrl,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Pause between rounds, and before the first.
+const PERIOD: Duration = Duration::from_secs(3600);
+
+/// For how long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// Logs and bytes of runs that registered nothing, after their end, and datasets after they were read.
+    runs: SignedDuration,
+    /// Results of steps, after they were made.
+    cached_steps: SignedDuration,
+    /// Answers to requests with an idempotency key.
+    keys: SignedDuration,
+}
+
+impl Keep {
+    /// As docs/operations.md says.
+    const USUAL: Keep = Keep {
+        runs: SignedDuration::from_hours(24 * 90),
+        cached_steps: SignedDuration::from_hours(24 * 30),
+        keys: SignedDuration::from_hours(24 * 90),
+    };
+}
+
+/// Runs that an alert has started are remembered for as long as their alarms may last.
+const ALERT_KEYS: &str = "alert/";
+
+/// What went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Gone {
+    /// Runs whose logs went.
+    logs: u64,
+    /// Files of bytes.
+    blobs: u64,
+    /// Results of steps.
+    cached_steps: u64,
+    /// Idempotency keys.
+    keys: u64,
+}
+
+/// What the last round did, for the API.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Status {
+    /// When it ended.
+    at: Option<Timestamp>,
+    /// What went then.
+    gone: Gone,
+    /// Bytes that go in the next round if still nobody needs them.
+    condemned: usize,
+    /// What went wrong.
+    error: Option<String>,
+}
+
+/// What it works on.
+#[derive(Clone)]
+struct Parts {
+    store: Store,
+    blobs: Blobs,
+    logs: PathBuf,
+    keep: Keep,
+}
+
+/// The reconciler of retention.
+pub(super) struct Retention {
+    app: App,
+    parts: Parts,
+    status: watch::Sender<Status>,
+}
+
+/// A round that could not be finished; the next begins anew.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("logs cannot be removed")]
+    Logs(#[from] std::io::Error),
+}
+
+impl Retention {
+    pub(super) fn new(app: &App) -> Self {
+        Retention {
+            app: app.clone(),
+            parts: Parts {
+                store: app.store().clone(),
+                blobs: app.blobs().clone(),
+                logs: app.state_dir().join("logs"),
+                keep: Keep::USUAL,
+            },
+            status: watch::Sender::default(),
+        }
+    }
+
+    /// What the last round did.
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Keeps at it until the shutdown.
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+            let now = self.app.now();
+            let Some(done) = shutdown.run_until_cancelled(self.parts.round(now)).await else {
+                return;
+            };
+            if let Err(fault) = &done {
+                tracing::warn!(
+                    error = fault as &dyn std::error::Error,
+                    "retention is held up"
+                );
+            }
+            let condemned = self.parts.blobs.condemned().await.len();
+            self.status.send_modify(|status| {
+                (status.at, status.condemned) = (Some(self.app.now()), condemned);
+                status.error = done.as_ref().err().map(ToString::to_string);
+                status.gone = done.unwrap_or_default();
+            });
+        }
+    }
+}
+
+impl Parts {
+    /// One round. Bytes come before the records that may have named them, so that whoever has just read such a record
+    /// has an hour to write another.
+    async fn round(&self, now: Timestamp) -> Result<Gone, Fault> {
+        let ago = |age| now.saturating_sub(age).unwrap_or(Timestamp::MIN);
+        let runs_before = ago(self.keep.runs);
+        let mut gone = Gone {
+            logs: self.logs(runs_before).await?,
+            ..Gone::default()
+        };
+        if *self.store.url() == StoreUrl::Sqlite {
+            gone.blobs = self.blobs(runs_before).await?;
+        }
+        let before = ago(self.keep.cached_steps);
+        gone.cached_steps = self
+            .until_none(move |tx| tx.forget_cached_steps(before))
+            .await?;
+        let before = ago(self.keep.keys);
+        gone.keys = self
+            .until_none(move |tx| tx.forget_before(before, ALERT_KEYS))
+            .await?;
+        if gone != Gone::default() {
+            self.say(gone, now).await?;
+        }
+        Ok(gone)
+    }
+
+    /// Small writes in the last lane, until nothing is left to do.
+    async fn until_none(
+        &self,
+        step: impl Fn(&mut store::Tx<'_>) -> store::Result<u64> + Clone + Send + Sync + 'static,
+    ) -> store::Result<u64> {
+        let mut all = 0;
+        loop {
+            match self.store.write(Priority::Bulk, step.clone()).await? {
+                0 => return Ok(all),
+                some => all += some,
+            }
+        }
+    }
+
+    /// Removes the logs of runs that ended before that time and registered nothing.
+    async fn logs(&self, before: Timestamp) -> Result<u64, Fault> {
+        let folder = self.logs.clone();
+        let names = blocking(move || began_before(&folder, before)).await?;
+        let over = self
+            .store
+            .read(move |tx| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                tx.runs_over(&names, before)
+            })
+            .await?;
+        for run in &over {
+            let folder = self.logs.join(run);
+            blocking(move || std::fs::remove_dir_all(folder)).await?;
+        }
+        Ok(over.len() as u64)
+    }
+
+    /// Removes what the last round condemned and nobody needs still; condemns what nobody needs now.
+    async fn blobs(&self, runs_since: Timestamp) -> Result<u64, Fault> {
+        let (blobs, condemned) = (&self.blobs, self.blobs.condemned().await);
+        // Listed first: what is put from now on is not among them.
+        let mut unneeded: BTreeSet<Digest> = blobs.list().await?.into_iter().collect();
+        let referred = self.store.read(move |tx| tx.referred(runs_since)).await?;
+        for list in &referred.perhaps_lists {
+            for member in pipeline::tree::members(list, blobs).await? {
+                unneeded.remove(&member);
+            }
+        }
+        for needed in referred.files.iter().chain(&referred.perhaps_lists) {
+            unneeded.remove(needed);
+        }
+        let mut gone = 0;
+        for digest in condemned.intersection(&unneeded) {
+            gone += u64::from(blobs.remove_condemned(digest).await?);
+        }
+        blobs.condemn(&unneeded - &condemned).await;
+        Ok(gone)
+    }
+
+    async fn say(&self, gone: Gone, now: Timestamp) -> store::Result<()> {
+        let event = NewEvent {
+            project: None,
+            at: now,
+            actor: "retention".to_owned(),
+            kind: "retention.removed".to_owned(),
+            subject: "state".to_owned(),
+            reason: "nothing needs it any more, and its time is over".to_owned(),
+            before: None,
+            after: Some(json!(gone)),
+        };
+        self.store
+            .write(Priority::Bulk, move |tx| tx.append_event(&event).map(drop))
+            .await
+    }
+}
+
+/// Folders named like runs that began before that time: a run's id says when it began.
+fn began_before(folder: &Path, before: Timestamp) -> std::io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some((name, id)) = name
+            .to_str()
+            .and_then(|n| Some((n, n.parse::<uuid::Uuid>().ok()?)))
+        else {
+            continue;
+        };
+        let began = id.get_timestamp().map(|at| at.to_unix().0);
+        if began.is_some_and(|began| (began as i64) < before.as_second()) {
+            found.push(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests;
