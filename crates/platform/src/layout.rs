@@ -2,26 +2,25 @@
 //!
 //! | file | written by | says |
 //! |---|---|---|
-//! | `spec.json` | driver, before the directory gets its name | what to run; locked by the shim while it lives |
-//! | `status` | shim, or the driver for a lost unit | which process the shim is, which runs, how it ended |
+//! | `unit.json` | driver, before the directory gets its name; then shim, or the driver for a lost unit | what to run, which process the shim is, which runs, how it ended; locked by the shim while it lives |
 //! | `stop` | driver | that it should end, and with what grace |
 //! | `shim.error` | shim | why it could not do its work, if it could not |
 //! | `log-<offset>` | shim | output from that byte of the whole on |
 //! | `work/`, `out/` | the unit | its files |
 //!
-//! Driver and shim meet only in these files. `status` has three records of JSON at fixed places, blank
-//! until they are written: one file costs less than three, and the exit record needs neither free
-//! space on the disk nor a change of the directory. Nothing here may wait for anything.
+//! Driver and shim meet only in these files. `unit.json` has four records: shim and running at fixed
+//! places, blank until they are written, what to run in one line after them, and then the exit. One
+//! file costs less than four, and the exit record needs neither free space on the disk nor a change of
+//! the directory. Nothing here may wait for anything.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Group;
@@ -52,14 +51,16 @@ pub(crate) struct StopOrder {
     pub(crate) grace: Duration,
 }
 
-/// Where the records of `status` begin; the exit record is the last and may grow.
+/// The one file that every unit has.
+const FILE: &str = "unit.json";
+/// Where the records begin; the exit record follows the line that says what to run, and may grow.
 const SHIM: usize = 0;
 const RUNNING: usize = 512;
-const EXIT: usize = 1024;
-/// What is reserved for all of them.
-const RESERVED: usize = 4096;
+const SPEC: usize = 1024;
+/// What is reserved for the exit record.
+const RESERVED: usize = 3072;
 
-/// What `status` says so far.
+/// What is known of a unit so far.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     /// Which process the shim is; from before it starts anything.
@@ -69,35 +70,77 @@ pub(crate) struct Records {
     pub(crate) exit: Option<UnitStatus>,
 }
 
-/// The `status` file as its writer holds it.
+/// The records as they were read.
 #[derive(Debug)]
-pub(crate) struct StatusFile(File);
+pub(crate) struct Read(Vec<u8>);
+
+impl Read {
+    fn part(&self, from: usize, to: usize) -> &[u8] {
+        self.0.get(from..to.min(self.0.len())).unwrap_or_default()
+    }
+
+    /// Where the exit record begins; nowhere if not all that to run was written.
+    fn exit_at(&self) -> Option<usize> {
+        let line = self.part(SPEC, usize::MAX);
+        Some(SPEC + line.iter().position(|byte| *byte == b'\n')? + 1)
+    }
+
+    /// What to run.
+    pub(crate) fn prepared(&self) -> io::Result<Prepared> {
+        let end = self.exit_at().unwrap_or(SPEC);
+        Ok(serde_json::from_slice(self.part(SPEC, end))?)
+    }
+
+    pub(crate) fn records(&self) -> Records {
+        let end = self.exit_at().unwrap_or(usize::MAX);
+        Records {
+            shim: serde_json::from_slice(self.part(SHIM, RUNNING)).ok(),
+            running: serde_json::from_slice(self.part(RUNNING, SPEC)).ok(),
+            exit: serde_json::from_slice(self.part(end, usize::MAX)).ok(),
+        }
+    }
+}
+
+/// The records as their writer holds them.
+#[derive(Debug)]
+pub(crate) struct StatusFile {
+    file: File,
+    exit_at: usize,
+}
 
 impl StatusFile {
-    fn write(&self, at: usize, end: usize, record: &impl Serialize) -> io::Result<()> {
+    fn of(file: File, read: &Read) -> io::Result<Self> {
+        let exit_at = read
+            .exit_at()
+            .ok_or_else(|| io::Error::other(format!("{FILE} does not say what to run")))?;
+        Ok(Self { file, exit_at })
+    }
+
+    fn write(&self, at: usize, size: usize, record: &impl Serialize) -> io::Result<()> {
         let mut record = serde_json::to_vec(record)?;
-        record.resize(record.len().max(end - at), b' ');
-        self.0.write_all_at(&record, at as u64)
+        record.resize(record.len().max(size), b' ');
+        self.file.write_all_at(&record, at as u64)
     }
 
     pub(crate) fn write_shim(&self, shim: ProcessId) -> io::Result<()> {
-        self.write(SHIM, RUNNING, &shim)
+        self.write(SHIM, RUNNING - SHIM, &shim)
     }
 
     pub(crate) fn write_running(&self, running: &Running) -> io::Result<()> {
-        self.write(RUNNING, EXIT, running)
+        self.write(RUNNING, SPEC - RUNNING, running)
     }
 
-    /// Puts the room for the exit record, and the name of the file, on disk.
+    /// Puts the room for the exit record, all other records, and the name of the file on disk.
     pub(crate) fn reserve(&self) -> io::Result<()> {
-        self.0.write_all_at(&[b' '; RESERVED - EXIT], EXIT as u64)?;
-        self.0.sync_all()
+        let room = [b' '; RESERVED];
+        self.file.write_all_at(&room, self.exit_at as u64)?;
+        self.file.sync_all()
     }
 
     /// Writes the exit record durably: it is on disk when this returns.
     pub(crate) fn write_exit(&self, status: &UnitStatus) -> io::Result<()> {
-        self.write(EXIT, RESERVED, status)?;
-        self.0.sync_data()
+        self.write(self.exit_at, RESERVED, status)?;
+        self.file.sync_data()
     }
 }
 
@@ -119,23 +162,32 @@ impl UnitDir {
     }
 
     pub(crate) fn write_prepared(&self, prepared: &Prepared) -> io::Result<()> {
-        fs::write(self.join("spec.json"), serde_json::to_vec(prepared)?)
+        let mut records = vec![b' '; SPEC];
+        serde_json::to_writer(&mut records, prepared)?;
+        records.push(b'\n');
+        fs::write(self.join(FILE), records)
     }
 
-    pub(crate) fn prepared(&self) -> io::Result<Prepared> {
-        Ok(serde_json::from_slice(&fs::read(self.join("spec.json"))?)?)
+    /// Reads the records.
+    pub(crate) fn read(&self) -> io::Result<Read> {
+        Ok(Read(fs::read(self.join(FILE))?))
     }
 
-    /// Takes the lock that says that a shim lives, waiting for an earlier shim to end.
-    pub(crate) fn lock(&self) -> io::Result<File> {
-        let file = File::open(self.join("spec.json"))?;
+    /// Takes the lock that says that a shim lives, waiting for an earlier shim to end, and reads and
+    /// opens the records. The lock is that of the file, as long as it is open.
+    pub(crate) fn lock(&self) -> io::Result<(Read, StatusFile)> {
+        let mut file = self.open()?;
         flock(&file, FlockOperation::LockExclusive)?;
-        Ok(file)
+        let mut bytes = Vec::with_capacity(RESERVED);
+        file.read_to_end(&mut bytes)?;
+        let read = Read(bytes);
+        let file = StatusFile::of(file, &read)?;
+        Ok((read, file))
     }
 
     /// Whether a shim holds the lock.
     pub(crate) fn is_locked(&self) -> io::Result<bool> {
-        let file = File::open(self.join("spec.json"))?;
+        let file = File::open(self.join(FILE))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(false),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
@@ -143,26 +195,22 @@ impl UnitDir {
         }
     }
 
-    /// Opens `status` for writing, making it if need be.
+    /// Opens the records for writing where no shim does it.
     pub(crate) fn open_status(&self) -> io::Result<StatusFile> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.join("status"))?;
-        Ok(StatusFile(file))
+        StatusFile::of(self.open()?, &self.read()?)
     }
 
     /// What is known so far; nothing before a shim was there.
     pub(crate) fn records(&self) -> Records {
-        let bytes = fs::read(self.join("status")).unwrap_or_default();
-        let part =
-            |from: usize, to: usize| bytes.get(from..to.min(bytes.len())).unwrap_or_default();
-        Records {
-            shim: serde_json::from_slice(part(SHIM, RUNNING)).ok(),
-            running: serde_json::from_slice(part(RUNNING, EXIT)).ok(),
-            exit: serde_json::from_slice(part(EXIT, bytes.len())).ok(),
-        }
+        self.read()
+            .map_or_else(|_| Records::default(), |read| read.records())
+    }
+
+    fn open(&self) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.join(FILE))
     }
 
     pub(crate) fn write_stop(&self, order: StopOrder) -> io::Result<()> {
@@ -170,7 +218,7 @@ impl UnitDir {
     }
 
     pub(crate) fn stop(&self) -> Option<StopOrder> {
-        self.read("stop")
+        serde_json::from_slice(&fs::read(self.join("stop")).ok()?).ok()
     }
 
     pub(crate) fn write_shim_error(&self, error: &str) {
@@ -180,10 +228,6 @@ impl UnitDir {
 
     pub(crate) fn shim_error(&self) -> Option<String> {
         fs::read_to_string(self.join("shim.error")).ok()
-    }
-
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.join(name)).ok()?).ok()
     }
 
     /// Writes a small file so that a reader sees all of it or nothing.
@@ -203,8 +247,18 @@ mod tests {
     fn records_appear_one_after_the_other_and_half_a_record_is_none() {
         let temporary = tempfile::tempdir().unwrap();
         let dir = UnitDir::new(temporary.path());
-        assert!(dir.records().shim.is_none());
-        let file = dir.open_status().unwrap();
+        assert!(dir.records().shim.is_none() && dir.read().is_err());
+        let mut spec = UnitSpec::new("u", "p", vec!["a\nb".into()]);
+        spec.labels.insert("text".into(), "y".repeat(9000));
+        let prepared = Prepared {
+            spec: spec.clone(),
+            group: Group::default(),
+            gpus: None,
+        };
+        dir.write_prepared(&prepared).unwrap();
+        let (read, file) = dir.lock().unwrap();
+        assert_eq!(read.prepared().unwrap().spec, spec);
+        assert!(read.records().shim.is_none() && dir.is_locked().unwrap());
         let shim = ProcessId {
             pid: 7,
             started: u64::MAX,
@@ -233,7 +287,11 @@ mod tests {
         file.write_exit(&status).unwrap();
         assert_eq!(dir.records().exit, Some(status));
         assert_eq!(dir.records().shim, Some(shim));
-        file.0.set_len(5000).unwrap();
+        assert_eq!(dir.read().unwrap().prepared().unwrap().spec, spec);
+        file.file.set_len(file.exit_at as u64 + 5000).unwrap();
         assert!(dir.records().exit.is_none());
+        file.file.set_len(5000).unwrap();
+        assert!(dir.records().exit.is_none() && dir.records().shim.is_some());
+        assert!(dir.read().unwrap().prepared().is_err() && dir.open_status().is_err());
     }
 }

@@ -18,7 +18,7 @@ fn units(world: &World) -> usize {
     let entries = std::fs::read_dir(world.product.state().join("units")).unwrap();
     entries
         .flatten()
-        .filter(|entry| entry.path().join("spec.json").exists())
+        .filter(|entry| entry.path().join("unit.json").exists())
         .count()
 }
 

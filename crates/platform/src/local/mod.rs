@@ -285,21 +285,23 @@ impl Inner {
     /// Removes a unit, after its output was kept in `log` if that is wanted.
     async fn remove(&self, id: &str, log: Option<&Path>) -> Result<(), Error> {
         check_id(id).map_err(Error::Invalid)?;
-        match self.units.status(id) {
+        // Shims remove their control groups; one that was killed may have left some behind.
+        let left_behind = match self.units.status(id).map(|status| status.state) {
             None => return Ok(()),
-            Some(status) if !status.state.is_over() => return Err(Error::StillRunning(id.into())),
-            Some(_) => {}
-        }
+            Some(State::Exited(_)) => None,
+            Some(State::Lost { .. }) => Some(self.groups.group(&self.group_name(id))),
+            Some(_) => return Err(Error::StillRunning(id.into())),
+        };
         let (dir, hidden) = (self.dir(id), self.options.dir.join(format!(".gone-{id}")));
-        // Its shim has removed them; one that was killed may have left them behind.
-        let group = self.groups.group(&self.group_name(id));
         let (spares, log) = (Arc::clone(&self.spares), log.map(Path::to_owned));
         let action = || format!("cannot remove the directory of unit `{id}`");
         on_disk(action, move || {
             if let Some(log) = log {
                 shim::keep_log(dir.path(), &log)?;
             }
-            group.remove();
+            if let Some(group) = left_behind {
+                group.remove();
+            }
             // Under a hidden name first, so that half a directory is never taken for a unit.
             fs::rename(dir.path(), &hidden)?;
             spares.give(hidden)

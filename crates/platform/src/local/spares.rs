@@ -146,7 +146,14 @@ mod tests {
         let full = |unit: &Path| {
             fs::create_dir_all(unit.join("work/a/b")).unwrap();
             fs::create_dir(unit.join("out")).unwrap();
-            for file in ["status", "out/x", "work/x", "work/a/x", "home/.x", "tmp/x"] {
+            for file in [
+                "unit.json",
+                "out/x",
+                "work/x",
+                "work/a/x",
+                "home/.x",
+                "tmp/x",
+            ] {
                 fs::write(unit.join(file), "secret").unwrap();
             }
             std::os::unix::fs::symlink("/", unit.join("work/link")).unwrap();

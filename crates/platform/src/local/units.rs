@@ -134,7 +134,7 @@ pub(super) fn scan(dir: &Path) -> Result<Vec<(UnitDir, Prepared)>, Error> {
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let unit = UnitDir::new(&path);
-        match unit.prepared() {
+        match unit.read().and_then(|read| read.prepared()) {
             Ok(prepared) if !is_hidden => found.push((unit, prepared)),
             Ok(_) => remove(&path),
             Err(_) if is_hidden => remove(&path),

@@ -191,11 +191,14 @@ fn give_up(inner: &Inner, dir: &UnitDir) -> State {
         message,
         Timestamp::now(),
     ));
-    let written = dir.prepared().and_then(|prepared| {
-        let file = dir.open_status()?;
-        file.reserve()?;
-        file.write_exit(&shim::status(dir, &prepared, state.clone()))
-    });
+    let written = dir
+        .read()
+        .and_then(|read| read.prepared())
+        .and_then(|prepared| {
+            let file = dir.open_status()?;
+            file.reserve()?;
+            file.write_exit(&shim::status(dir, &prepared, state.clone()))
+        });
     if let Err(error) = written {
         tracing::error!(path = %dir.path().display(), %error, "cannot write down that the unit did not start");
     }
@@ -260,7 +263,7 @@ fn look_blocking(dir: &UnitDir) -> io::Result<Seen> {
     if let Some(status) = dir.records().exit {
         return Ok(Seen::Over(status.state));
     }
-    let prepared = dir.prepared()?;
+    let prepared = dir.read()?.prepared()?;
     tracing::warn!(
         unit = prepared.spec.id,
         error = dir.shim_error(),

@@ -43,16 +43,15 @@ pub fn main(dir: &Path) -> ExitCode {
 fn run(dir: &UnitDir) -> io::Result<()> {
     // Fails if we lead a session already, which is what we want.
     let _ = rustix::process::setsid();
-    let _lock = dir.lock()?;
-    if dir.records().shim.is_some() {
+    let (read, file) = dir.lock()?;
+    if read.records().shim.is_some() {
         // A shim was here before: the unit is over, or lost, which the driver decides.
         return Ok(());
     }
     let signals = Signals::catch()?;
     let own = Stat::own().ok_or_else(|| io::Error::other("/proc is not mounted"))?;
-    let file = dir.open_status()?;
     file.write_shim(own.id)?;
-    let prepared = dir.prepared()?;
+    let prepared = read.prepared()?;
     let mut unit = Unit {
         dir,
         prepared: &prepared,

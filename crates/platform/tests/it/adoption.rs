@@ -97,10 +97,12 @@ async fn an_accepted_unit_is_begun_and_half_a_unit_is_cleared_away() {
     for name in ["accepted", ".new-half"] {
         let dir = bench.dir.path().join(name);
         std::fs::create_dir(&dir).unwrap();
-        let spec = std::fs::read_to_string(bench.dir.path().join("done/spec.json")).unwrap();
+        let records = std::fs::read_to_string(bench.dir.path().join("done/unit.json")).unwrap();
+        let spec = records[1024..].lines().next().unwrap();
+        let spec = spec.replace("\"done\"", "\"accepted\"");
         std::fs::write(
-            dir.join("spec.json"),
-            spec.replace("\"done\"", "\"accepted\""),
+            dir.join("unit.json"),
+            format!("{}{spec}\n", " ".repeat(1024)),
         )
         .unwrap();
     }

@@ -180,9 +180,9 @@ impl Bench {
     }
 }
 
-/// The first record in `status`.
+/// The first record in `unit.json`.
 fn shim_of(unit: &std::path::Path) -> Option<i32> {
-    let status = std::fs::read(unit.join("status")).ok()?;
+    let status = std::fs::read(unit.join("unit.json")).ok()?;
     let shim: serde_json::Value = serde_json::from_slice(&status[..512.min(status.len())]).ok()?;
     i32::try_from(shim["pid"].as_i64()?).ok()
 }
