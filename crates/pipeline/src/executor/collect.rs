@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use platform::{Ending, Exit, Reason, UnitStatus};
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 use store::{CachedStep, Digest, Run, Step, StepState, TrackingRead as _};
@@ -151,31 +150,11 @@ impl Executor {
 
     /// Keeps an ended unit's log and forgets the unit. The step's state is durable already.
     pub(super) async fn put_away(&self, run: &Run, unit: &UnitStatus) -> Result<(), Fault> {
-        match self.keep_log(run, unit).await {
-            // Somebody else has put it away meanwhile.
-            Err(Fault::Platform(platform::Error::Unknown(_))) => Ok(()),
-            Err(fault) => Err(fault),
-            Ok(()) => Ok(self.parts.platform.remove(&unit.id).await?),
-        }
-    }
-
-    async fn keep_log(&self, run: &Run, unit: &UnitStatus) -> Result<(), Fault> {
         let place = log_path(&self.parts.logs, &run.id, &unit.id);
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let making = place.with_extension("tmp");
-        let mut file = std::fs::File::create(&making)?;
-        let mut offset = 0;
-        loop {
-            let chunk = self.parts.platform.logs(&unit.id, offset).await?;
-            if chunk.bytes.is_empty() {
-                break;
-            }
-            file.write_all(&chunk.bytes)?;
-            offset = chunk.next;
-        }
-        Ok(std::fs::rename(&making, &place)?)
+        Ok(self.parts.platform.put_away(&unit.id, &place).await?)
     }
 }
 
