@@ -9,6 +9,7 @@ mod access;
 mod capacity;
 mod crash;
 mod files;
+mod hang;
 mod objects;
 mod postgres;
 mod registered;

@@ -1,0 +1,76 @@
+//! A replica that is stopped in the middle of its work, as a debugger or a full machine stops one.
+
+use crate::world::{PROJECT, World};
+use serde_json::{Value, json};
+use std::process::Command;
+use testkit::until;
+
+/// Runs `kill -SIGNAL`.
+fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([name, &pid.to_string()]).status();
+    assert!(done.unwrap().success(), "{name} of {pid}");
+}
+
+/// On how many of the gateway's threads the replica at a socket is up, and how many threads there are.
+fn up(world: &World, socket: &str) -> Option<(u64, u64)> {
+    let health = world.product.gateway("/health");
+    let replicas = health["replicas"].as_array()?;
+    let replica = replicas.iter().find(|r| r["path"] == socket)?;
+    Some((
+        replica["connections"].as_u64()?,
+        health["threads"].as_u64()?,
+    ))
+}
+
+/// The replicas of production: process and socket.
+fn replicas(world: &World) -> Vec<(u32, String)> {
+    let of = |(pid, words): &(u32, Vec<String>)| {
+        let socket = words.iter().find(|word| word.ends_with("/engine.sock"))?;
+        let is_engine = words.get(1).is_some_and(|word| word == "engine");
+        (is_engine && socket.contains("-prod-")).then(|| (*pid, socket.clone()))
+    };
+    world.product.processes().iter().filter_map(of).collect()
+}
+
+#[test]
+fn requests_go_elsewhere_while_a_replica_is_stopped() {
+    let file = PROJECT.replace(
+        "engine: onnx",
+        "engine: onnx\n    scale: { min: 2, max: 2 }",
+    );
+    let world = World::applied(&file);
+    world.ship(1.0);
+    world.answers("/delay", 1);
+    let engines = until("two replicas that are up", || {
+        let found = replicas(&world);
+        let all = found
+            .iter()
+            .all(|(_, socket)| up(&world, socket).is_some_and(|(up, all)| up == all));
+        (found.len() == 2 && all).then_some(found)
+    });
+    let (pid, socket) = &engines[0];
+    signal(*pid, "-STOP");
+    let row = json!({ "request_id": "r", "dep_delay": 1.0 });
+    let answered = |n: usize| {
+        for _ in 0..n {
+            let answer = world.product.predict("/delay", &row).unwrap();
+            assert_eq!(answer.status, 200, "{:?}", answer.json());
+            assert_eq!(answer.json()["prediction"], Value::from(2.0));
+        }
+    };
+    answered(10);
+    until("the gateway to take it out", || {
+        up(&world, socket).filter(|(up, _)| *up == 0)
+    });
+    answered(50);
+    signal(*pid, "-CONT");
+    until("it to come back", || {
+        up(&world, socket).filter(|(up, all)| up == all)
+    });
+    answered(10);
+    assert_eq!(replicas(&world).len(), 2);
+    assert!(
+        replicas(&world).contains(&engines[0]),
+        "it is the same process"
+    );
+}
