@@ -1,7 +1,7 @@
 //! The command line: what can be said, and which verb answers.
 
 use crate::{client::Client, exit, output::Format, roles, verbs};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// From a git commit to a reliable, observed, reversible model in production.
@@ -14,7 +14,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 /// What every verb takes.
@@ -153,7 +153,12 @@ enum Verb {
 /// Runs the verb; answers the exit code.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
     let common = &cli.common;
-    match cli.verb {
+    let Some(verb) = cli.verb else {
+        // The whole page, as for somebody who does not know a verb yet; and no success, as nothing was done.
+        eprint!("{}", Cli::command().render_help());
+        return Ok(exit::CHANGES);
+    };
+    match verb {
         Verb::Init(verb) => verb.run(common),
         Verb::Up(verb) => verb.run(common),
         Verb::Down(verb) => verb.run(common),

@@ -11,7 +11,7 @@ use clap::Args;
 /// Which events.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// Only this kind, or kinds that start with it when it ends in a dot (`rollout.`)
+    /// Only this kind (`rollout.promoted`), or all that start with it (`rollout`)
     #[arg(long)]
     kind: Option<String>,
     /// Only about subjects that start with this (`service/delay@prod`)
@@ -26,7 +26,13 @@ impl Events {
     /// Prints them, oldest first, so that the newest are at the bottom.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         let mut path = format!("{}/events?limit={}", common.base()?, self.limit);
-        for (name, value) in [("kind", &self.kind), ("subject", &self.subject)] {
+        // Kinds have two parts: one alone means all that begin with it.
+        let kind = self.kind.map(|kind| match kind.contains('.') {
+            true => kind,
+            false => format!("{kind}."),
+        });
+        let all = kind.is_none() && self.subject.is_none();
+        for (name, value) in [("kind", &kind), ("subject", &self.subject)] {
             if let Some(value) = value {
                 path.push_str(&format!("&{name}={}", escape(value)));
             }
@@ -48,7 +54,11 @@ impl Events {
         output::table(
             &["AT", "WHO", "WHAT", "ABOUT", "WHY"],
             rows.collect(),
-            "Nothing happened yet.",
+            if all {
+                "Nothing happened yet."
+            } else {
+                "No such event: `mainspan events` lists all."
+            },
         )?;
         Ok(exit::OK)
     }

@@ -226,6 +226,15 @@ impl Logs {
             return follow(common, &client, &base, &id, self.step.as_deref());
         }
         let run = client.get(&format!("{base}/runs/{id}"))?;
+        if let Some(step) = &self.step {
+            let known: Vec<String> = output::rows(&run["steps"])?
+                .iter()
+                .map(|step| text(&step["key"]))
+                .collect();
+            if !known.contains(step) {
+                bail!("run {id} has no step `{step}`: it has {}", known.join(", "));
+            }
+        }
         let mut printer = Printer::new(self.step.as_deref());
         printer.print(&client, &base, &run)?;
         if printer.offsets.values().all(|(_, printed)| *printed == 0) {

@@ -21,4 +21,5 @@ mod steps;
 mod story;
 mod traffic;
 mod triggers;
+mod words;
 mod world;

@@ -159,3 +159,92 @@ fn an_alarm_retrains_the_champion_on_todays_data() {
 fn newest(world: &World) -> Value {
     world.product.read("projects/tiny/models/delay")["versions"][0].clone()
 }
+
+/// Two branches start the pipeline.
+const BRANCHES: &str = r#"mainspan: 1
+project: tiny
+environments: [prod]
+pipelines:
+  train:
+    triggers: { push: [main, release] }
+    steps:
+      note: { run: 'true' }
+"#;
+
+#[test]
+fn branches_that_are_rewritten_deleted_and_left_are_followed() {
+    let world = World::new(BRANCHES);
+    // A name that is not there yet is said, not refused.
+    let planned = world.say(&["plan"]);
+    assert!(planned.stderr.contains("branch `release`"), "{planned:?}");
+    world.apply();
+    let git = |words: &[&str]| world.project.git(words);
+    let commit = |message: &str| world.project.commit(message);
+    let ran = |commit: &str| assert_eq!(world.run_of(commit)["state"], "succeeded");
+    let event = |kind: &str, branch: &str| {
+        until(&format!("{kind} of {branch}"), || {
+            let events = world
+                .product
+                .read(&format!("projects/tiny/events?kind={kind}&limit=100"));
+            let mut events = events.as_array()?.clone().into_iter();
+            events.find(|event| event["subject"] == format!("branch/{branch}"))
+        })
+    };
+    let commits = || {
+        let runs = world.product.read("projects/tiny/runs?limit=50");
+        let runs = runs.as_array().unwrap().iter();
+        runs.map(|run| run["commit"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = commit("First");
+    ran(&first);
+
+    // Force-pushed: the branch now has a commit that does not follow the last one.
+    git(&[
+        "commit",
+        "--amend",
+        "--quiet",
+        "--allow-empty",
+        "-m",
+        "Instead",
+    ]);
+    let instead = git(&["rev-parse", "HEAD"]);
+    ran(&instead);
+    let said = event("branch.rewritten", "main");
+    assert_eq!(said["before"]["commit"], first.as_str(), "{said}");
+    assert_eq!(said["after"]["commit"], instead.as_str(), "{said}");
+
+    // Commits that are on no branch start nothing; once a branch has them, they do.
+    git(&["checkout", "--quiet", "--detach"]);
+    let lost = commit("On no branch");
+    git(&["checkout", "--quiet", "-b", "release", &instead]);
+    let release = commit("A release");
+    ran(&release);
+    assert!(!commits().contains(&lost), "{:?}", commits());
+    git(&["branch", "--force", "main", &lost]);
+    ran(&lost);
+
+    // Deleted, as after a merge, and back again at a commit that has run: it does not run twice.
+    git(&["checkout", "--quiet", "main"]);
+    git(&["branch", "--quiet", "-D", "release"]);
+    let said = event("branch.gone", "release");
+    assert!(
+        said["reason"].as_str().unwrap().contains("deleted"),
+        "{said}"
+    );
+    git(&["branch", "release", &release]);
+    let newest = commit("And on");
+    ran(&newest);
+    // References may be packed into one file.
+    git(&["pack-refs", "--all", "--prune"]);
+    git(&["branch", "--force", "release", &newest]);
+    let last = commit("The last");
+    ran(&last);
+    // The same commit on the same pipeline runs once, on however many branches.
+    let expect = [&last, &newest, &lost, &release, &instead, &first].map(String::as_str);
+    assert_eq!(commits(), expect);
+    let gone = world
+        .product
+        .read("projects/tiny/events?kind=branch.gone&limit=100");
+    assert_eq!(gone.as_array().unwrap().len(), 1, "{gone}");
+}

@@ -25,6 +25,17 @@ pub(super) struct Registration {
     files: Vec<Artifact>,
 }
 
+/// What the gate means for a version that was registered, and what comes next.
+fn gate_said(state: GateState) -> &'static str {
+    match state {
+        GateState::Passed => "it passed its gate",
+        GateState::NeedsApproval => {
+            "its gate could compare it with nothing: look at it, and `mainspan promote` deploys it"
+        }
+        _ => "it has no gate: `mainspan promote` deploys it",
+    }
+}
+
 impl Executor {
     /// Ends a run whose steps are all done.
     pub(super) async fn finish(&self, view: View, outcome: Outcome) -> Result<(), Fault> {
@@ -191,7 +202,7 @@ impl Executor {
                     before: None,
                     after: Some(after),
                 };
-                let mut registered = None;
+                let (mut registered, mut said) = (None, why.clone());
                 if let Some(Registration { version, files }) = &registration {
                     if tx.model(&version.project, &version.model)?.is_none() {
                         tx.create_model(&RegisteredModel {
@@ -208,14 +219,14 @@ impl Executor {
                     }
                     let number = tx.create_version(version)?;
                     registered = Some(number);
+                    said = match version.gate_state {
+                        GateState::Passed => format!("registered version {number}"),
+                        state => format!("registered version {number}; {}", gate_said(state)),
+                    };
                     let subject = format!("model/{}/{number}", version.model);
                     let after = json!({ "gate": version.gate_state, "run": run.id, "commit": run.commit, "artifact": version.artifact });
-                    tx.append_event(&event("version.registered".to_owned(), subject, "its gate was asked", after))?;
+                    tx.append_event(&event("version.registered".to_owned(), subject, gate_said(version.gate_state), after))?;
                 }
-                let said = match registered {
-                    Some(number) => format!("registered version {number}"),
-                    None => why.clone(),
-                };
                 run.reason.clone_from(&said);
                 tx.update_run(&run)?;
                 if let Some(mut tracked) = match &run.mlflow_run_id {

@@ -17,6 +17,10 @@ use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf};
 use store::{Digest, NewEvent, Run, Step, StepState, Steps as _};
 
+/// Seconds that a step's token lasts beyond its timeout. What ends it is the end of its run; the date is a second line,
+/// and must not cut a step off whose server's clock is set forward.
+const TOKEN_SPARE: i64 = 7 * 86_400;
+
 impl Executor {
     /// A step whose predecessors are done: a kept result ends it, otherwise it queues.
     pub(super) async fn ready(
@@ -165,7 +169,7 @@ impl Executor {
         let timeout = view.declared(at).timeout.as_millis();
         let seconds = i64::try_from(timeout / 1000)
             .unwrap_or(i64::MAX)
-            .saturating_add(600);
+            .saturating_add(TOKEN_SPARE);
         let started = step.started_at.unwrap_or(view.run.created_at);
         let run = step.mlflow_run_id.clone().unwrap_or_default();
         let scope = TokenScope {

@@ -287,7 +287,7 @@ impl<T: Traffic> Reconciler<T> {
         let policy: Policy = serde_json::from_value(rollout.policy.clone())?;
         if policy.stages.is_empty() || deployment.version.is_none() {
             let reason = match (deployment.version, rollout.kind) {
-                (None, _) => "the first version".to_owned(),
+                (None, RolloutKind::Automatic) => "the first version".to_owned(),
                 (_, RolloutKind::Automatic) => "all at once, as the file says".to_owned(),
                 _ => rollout.reason.clone(),
             };

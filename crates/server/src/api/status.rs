@@ -112,7 +112,7 @@ async fn status(
             active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,
             alarms: tx.alarms(&raised)?,
-            seen_commits: tx.seen_commits(&name)?,
+            seen_commits: there(tx.seen_commits(&name)?),
             project,
         }))
     });
@@ -121,4 +121,10 @@ async fn status(
             "no project `{asked}`: run `mainspan apply` in its folder first"
         ))
     })
+}
+
+/// Without branches that are gone.
+fn there(mut seen: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    seen.retain(|_, commit| !commit.is_empty());
+    seen
 }

@@ -10,12 +10,15 @@ use crate::{
     follow, runs,
 };
 use pipeline::{Trigger, git::Repository};
+use serde_json::json;
 use spec::ProjectFile;
 use std::{collections::BTreeMap, path::Path};
 use store::{Events as _, NewEvent, Priority, Project, Projects as _};
 
 /// The name of the project file.
 pub(crate) const FILE: &str = "mainspan.yaml";
+/// Stands for the head of a branch that is gone.
+const GONE: &str = "";
 
 /// Why a project's triggers are held up.
 pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -65,6 +68,21 @@ impl Known {
         heads.retain(|branch, head| self.seen.get(branch) != Some(head));
         heads
     }
+
+    /// Followed branches that were there and are not any more.
+    fn gone(&self, repository: &Repository) -> Vec<String> {
+        let followed = |branch: &str| {
+            self.project.branch.as_deref() == Some(branch)
+                || self.file.as_ref().is_some_and(|file| {
+                    let mut pushes = file.pipelines.values().flat_map(|p| &p.triggers.push);
+                    pushes.any(|named| named == branch)
+                })
+        };
+        let seen = self.seen.iter().filter(|(_, commit)| *commit != GONE);
+        seen.filter(|(branch, _)| followed(branch) && repository.branch_head(branch).is_none())
+            .map(|(branch, _)| branch.clone())
+            .collect()
+    }
 }
 
 /// Deals with every new head of a project's branches.
@@ -95,7 +113,37 @@ pub(super) async fn follow(
         };
         pushed(app, known, repository, &branch, &head).await?;
     }
+    let gone = known.gone(repository);
+    if !gone.is_empty() {
+        say_gone(app, known, gone).await?;
+    }
     Ok(())
+}
+
+/// Says once that followed branches are gone. One that comes back later is a push again.
+async fn say_gone(app: &App, known: &mut Known, gone: Vec<String>) -> store::Result<()> {
+    let (name, now) = (known.project.name.clone(), app.now());
+    for branch in &gone {
+        known.seen.insert(branch.clone(), GONE.to_owned());
+    }
+    app.store()
+        .write(Priority::Normal, move |tx| {
+            for branch in &gone {
+                tx.set_seen_commit(&name, branch, GONE)?;
+                tx.append_event(&NewEvent {
+                    project: Some(name.clone()),
+                    at: now,
+                    actor: "push".to_owned(),
+                    kind: "branch.gone".to_owned(),
+                    subject: format!("branch/{branch}"),
+                    reason: "it was deleted: what was applied and what serves stay, and no commit comes from it until it is back".to_owned(),
+                    before: None,
+                    after: None,
+                })?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// The new head that was committed first; of those of one second the home branch's comes last.
@@ -138,13 +186,47 @@ async fn pushed(
             }
         }
     }
+    let rewritten = rewritten(app, known, repository, branch, head).await?;
     let (name, branch, head) = (project.name.clone(), branch.to_owned(), head.to_owned());
     app.store()
         .write(Priority::Normal, move |tx| {
+            if let Some(event) = &rewritten {
+                tx.append_event(event)?;
+            }
             tx.set_seen_commit(&name, &branch, &head)
         })
         .await?;
     Ok(())
+}
+
+/// The event of a head that does not follow the one before it.
+async fn rewritten(
+    app: &App,
+    known: &Known,
+    repository: &Repository,
+    branch: &str,
+    head: &str,
+) -> Result<Option<NewEvent>, Fault> {
+    let Some(before) = known.seen.get(branch).filter(|commit| *commit != GONE) else {
+        return Ok(None);
+    };
+    // A commit that git has forgotten meanwhile is no ancestor either.
+    if repository.is_ancestor(before, head).await.unwrap_or(false) {
+        return Ok(None);
+    }
+    let short: String = before.chars().take(10).collect();
+    Ok(Some(NewEvent {
+        project: Some(known.project.name.clone()),
+        at: app.now(),
+        actor: "push".to_owned(),
+        kind: "branch.rewritten".to_owned(),
+        subject: format!("branch/{branch}"),
+        reason: format!(
+            "its history was rewritten and {short} is not in it any more; runs and versions of that commit stay"
+        ),
+        before: Some(json!({ "commit": before })),
+        after: Some(json!({ "commit": head })),
+    }))
 }
 
 /// Applies the file of a commit; `None` when it is missing or wrong, which is recorded.
