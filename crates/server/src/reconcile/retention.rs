@@ -8,18 +8,16 @@
 //! Bytes go only when two rounds in a row found nobody who needs them, and were not put again in between. Servers that
 //! share a Postgres cannot pardon what another has condemned, so there no bytes go.
 
+mod files;
+
 use crate::app::App;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use store::{
-    Blobs, Digest, Events as _, Idempotency as _, NewEvent, Priority, Retention as _, Store,
-    StoreUrl,
+    Blobs, Deployments as _, Digest, Events as _, Idempotency as _, Models as _, NewEvent,
+    Priority, Retention as _, RolloutFilter, Rollouts as _, Store, StoreUrl,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +34,8 @@ pub(super) struct Keep {
     cached_steps: SignedDuration,
     /// Answers to requests with an idempotency key.
     keys: SignedDuration,
+    /// Copies of models that do not serve.
+    copies: SignedDuration,
 }
 
 impl Keep {
@@ -44,6 +44,7 @@ impl Keep {
         runs: SignedDuration::from_hours(24 * 90),
         cached_steps: SignedDuration::from_hours(24 * 30),
         keys: SignedDuration::from_hours(24 * 90),
+        copies: SignedDuration::from_hours(24),
     };
 }
 
@@ -61,6 +62,8 @@ pub(super) struct Gone {
     cached_steps: u64,
     /// Idempotency keys.
     keys: u64,
+    /// Copies of models from an object store.
+    copies: u64,
 }
 
 /// What the last round did, for the API.
@@ -82,6 +85,7 @@ struct Parts {
     store: Store,
     blobs: Blobs,
     logs: PathBuf,
+    copies: PathBuf,
     keep: Keep,
 }
 
@@ -109,6 +113,7 @@ impl Retention {
                 store: app.store().clone(),
                 blobs: app.blobs().clone(),
                 logs: app.state_dir().join("logs"),
+                copies: app.state_dir().join("cache"),
                 keep: Keep::USUAL,
             },
             status: watch::Sender::default(),
@@ -155,6 +160,7 @@ impl Parts {
         let runs_before = ago(self.keep.runs);
         let mut gone = Gone {
             logs: self.logs(runs_before).await?,
+            copies: self.copies(ago(self.keep.copies)).await?,
             ..Gone::default()
         };
         if *self.store.url() == StoreUrl::Sqlite {
@@ -191,7 +197,11 @@ impl Parts {
     /// Removes the logs of runs that ended before that time and registered nothing.
     async fn logs(&self, before: Timestamp) -> Result<u64, Fault> {
         let folder = self.logs.clone();
-        let names = blocking(move || began_before(&folder, before)).await?;
+        let names = blocking(move || {
+            files::shorten_own_log(&folder)?;
+            files::began_before(&folder, before)
+        })
+        .await?;
         let over = self
             .store
             .read(move |tx| {
@@ -204,6 +214,13 @@ impl Parts {
             blocking(move || std::fs::remove_dir_all(folder)).await?;
         }
         Ok(over.len() as u64)
+    }
+
+    /// Removes copies of models that no replica is started from any more.
+    async fn copies(&self, before: Timestamp) -> Result<u64, Fault> {
+        let needed = self.store.read(serving).await?;
+        let folder = self.copies.clone();
+        Ok(blocking(move || files::remove_old(&folder, before, &needed)).await?)
     }
 
     /// Removes what the last round condemned and nobody needs still; condemns what nobody needs now.
@@ -245,27 +262,31 @@ impl Parts {
     }
 }
 
-/// Folders named like runs that began before that time: a run's id says when it began.
-fn began_before(folder: &Path, before: Timestamp) -> std::io::Result<Vec<String>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
+/// The names of the models that serve, served just before, or are being rolled out.
+fn serving(tx: &mut store::Tx<'_>) -> store::Result<BTreeSet<String>> {
+    let active = RolloutFilter {
+        active: true,
+        ..RolloutFilter::default()
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        let Some((name, id)) = name
-            .to_str()
-            .and_then(|n| Some((n, n.parse::<uuid::Uuid>().ok()?)))
-        else {
-            continue;
-        };
-        let began = id.get_timestamp().map(|at| at.to_unix().0);
-        if began.is_some_and(|began| (began as i64) < before.as_second()) {
-            found.push(name.to_owned());
-        }
+    let mut versions = Vec::new();
+    for d in tx.deployments(None)? {
+        let numbers = [d.version, d.previous].into_iter().flatten();
+        versions.extend(numbers.map(|number| (d.project.clone(), d.model.clone(), number)));
     }
-    Ok(found)
+    for r in tx.rollouts(&active)? {
+        let numbers = r.from.into_iter().chain([r.to]);
+        versions.extend(numbers.map(|number| (r.project.clone(), r.model.clone(), number)));
+    }
+    let mut names = BTreeSet::new();
+    for (project, model, number) in versions {
+        let version = tx.version(&project, &model, number)?;
+        names.extend(
+            version
+                .and_then(|v| v.artifact)
+                .map(|digest| digest.hex().to_owned()),
+        );
+    }
+    Ok(names)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -4,7 +4,7 @@ use super::*;
 use pipeline::snapshot::{Entry, Manifest};
 use std::collections::BTreeMap;
 use store::{
-    Artifact, Artifacts as _, CachedStep, EventFilter, ModelVersion, Models as _, RegisteredModel,
+    Artifact, Artifacts as _, CachedStep, Deployment, EventFilter, ModelVersion, RegisteredModel,
     Run, RunState, Runs as _, StateDir, Step, Steps as _,
 };
 
@@ -25,6 +25,7 @@ impl World {
             store: Store::open(&StoreUrl::Sqlite, &state).unwrap(),
             blobs: Blobs::local(&state).unwrap(),
             logs: folder.path().join("logs"),
+            copies: folder.path().join("cache"),
             keep: Keep::USUAL,
         };
         World { folder, parts }
@@ -50,6 +51,7 @@ impl World {
             blobs: first.blobs + second.blobs,
             cached_steps: first.cached_steps + second.cached_steps,
             keys: first.keys + second.keys,
+            copies: first.copies + second.copies,
         }
     }
 
@@ -138,7 +140,7 @@ fn version(run: &str, lineage: serde_json::Value) -> ModelVersion {
         mlflow_run_id: None,
         mlflow_model_id: None,
         run_id: Some(run.to_owned()),
-        artifact: None,
+        artifact: Some(Digest::of(b"serves")),
         lineage,
         gate: json!({}),
         signature: json!({}),
@@ -176,8 +178,32 @@ async fn old_runs_lose_their_bytes_and_logs_but_not_what_a_version_came_from() {
             tx.create_version(&version).map(drop)
         })
         .await;
+    // Copies of models, as an object store makes them needed.
+    let (serves, retired) = (Digest::of(b"serves"), Digest::of(b"retired"));
+    std::fs::create_dir_all(&world.parts.copies).unwrap();
+    for digest in [&serves, &retired] {
+        std::fs::write(world.parts.copies.join(digest.hex()), "onnx").unwrap();
+    }
+    let deployed = Deployment {
+        project: "p".into(),
+        environment: "prod".into(),
+        service: "delay".into(),
+        model: "delay".into(),
+        version: Some(1),
+        previous: None,
+        since: day(0),
+        rollout_id: None,
+        reason: String::new(),
+        commit: None,
+        shape: json!({}),
+        generation: 1,
+        keep_previous_until: None,
+    };
+    world.write(move |tx| tx.put_deployment(&deployed)).await;
     let check = async |days: i64, failed_is_kept: bool| {
         world.rounds(days).await;
+        assert!(world.parts.copies.join(serves.hex()).exists());
+        assert!(!world.parts.copies.join(retired.hex()).exists());
         for (id, bytes, kept) in [
             (&failed, &of_failed, failed_is_kept),
             (&open, &of_open, true),
