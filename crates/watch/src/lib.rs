@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod drift;
 mod error;
 pub mod join;
+mod leap;
 pub mod live;
 mod memory;
 pub mod monitor;
@@ -15,5 +16,6 @@ mod reconcile;
 pub mod settings;
 
 pub use error::Error;
+pub use leap::Leap;
 pub use memory::Memory;
 pub use reconcile::{Parts, Status, Watcher};

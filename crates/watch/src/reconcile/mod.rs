@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use store::{
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::join::{Tail, Windows, pump};
+use crate::leap::Leap;
 use crate::memory::Memory;
 use crate::settings::Settings;
 
@@ -70,6 +71,7 @@ pub struct Watcher {
     parts: Parts,
     tail: Tail,
     expired: Timestamp,
+    leap: Leap,
     drifted: BTreeMap<String, Timestamp>,
     /// By route, what was stored last; the store is asked again when it has moved on without us.
     memories: BTreeMap<String, Memory>,
@@ -90,6 +92,7 @@ impl Watcher {
             parts,
             tail,
             expired,
+            leap: Leap::new(),
             drifted: BTreeMap::new(),
             memories: BTreeMap::new(),
             status: watch::Sender::new(Status::default()),
@@ -205,7 +208,8 @@ impl Watcher {
 
     async fn expire(&mut self, windows: &Windows) -> Result<(), Error> {
         let now = (self.parts.now)();
-        if now.duration_since(self.expired).abs() < EXPIRE {
+        let settled = self.leap.may_remove(now, Instant::now());
+        if !settled || now.duration_since(self.expired).abs() < EXPIRE {
             return Ok(());
         }
         let read = self.parts.store.read(|tx| {
