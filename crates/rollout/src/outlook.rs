@@ -43,6 +43,8 @@ pub struct Outlook {
     pub environment: String,
     /// Requests a second now; none without any in the last minutes.
     pub requests_per_second: Option<f64>,
+    /// Over how long that was measured.
+    pub over_seconds: Option<f64>,
     /// What each stage can find; empty without traffic.
     pub stages: Vec<Stage>,
     /// Judges of the file that a roll-out of today would leave out, with the reason.
@@ -137,6 +139,7 @@ pub fn outlook(name: &str, environment: &str, service: &Service, seen: &Seen) ->
         service: name.to_owned(),
         environment: environment.to_owned(),
         requests_per_second: seen.traffic.map(|traffic| traffic.requests_per_second),
+        over_seconds: seen.traffic.map(|traffic| traffic.over.as_secs_f64()),
         stages: stages.unwrap_or_default(),
         not_judged: if seen.traffic.is_some() {
             fixed.left_out
@@ -312,6 +315,15 @@ fn harm(judge: &Judge, traffic: &Present, seen: &Seen) -> (String, f64, f64) {
 }
 
 impl Outlook {
+    /// What is said of late labels.
+    pub fn note(&self) -> Option<String> {
+        let late = self.late.as_ref()?;
+        Some(format!(
+            "{} in {}: {}",
+            self.service, self.environment, late.why
+        ))
+    }
+
     /// As people read it, without a note of late labels.
     pub fn text(&self) -> String {
         let mut text = format!("Roll-outs of {} in {}", self.service, self.environment);
@@ -322,7 +334,9 @@ impl Outlook {
             return text;
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, ", at {} requests a second:", figure(rate));
+        let over = words(self.over_seconds.unwrap_or_default());
+        let rate = figure(rate);
+        let _ = writeln!(text, ", at {rate} requests a second (the last {over}):");
         for stage in &self.stages {
             let share = format!("{}%", figure(100.0 * stage.share));
             let _ = write!(

@@ -1,6 +1,6 @@
 //! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
 
-use crate::options::Options;
+use crate::{options::Options, pace::Pace};
 use gateway::AdminClient;
 use guard::{
     Policy,
@@ -33,6 +33,7 @@ struct Parts {
     master_key: MasterKey,
     verified: Verified,
     names: Names,
+    pace: Pace,
     reports: Mutex<Vec<(&'static str, Report)>>,
 }
 
@@ -124,6 +125,7 @@ impl App {
             master_key,
             verified: Verified::default(),
             names,
+            pace: Pace::default(),
             reports: Mutex::default(),
         };
         Ok(App {
@@ -168,6 +170,11 @@ impl App {
     /// The gateway's admin socket.
     pub fn gateway(&self) -> &AdminClient {
         &self.parts.gateway
+    }
+
+    /// How many requests services have had of late.
+    pub fn pace(&self) -> &Pace {
+        &self.parts.pace
     }
 
     /// The owner's token.

@@ -3,7 +3,7 @@
 //! The command line (through [`crate::api`]) and the push trigger call it. It changes shape only: which version serves
 //! is never touched here.
 
-use crate::app::App;
+use crate::{app::App, outlook};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use spec::{
@@ -115,6 +115,9 @@ pub async fn plan(app: &App, source: &Source) -> Result<Planned, ApplyError> {
         prune: source.prune,
     };
     let plan = spec::plan::plan(&desired, &observed);
+    if let Some(late) = Diagnostics::of(outlook::too_late(app.store(), &file, &plan).await?) {
+        return Err(ApplyError::File(late));
+    }
     Ok(Planned {
         file,
         plan,

@@ -11,6 +11,8 @@ pub mod http;
 pub mod logs;
 pub mod mlflow;
 pub mod options;
+pub mod outlook;
+pub mod pace;
 mod reconcile;
 mod run;
 pub mod runs;

@@ -6,7 +6,7 @@ use crate::{
     http::Routes,
     mlflow,
     options::Options,
-    reconcile, shared,
+    pace, reconcile, shared,
 };
 use axum::Router;
 use hyper::server::conn::http1;
@@ -75,6 +75,7 @@ pub async fn start(
     let router = routes().finish(app.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(accept(listener, router, shutdown.clone()));
+    tasks.spawn(pace::run(app.clone(), shutdown.clone()));
     reconcile::spawn(&mut tasks, &app, &shutdown);
     Ok(Handle { address, tasks })
 }

@@ -31,7 +31,7 @@ impl ProjectFile {
 
     /// The dotted path under which a service of an environment is spelled out: its override
     /// when there is one.
-    pub(crate) fn service_path(&self, environment: &str, service: &str) -> String {
+    pub fn service_path(&self, environment: &str, service: &str) -> String {
         let overridden = self
             .overrides
             .get(environment)

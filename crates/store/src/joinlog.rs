@@ -116,6 +116,9 @@ pub trait JoinLog {
     ) -> Result<Joined>;
     /// The losses that match, in the order of joining.
     fn losses(&mut self, route: &str, filter: &LossFilter) -> Result<Vec<Loss>>;
+    /// The losses that were joined last, of one version or of all, newest first.
+    fn newest_losses(&mut self, route: &str, version: Option<u32>, limit: u32)
+    -> Result<Vec<Loss>>;
     /// Counts over the route.
     fn join_counts(&mut self, route: &str) -> Result<JoinCounts>;
     /// Forgets predictions, labels and (when `losses_before` is given) losses that arrived

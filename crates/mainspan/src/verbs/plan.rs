@@ -65,10 +65,16 @@ fn show(common: &Common, answer: &Value) -> anyhow::Result<bool> {
     if common.output == Format::Json {
         output::json(answer)?;
     } else {
-        output::raw(&plan.render(output::colour()))?;
+        output::raw(&render(&plan, answer))?;
         notes(answer);
     }
     Ok(!plan.is_empty())
+}
+
+/// The plan, with what roll-outs could find before its last line.
+fn render(plan: &spec::plan::Plan, answer: &Value) -> String {
+    let rollouts = answer["rollouts_text"].as_str().unwrap_or_default();
+    plan.render_with(rollouts, output::colour())
 }
 
 /// What is no part of the plan and yet good to know.
@@ -107,7 +113,7 @@ impl Apply {
         let planned = ask_server(&client, common, "plan", how, None)?;
         let plan: spec::plan::Plan = serde_json::from_value(planned["plan"].clone())?;
         if common.output == Format::Text {
-            output::raw(&plan.render(output::colour()))?;
+            output::raw(&render(&plan, &planned))?;
             notes(&planned);
         }
         if !plan.is_empty() && !self.yes {

@@ -5,6 +5,7 @@ use crate::{
     apply::{self, ApplyError, Source},
     follow,
     http::{ApiError, Caller, Routes},
+    outlook,
     reconcile::FILE,
 };
 use axum::{
@@ -15,6 +16,7 @@ use axum::{
 use guard::Permission;
 use http::{Method, StatusCode};
 use pipeline::git::Repository;
+use rollout::outlook::Outlook;
 use serde::{Deserialize, Serialize};
 use spec::plan::Plan;
 use std::{collections::BTreeMap, path::Path};
@@ -89,6 +91,10 @@ struct PlanAnswer {
     text: String,
     /// What whoever applies it should know besides.
     notes: Vec<String>,
+    /// What roll-outs could find at present traffic, and how soon (plan only).
+    rollouts: Vec<Outlook>,
+    /// The same as people read it.
+    rollouts_text: String,
 }
 
 async fn list(State(app): State<App>) -> Result<Json<Vec<Project>>, ApiError> {
@@ -100,11 +106,11 @@ async fn plan(
     Extension(caller): Extension<Caller>,
     Json(request): Json<FileRequest>,
 ) -> Result<Json<PlanAnswer>, ApiError> {
-    let (source, notes) = source(request).await?;
-    Ok(answer(
-        named(&caller, apply::plan(&app, &source).await?)?,
-        notes,
-    ))
+    let (source, mut notes) = source(request).await?;
+    let planned = named(&caller, apply::plan(&app, &source).await?)?;
+    let rollouts = outlook::outlooks(&app, &planned.file).await?;
+    notes.extend(rollouts.iter().filter_map(Outlook::note));
+    Ok(answer(planned, notes, rollouts))
 }
 
 async fn apply(
@@ -118,6 +124,7 @@ async fn apply(
     Ok(answer(
         apply::apply(&app, &source, shown.as_deref(), &caller.identity.actor()).await?,
         notes,
+        Vec::new(),
     ))
 }
 
@@ -189,13 +196,15 @@ async fn source(request: FileRequest) -> Result<(Source, Vec<String>), ApiError>
     Ok((source, notes))
 }
 
-fn answer(planned: apply::Planned, notes: Vec<String>) -> Json<PlanAnswer> {
+fn answer(planned: apply::Planned, notes: Vec<String>, rollouts: Vec<Outlook>) -> Json<PlanAnswer> {
     let (digest, text) = (planned.plan.digest(), planned.plan.render(false));
     Json(PlanAnswer {
         plan: planned.plan,
         digest,
         text,
         notes,
+        rollouts_text: rollouts.iter().map(Outlook::text).collect(),
+        rollouts,
     })
 }
 

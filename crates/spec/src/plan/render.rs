@@ -18,9 +18,17 @@ const LONGEST: usize = 80;
 impl Plan {
     /// The plan as text, each change under its reason, and a summary line at the end.
     pub fn render(&self, colour: bool) -> String {
+        self.render_with("", colour)
+    }
+
+    /// The same with what else is to be said before the summary.
+    pub fn render_with(&self, more: &str, colour: bool) -> String {
         let mut text = String::new();
         for change in &self.changes {
             render_change(&mut text, change, self.prune, colour);
+        }
+        if !more.is_empty() {
+            let _ = writeln!(text, "{more}");
         }
         text.push_str(&self.summary());
         text.push('\n');

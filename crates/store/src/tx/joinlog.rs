@@ -135,6 +135,21 @@ impl Tx<'_> {
     }
 }
 
+const LOSS: &str = "\"seq\", \"request_id\", \"version\", \"event_at\", \"predicted_at\", \"labelled_at\", \"prediction\", \"label\"";
+
+fn loss(cols: &mut Cols<'_>) -> Result<Loss> {
+    Ok(Loss {
+        seq: cols.get()?,
+        request_id: cols.get()?,
+        version: cols.get()?,
+        event_at: cols.get()?,
+        predicted_at: cols.get()?,
+        labelled_at: cols.get()?,
+        prediction: number(cols)?,
+        label: number(cols)?,
+    })
+}
+
 impl JoinLog for Tx<'_> {
     fn add_predictions(&mut self, route: &str, predictions: &[Prediction]) -> Result<Joined> {
         let route = self.route_or_new(route)?;
@@ -229,23 +244,24 @@ impl JoinLog for Tx<'_> {
             .some("\"event_at\" >= ?", filter.since.as_ref())
             .some("\"predicted_at\" >= ?", filter.predicted_since.as_ref());
         let (rest, values) = wanted.finish("\"seq\"", filter.limit, 10_000);
-        let columns = "\"seq\", \"request_id\", \"version\", \"event_at\", \"predicted_at\", \"labelled_at\", \"prediction\", \"label\"";
-        self.rows(
-            &format!("SELECT {columns} FROM losses {rest}"),
-            &values,
-            |cols| {
-                Ok(Loss {
-                    seq: cols.get()?,
-                    request_id: cols.get()?,
-                    version: cols.get()?,
-                    event_at: cols.get()?,
-                    predicted_at: cols.get()?,
-                    labelled_at: cols.get()?,
-                    prediction: number(cols)?,
-                    label: number(cols)?,
-                })
-            },
-        )
+        self.rows(&format!("SELECT {LOSS} FROM losses {rest}"), &values, loss)
+    }
+
+    fn newest_losses(
+        &mut self,
+        route: &str,
+        version: Option<u32>,
+        limit: u32,
+    ) -> Result<Vec<Loss>> {
+        let Some(route) = self.route(route)? else {
+            return Ok(Vec::new());
+        };
+        let mut wanted = Filter::default();
+        wanted
+            .and("\"route\" = ?", Value::Int(route))
+            .some("\"version\" = ?", version.as_ref());
+        let (rest, values) = wanted.finish("\"seq\" DESC", limit, 10_000);
+        self.rows(&format!("SELECT {LOSS} FROM losses {rest}"), &values, loss)
     }
 
     fn join_counts(&mut self, route: &str) -> Result<JoinCounts> {

@@ -80,6 +80,14 @@ pub(super) async fn check(store: &Store) {
         (12.5, 1.0, 3)
     );
     assert!(losses[2].label.is_nan());
+    let newest = async |version, limit| {
+        let found = read(store, move |tx| tx.newest_losses(ROUTE, version, limit)).await;
+        let ids = found.iter().map(|l| l.request_id.clone());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(newest(None, 0).await, "c early a");
+    assert_eq!(newest(Some(3), 2).await, "c early");
+    assert_eq!(newest(Some(4), 2).await, "");
     let check = async |filter: LossFilter, expect: &[&str]| {
         let found = read(store, move |tx| tx.losses(ROUTE, &filter)).await;
         assert_eq!(
