@@ -14,7 +14,11 @@ use crate::app::App;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use store::{
     Blobs, Deployments as _, Digest, Events as _, Idempotency as _, Models as _, NewEvent,
     Priority, Retention as _, RolloutFilter, Rollouts as _, Store, StoreUrl,
@@ -127,12 +131,17 @@ impl Retention {
 
     /// Keeps at it until the shutdown.
     pub(super) async fn run(self, shutdown: CancellationToken) {
+        let mut leap = ::watch::Leap::new();
+        leap.may_remove(self.app.now(), Instant::now());
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
             }
             let now = self.app.now();
+            if !leap.may_remove(now, Instant::now()) {
+                continue;
+            }
             let Some(done) = shutdown.run_until_cancelled(self.parts.round(now)).await else {
                 return;
             };
