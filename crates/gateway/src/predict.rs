@@ -2,14 +2,14 @@
 //!
 //! Called by [`crate::edge`] with a whole body. Every attempt is counted when it ends, before
 //! anything else is tried. A request that was not sent waits for a replica for a while; one whose
-//! replica was lost, or does not answer while another does, is tried once more, since asking a
-//! model twice does no harm.
+//! replica was lost is tried once more, and so is one whose replica does not answer while another
+//! does, since asking a model again does no harm.
 
 mod attempt;
 mod record;
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -66,7 +66,30 @@ enum Step {
     /// Nothing was sent: try when something changed.
     Wait,
     /// It failed and is counted: try another replica than this.
-    Again(PathBuf),
+    Again(PathBuf, Cause),
+}
+
+/// Why a request is tried again; for each cause once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Its replica went away, or had no room: its own fault, perhaps.
+    Lost,
+    /// Its replica was silent, which no request brings about by itself.
+    Silent,
+}
+
+/// The attempts of a request so far.
+#[derive(Debug, Default)]
+struct Tried {
+    /// The replica that failed last.
+    avoid: Option<PathBuf>,
+    causes: Vec<Cause>,
+}
+
+impl Tried {
+    fn may_repeat(&self, cause: Cause) -> bool {
+        !self.causes.contains(&cause)
+    }
 }
 
 /// What asking a replica came to.
@@ -100,7 +123,7 @@ impl Reached {
 /// Answers a request for a prediction.
 pub(crate) async fn predict(worker: &Worker, call: &Call) -> Answer {
     let random = worker.random();
-    let mut avoid: Option<PathBuf> = None;
+    let mut tried = Tried::default();
     let mut began = call.began;
     let mut patience = began + worker.options.replica_wait;
     loop {
@@ -111,16 +134,13 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Answer {
         };
         let step = match &chosen.malformed {
             Some(error) => Step::Done(chosen.refuse(call, error)),
-            None => {
-                chosen
-                    .attempt(call, began, avoid.as_deref(), avoid.is_none())
-                    .await
-            }
+            None => chosen.attempt(call, began, &tried).await,
         };
         match step {
             Step::Done(reached) => return chosen.finish(worker, call, reached),
-            Step::Again(lost) => {
-                avoid = Some(lost);
+            Step::Again(replica, cause) => {
+                tried.avoid = Some(replica);
+                tried.causes.push(cause);
                 began = Instant::now();
                 patience = began + worker.options.replica_wait;
             }
@@ -208,14 +228,9 @@ impl<'a> Chosen<'a> {
     }
 
     /// Asks a replica, once.
-    async fn attempt(
-        &self,
-        call: &Call,
-        began: Instant,
-        avoid: Option<&Path>,
-        may_repeat: bool,
-    ) -> Step {
-        let Some(replica) = self.arm.least_loaded(avoid, call.arrived.unsigned_abs()) else {
+    async fn attempt(&self, call: &Call, began: Instant, tried: &Tried) -> Step {
+        let (avoid, turn) = (tried.avoid.as_deref(), call.arrived.unsigned_abs());
+        let Some(replica) = self.arm.least_loaded(avoid, turn) else {
             return Step::Wait;
         };
         if self.arm.in_flight() >= self.route.max_in_flight {
@@ -228,7 +243,7 @@ impl<'a> Chosen<'a> {
             Wire::Protocol => Request::InferOip(call.body.clone()),
         };
         let attempt = Attempt::begin(self.arm, call.pinned, began);
-        let reply = match self.ask(replica, &request, may_repeat).await {
+        let reply = match self.ask(replica, &request, tried).await {
             Asked::Replied(Reply::Answer(answer)) => answer,
             Asked::Failed(CallError::Down) => {
                 attempt.never_was();
@@ -241,12 +256,12 @@ impl<'a> Chosen<'a> {
             }
             Asked::Silent => {
                 attempt.ended(Outcome::Error);
-                return Step::Again(replica.path().to_owned());
+                return Step::Again(replica.path().to_owned(), Cause::Silent);
             }
             Asked::Failed(CallError::Lost) => {
                 attempt.ended(Outcome::Error);
-                if may_repeat {
-                    return Step::Again(replica.path().to_owned());
+                if tried.may_repeat(Cause::Lost) {
+                    return Step::Again(replica.path().to_owned(), Cause::Lost);
                 }
                 let message = "the model's replica went away twice with this request under way";
                 return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
@@ -267,8 +282,9 @@ impl<'a> Chosen<'a> {
             400..500 => Outcome::ClientError,
             500.. => Outcome::Error,
         });
-        if reply.status == 503 && may_repeat && self.arm.replicas.len() > 1 {
-            return Step::Again(replica.path().to_owned());
+        let has_others = self.arm.replicas.len() > 1;
+        if reply.status == 503 && tried.may_repeat(Cause::Lost) && has_others {
+            return Step::Again(replica.path().to_owned(), Cause::Lost);
         }
         Step::Done(Reached {
             status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY),
@@ -279,7 +295,7 @@ impl<'a> Chosen<'a> {
 
     /// Waits for a reply until the route's time is over, or until its replica is silent while
     /// another is at hand.
-    async fn ask(&self, replica: &Rc<Replica>, request: &Request, may_repeat: bool) -> Asked {
+    async fn ask(&self, replica: &Rc<Replica>, request: &Request, tried: &Tried) -> Asked {
         let mut reply = pin!(replica.call(request));
         let mut left = self.route.timeout;
         loop {
@@ -292,7 +308,8 @@ impl<'a> Chosen<'a> {
             if left.is_zero() {
                 return Asked::TooLate;
             }
-            if may_repeat && !replica.is_up() && self.arm.has_other(replica.path()) {
+            let is_silent = !replica.is_up() && self.arm.has_other(replica.path());
+            if is_silent && tried.may_repeat(Cause::Silent) {
                 return Asked::Silent;
             }
         }

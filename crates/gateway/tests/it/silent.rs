@@ -150,3 +150,26 @@ async fn a_new_process_on_the_socket_of_a_wedged_one_is_found() {
     assert_eq!(world.post("/delay", r#"{"x":1}"#).await.status, 200);
     assert_eq!((wedged.seen(), engine.seen()), (0, 1));
 }
+
+#[tokio::test]
+async fn silence_takes_no_try_from_a_request_whose_replica_dies() {
+    let world = World::start_with(soon).await;
+    let (stops, breaks) = (world.socket("stops"), world.socket("breaks"));
+    let stopped = Engine::start(&stops, plus_one());
+    let first_breaks = |nth: usize, _: &_| match nth {
+        0 => Act::Break,
+        _ => Act::Say(good(5.0)),
+    };
+    let _other = Engine::start(&breaks, std::sync::Arc::new(first_breaks));
+    let arms = vec![arm(3, 1.0, &[&stops, &breaks])];
+    world.route(1, vec![delay(arms)], &[&stops, &breaks]).await;
+    stopped.freeze(true);
+    // Whichever comes first: silence and a loss are two causes.
+    for _ in 0..4 {
+        let got = world.post("/delay", r#"{"x":1}"#).await;
+        assert_eq!(
+            (got.status, got.body["prediction"].as_f64()),
+            (200, Some(5.0))
+        );
+    }
+}
