@@ -131,7 +131,7 @@ pub async fn start(
         started_at: None,
         ended_at: None,
         mlflow_run_id: None,
-        spec: work.to_json(),
+        spec: work.to_spec(),
     };
     let record = run.clone();
     let event = NewEvent {

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use spec::{Dataset, Pipeline, Scalar};
 use std::path::PathBuf;
-use store::{Digest, Run};
+use store::{Digest, Run, RunSpec};
 
 /// What started a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,11 +86,11 @@ impl Work {
     /// # Errors
     /// When another version of Mainspan wrote them in a way this one cannot read.
     pub fn of(run: &Run) -> Result<Self, serde_json::Error> {
-        Work::deserialize(&run.spec)
+        run.spec.read()
     }
 
     /// As it is stored.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("plain values with text keys always serialise")
+    pub fn to_spec(&self) -> RunSpec {
+        RunSpec::of(self).expect("plain values with text keys always serialise")
     }
 }

@@ -74,7 +74,7 @@ pub use place::{StateDir, StoreUrl};
 pub use projects::{AppliedSpec, Project, Projects};
 pub use retention::{Referred, Retention};
 pub use rollouts::{Rollout, RolloutFilter, RolloutKind, RolloutState, Rollouts, Verdict};
-pub use runs::{ActiveRun, Run, RunFilter, RunState, Runs};
+pub use runs::{ActiveRun, Run, RunFilter, RunSpec, RunState, Runs};
 pub use search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
 pub use steps::{CachedStep, Step, StepState, Steps};
 pub use store::{Priority, Store};

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde::de::DeserializeOwned;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value as Json, value::RawValue};
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -75,7 +77,58 @@ pub struct Run {
     /// Its MLflow run (32 hex digits).
     pub mlflow_run_id: Option<String>,
     /// The pipeline as the file described it then.
-    pub spec: Json,
+    pub spec: RunSpec,
+}
+
+/// What a run was told to do: JSON that is kept and told as it was written. It is long, and runs are looked at often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSpec(String);
+
+impl RunSpec {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the value has no form in JSON, such as a map whose keys are no texts.
+    pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(value).map(Self)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it holds something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What was kept.
+    pub(crate) fn kept(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<Json> for RunSpec {
+    fn from(value: Json) -> Self {
+        Self(value.to_string())
+    }
+}
+
+impl Serialize for RunSpec {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        raw.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Json::deserialize(from).map(Self::from)
+    }
 }
 
 /// Which runs to list.
@@ -126,4 +179,20 @@ pub trait Runs {
     fn last_fired(&mut self, project: &str, pipeline: &str) -> Result<Option<Timestamp>>;
     /// Remembers that the schedule fired.
     fn set_last_fired(&mut self, project: &str, pipeline: &str, at: Timestamp) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_spec_is_told_as_the_json_that_it_is() {
+        let spec = RunSpec::of(&json!({ "b": [1, "x"], "a": null })).unwrap();
+        let told = serde_json::to_value(&spec).unwrap();
+        assert_eq!(told, json!({ "a": null, "b": [1, "x"] }));
+        assert_eq!(serde_json::from_value::<RunSpec>(told).unwrap(), spec);
+        assert_eq!(spec.read::<BTreeMap<String, Json>>().unwrap().len(), 2);
+        assert!(spec.read::<Vec<Json>>().is_err());
+    }
 }

@@ -57,7 +57,7 @@ fn before(now: Timestamp, age: SignedDuration) -> SystemTime {
 }
 
 fn toolchain_of(run: &Run) -> Option<PathBuf> {
-    let work: Work = serde_json::from_value(run.spec.clone()).ok()?;
+    let work = Work::of(run).ok()?;
     work.toolchain.map(|(_, folder)| folder)
 }
 

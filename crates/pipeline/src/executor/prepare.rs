@@ -239,7 +239,7 @@ impl Executor {
         run.mlflow_run_id = Some(mlflow_run.clone());
         run.state = RunState::Running;
         run.started_at = Some(started);
-        run.spec = work.to_json();
+        run.spec = work.to_spec();
         let steps: Vec<Step> = graph::build(&work.pipeline, work.champion.is_some())
             .iter()
             .zip(0..)

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::runs::RunSpec;
 use crate::words::numbers;
 
 /// A value on its way into a statement.
@@ -267,6 +268,18 @@ impl Column for Option<Json> {
         } else {
             from_json(row, index).map(Some)
         }
+    }
+}
+
+impl Param for RunSpec {
+    fn value(&self) -> Value<'_> {
+        self.text().value()
+    }
+}
+
+impl Column for RunSpec {
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        String::read(row, index).map(RunSpec::kept)
     }
 }
 

@@ -190,7 +190,7 @@ fn run(digest: &Digest) -> Run {
         started_at: None,
         ended_at: None,
         mlflow_run_id: None,
-        spec: json!({}),
+        spec: json!({}).into(),
     }
 }
 

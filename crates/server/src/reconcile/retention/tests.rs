@@ -107,7 +107,7 @@ impl World {
             started_at: None,
             ended_at: ended.map(day),
             mlflow_run_id: None,
-            spec: json!({}),
+            spec: json!({}).into(),
         };
         let step = Step {
             outputs: BTreeMap::from([("out".into(), tree.clone())]),

@@ -23,7 +23,7 @@ fn of(id: &str, state: RunState, ended: Option<i64>) -> Run {
         snapshot: Some(bytes("snapshot")),
         datasets: BTreeMap::from([("rows".into(), bytes("rows"))]),
         lock: Some(bytes("lock")),
-        spec: json!({ "files": [bytes("file")] }),
+        spec: json!({ "files": [bytes("file")] }).into(),
         ended_at: ended.map(at),
         ..run(id, state)
     }

@@ -239,7 +239,7 @@ pub(super) fn run(id: &str, state: RunState) -> Run {
         started_at: Some(at(1)),
         ended_at: None,
         mlflow_run_id: Some(format!("mlflow-{id}")),
-        spec: json!({"steps": {}}),
+        spec: json!({"steps": {"b": 1, "a": 2.5}}).into(),
     }
 }
 
