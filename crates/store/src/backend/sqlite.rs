@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -52,6 +53,10 @@ impl Sqlite {
 
     fn settings(&self, more: &str) -> Result<()> {
         self.connection.set_prepared_statement_cache_capacity(256);
+        // Without it, a listing is parsed and planned again for every value that it is asked for.
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(|e| failed(&e))?;
         self.batch("PRAGMA busy_timeout=20000; PRAGMA foreign_keys=ON; PRAGMA case_sensitive_like=ON; PRAGMA temp_store=MEMORY;")?;
         self.batch(more)
     }

@@ -66,6 +66,15 @@ impl Events for Tx<'_> {
             }
             _ => wanted.some("\"kind\" = ?", kinds.as_ref()),
         };
+        // SQLite makes no range of a pattern that it does not know yet; Postgres has orders of its own.
+        let bounds = filter
+            .subject_prefix
+            .as_ref()
+            .map(|prefix| (prefix, format!("{prefix}\u{10ffff}")));
+        if let (Some((first, last)), Dialect::Sqlite) = (&bounds, self.dialect()) {
+            wanted.some("\"subject\" >= ?", Some(first));
+            wanted.some("\"subject\" < ?", Some(last));
+        }
         wanted.some("\"subject\" LIKE ? ESCAPE '!'", subjects.as_ref());
         wanted.some("\"seq\" > ?", filter.after.as_ref());
         wanted.some("\"seq\" < ?", filter.before.as_ref());
