@@ -18,6 +18,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+# What each request brings. Callers rely on it, so every version takes all of it, also what it learns nothing from.
+REQUEST = ["distance", "hour", "planned_minutes", "recent_lost", "dep_delay"]
+
 NAMES = ["carrier", "origin", "dest"]
 NUMBERS = ["distance", "hour", "dep_delay"]
 
@@ -57,9 +60,9 @@ def fit(flights, settings):
 
 
 def to_onnx(model):
-    """Converts the pipeline: every column is an input of its own, shaped [rows, 1]."""
+    """Converts the pipeline: every column of a request is an input of its own, shaped [rows, 1]."""
     inputs = [(name, StringTensorType([None, 1])) for name in NAMES]
-    inputs += [(name, FloatTensorType([None, 1])) for name in NUMBERS]
+    inputs += [(name, FloatTensorType([None, 1])) for name in REQUEST]
     return convert_sklearn(model, "delay", inputs, target_opset={"": 17, "ai.onnx.ml": 3})
 
 
