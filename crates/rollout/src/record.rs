@@ -63,6 +63,38 @@ pub fn promote(
     Ok(())
 }
 
+/// Stops keeping the version before warm, unless the deployment has moved on since it was read. What serves stays.
+///
+/// # Errors
+/// When the store fails.
+pub fn let_go(tx: &mut Tx<'_>, seen: &Deployment, why: &str, now: Timestamp) -> Result<()> {
+    let known = tx.deployment(&seen.project, &seen.environment, &seen.service)?;
+    let Some(known) = known.filter(|known| {
+        (known.version, known.previous, known.keep_previous_until)
+            == (seen.version, seen.previous, seen.keep_previous_until)
+    }) else {
+        return Ok(());
+    };
+    let Some(previous) = known.previous else {
+        return Ok(());
+    };
+    tx.put_deployment(&Deployment {
+        keep_previous_until: Some(now),
+        ..known.clone()
+    })?;
+    tx.append_event(&NewEvent {
+        project: Some(known.project.clone()),
+        at: now,
+        actor: "rollout".to_owned(),
+        kind: "deployment.cooled".to_owned(),
+        subject: format!("service/{}@{}", known.service, known.environment),
+        reason: format!("version {previous} is not kept warm any longer: {why}"),
+        before: Some(json!({ "keep_previous_until": known.keep_previous_until })),
+        after: Some(json!({ "keep_previous_until": now })),
+    })?;
+    Ok(())
+}
+
 /// Ends a roll-out without its version: what served before serves alone again.
 ///
 /// # Errors

@@ -105,6 +105,50 @@ fn what_never_fits_is_said_at_once() {
     assert!(world.marks().is_empty(), "{:?}", world.marks());
 }
 
+#[test]
+fn what_is_only_kept_warm_makes_room() {
+    let world = world();
+    let leave = world.product.folder().join("leave");
+    let text = service("400MiB")
+        .replace("800MiB", "500MiB")
+        .replace("LEAVE", &leave.display().to_string());
+    world.project.write("mainspan.yaml", text);
+    world.project.commit("A service");
+    world.apply();
+    let cooled = |count: usize, says: &str| {
+        until(&format!("{count} versions to be let go"), || {
+            let events = world
+                .product
+                .read("projects/tiny/events?kind=deployment.cooled&limit=100");
+            let events = events.as_array()?.clone();
+            let newest = events.first()?["reason"].as_str()?;
+            (events.len() == count && newest.contains(says)).then_some(())
+        });
+    };
+    world.ship(1.0);
+    world.answers("/delay", 1);
+    world.ship(2.0);
+    world.answers("/delay", 2);
+    // Two versions fill the machine: for the third, the first has to go.
+    world.ship(3.0);
+    world.answers("/delay", 3);
+    cooled(
+        1,
+        "version 1 is not kept warm any longer: version 3 of delay in prod",
+    );
+    // And a step needs the room of the second.
+    world.say(&["run", "hold", "--detach"]);
+    until("the step", || (world.marks() == ["hold"]).then_some(()));
+    cooled(
+        2,
+        "version 2 is not kept warm any longer: step hold of hold",
+    );
+    std::fs::write(&leave, "").unwrap();
+    // Going back takes a start, and works.
+    world.say(&["rollback", "delay", "-o", "json"]).json();
+    world.answers("/delay", 2);
+}
+
 /// A service that is larger than what is left, or than the machine.
 fn service(memory: &str) -> String {
     format!(

@@ -6,6 +6,7 @@
 //! room. The gateway may be away: then nothing moves and nothing is lost.
 
 mod drive;
+mod evict;
 pub(crate) mod fit;
 mod launch;
 mod look;
@@ -30,7 +31,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use steady::Steady;
 use store::{
@@ -81,6 +82,8 @@ pub struct Reconciler<T> {
     steady: Arc<Steady>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
+    /// When steps were last asked whether they wait for room.
+    asked: Arc<Mutex<Option<Instant>>>,
     status: watch::Sender<Status>,
 }
 
@@ -109,6 +112,7 @@ impl<T: Traffic> Reconciler<T> {
             parts,
             steady: Arc::default(),
             waiting: Arc::default(),
+            asked: Arc::default(),
             status: watch::Sender::default(),
         }
     }
@@ -194,6 +198,7 @@ impl<T: Traffic> Reconciler<T> {
         self.replicas(&situation, now).await?;
         self.route(&situation, now).await?;
         self.stop_unneeded(&situation, now).await?;
+        self.make_room(&situation, now).await?;
         let starting = situation.active().any(|rollout| {
             matches!(
                 rollout.state,
