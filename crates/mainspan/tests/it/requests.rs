@@ -66,17 +66,21 @@ fn what_is_wrong_is_said() {
     check(infer, tensor("[-1,1]", "FP32", "[1.0]").as_bytes(), 400, "");
     check(infer, br#"{"inputs":[]}"#, 400, "dep_delay");
     check("/nothing", b"{}", 404, "");
-    check("/delay", &vec![b' '; 100_000_000], 413, "");
+    for path in ["/delay", infer] {
+        check(path, &vec![b' '; 100_000_000], 413, "");
+    }
     // The version is not to blame, and still answers.
     world.answers("/delay", 1);
     let token = world.product.token();
     let headers = [format!("authorization: Bearer {token}")];
-    let large = ask(
-        world.product.control().unwrap(),
-        "POST",
+    let (control, large) = (world.product.control().unwrap(), vec![b' '; 100_000_000]);
+    for path in [
         "/api/v1/projects/tiny/plan",
-        &headers,
-        &vec![b' '; 100_000_000],
-    );
-    assert_eq!(large.unwrap().status, 413);
+        "/api/v1/projects/tiny/runs/start",
+        "/p/tiny/api/2.0/mlflow/runs/create",
+        "/p/tiny/api/2.0/mlflow/runs/log-batch",
+    ] {
+        let answer = ask(control, "POST", path, &headers, &large).unwrap();
+        assert_eq!(answer.status, 413, "{path}: {}", answer.body);
+    }
 }

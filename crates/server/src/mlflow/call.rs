@@ -133,12 +133,9 @@ async fn json(parts: &Parts, body: Body) -> Result<Value, Failure> {
     if matches!(parts.method, Method::POST | Method::PUT) {
         content_type(parts)?;
     }
-    let bytes = to_bytes(body, LIMIT).await.map_err(|_| {
-        Error::new(
-            ErrorCode::BadRequest,
-            format!("the request did not arrive whole, or is larger than {LIMIT} bytes"),
-        )
-    })?;
+    let bytes = to_bytes(body, LIMIT)
+        .await
+        .map_err(|error| Failure::body(&error, LIMIT))?;
     if bytes.trim_ascii().is_empty() {
         return Ok(Value::Object(Map::new()));
     }

@@ -5,7 +5,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use http_body_util::LengthLimitError;
 use mlflow::{Error, ErrorCode};
+use std::error::Error as _;
 
 /// An error answer. The client raises it as an `MlflowException` with the same code.
 #[derive(Debug)]
@@ -16,6 +18,24 @@ pub(super) struct Failure {
 
 /// What handlers answer.
 pub(super) type Answer<T> = Result<Json<T>, Failure>;
+
+impl Failure {
+    /// A body that did not come, or of which too much came.
+    pub(super) fn body(error: &axum::Error, limit: usize) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause.filter(|error| !error.is::<LengthLimitError>()) {
+            cause = error.source();
+        }
+        if cause.is_some() {
+            let message = format!("the request is larger than {limit} bytes: send it in parts");
+            return Failure {
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                error: Error::new(ErrorCode::BadRequest, message),
+            };
+        }
+        Error::new(ErrorCode::BadRequest, "the request did not arrive whole").into()
+    }
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
