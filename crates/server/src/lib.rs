@@ -14,6 +14,7 @@ pub mod options;
 pub mod outlook;
 pub mod pace;
 mod reconcile;
+mod room;
 mod run;
 pub mod runs;
 mod shared;

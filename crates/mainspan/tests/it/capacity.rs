@@ -89,11 +89,18 @@ fn what_never_fits_is_said_at_once() {
     let world = world();
     let check = |resources: &str, says: &[&str]| {
         change(&world, resources);
+        // The plan says it, and so does the run that is started all the same.
+        let plan = world.say(&["plan"]);
         let run = world.run("other", &[]);
         assert_eq!(run["state"], "failed", "{run}");
+        assert!(
+            plan.stderr.contains("step `c` of pipeline `other`"),
+            "{plan:?}"
+        );
         for part in says {
             let reason = run["reason"].as_str().unwrap();
             assert!(reason.contains(part), "no `{part}` in `{reason}`");
+            assert!(plan.stderr.contains(part), "no `{part}` in {plan:?}");
         }
     };
     check("cpu: 64", &["64 CPUs", "has 1", "resources.cpu"]);
@@ -194,6 +201,8 @@ fn a_replica_waits_for_room_too() {
     world.answers("/delay", 1);
     // One that fits nowhere is refused, and what serves goes on.
     write("64GiB");
+    let plan = world.say(&["plan"]);
+    assert!(plan.stderr.contains("service `delay` in prod"), "{plan:?}");
     world
         .project
         .write("model.onnx", testkit::onnx::adding(2.0));

@@ -7,6 +7,7 @@ use crate::{
     http::{ApiError, Caller, Routes},
     outlook,
     reconcile::FILE,
+    room,
 };
 use axum::{
     Extension, Json,
@@ -110,6 +111,7 @@ async fn plan(
     let planned = named(&caller, apply::plan(&app, &source).await?)?;
     let rollouts = outlook::outlooks(&app, &planned.file).await?;
     notes.extend(rollouts.iter().filter_map(Outlook::note));
+    notes.extend(room::notes(&planned.file, &app.platform().capacity()));
     Ok(answer(planned, notes, rollouts))
 }
 
