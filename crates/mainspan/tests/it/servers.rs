@@ -71,7 +71,30 @@ fn one_of_two_servers_reconciles_and_the_other_takes_over() {
     assert_eq!(std::fs::read_dir(units).unwrap().count(), 0);
     standing(&second, false);
 
-    // A holder that stands still loses the lease, and knows it when it goes on.
+    // A holder that stands still loses the lease, and knows it when it goes on. The step that it had begun is begun
+    // again by the other one, where it can run.
+    let leave = first.folder().join("leave");
+    let waiting = PROJECT.replace(
+        "sh mark.sh evaluate;",
+        &format!(
+            "sh mark.sh evaluate; while [ ! -e {} ]; do sleep 0.02; done;",
+            leave.display()
+        ),
+    );
+    world.project.write("mainspan.yaml", waiting);
+    let under_way = world.ship(5.0);
+    until_or(
+        || "the step to begin".to_owned(),
+        || {
+            (world
+                .marks()
+                .iter()
+                .filter(|mark| *mark == "evaluate")
+                .count()
+                == 2)
+                .then_some(())
+        },
+    );
     let stopped = first.pid("server").unwrap();
     signal("-STOP", stopped);
     let lease = standing(&second, true);
@@ -83,6 +106,34 @@ fn one_of_two_servers_reconciles_and_the_other_takes_over() {
         first.pid("server"),
         Some(stopped),
         "it was not started again"
+    );
+    // It ends the step, which the other one has begun again by now.
+    let begun = || {
+        world
+            .marks()
+            .iter()
+            .filter(|mark| *mark == "evaluate")
+            .count()
+    };
+    let waiting = || {
+        let words = first
+            .processes()
+            .into_iter()
+            .map(|(_, words)| words.concat());
+        words.filter(|line| line.contains("/leave ]")).count()
+    };
+    until_or(
+        || format!("one step of two, not {} of {}", waiting(), begun()),
+        || (begun() == 3 && waiting() == 1).then_some(()),
+    );
+    std::fs::write(&leave, "").unwrap();
+    let run = world.run_of(&under_way);
+    assert_eq!(run["state"], "succeeded", "{run}");
+    let step = world.step(&run, "evaluate");
+    assert_eq!(
+        (&step["attempt"], &step["infra_attempts"]),
+        (&json!(1), &json!(1)),
+        "{step}"
     );
     // What served at the first one does so still, and now at the second one as well.
     world.answers("/delay", 1);

@@ -3,7 +3,10 @@
 //! Each pass gathers what happened, decides with [`crate::decide`], writes all changes in one transaction and only
 //! then starts units, so that a step costs one commit and a crash in between finds either the old or the new state.
 
-use super::{Executor, Fault, unit::claim};
+use super::{
+    Executor, Fault,
+    unit::{claim, is_elsewhere},
+};
 use crate::{
     decide::{self, Move},
     graph::{self, Node},
@@ -256,10 +259,15 @@ impl Executor {
                         over.push(status);
                     }
                     State::Lost { .. } => {
-                        lost(view, changes, at, now);
+                        lost(view, changes, at, "its supervisor was cut off", now);
                         over.push(status);
                     }
                 },
+                Err(platform::Error::Unknown(_))
+                    if is_elsewhere(unit, self.parts.machine.as_deref()) =>
+                {
+                    lost(view, changes, at, "it was on another server's machine", now);
+                }
                 // We were killed between the commit and the start: the same unit is started now.
                 Err(platform::Error::Unknown(_)) => {
                     launches.push((at, self.unit_of(view, at, &view.steps[at]).await?));
@@ -324,7 +332,7 @@ fn skip(view: &mut View, changes: &mut Changes, at: usize, why: String, now: Tim
 }
 
 /// The machine, not the step, failed: the same attempt again, unless that has happened too often.
-fn lost(view: &mut View, changes: &mut Changes, at: usize, now: Timestamp) {
+fn lost(view: &mut View, changes: &mut Changes, at: usize, why: &str, now: Timestamp) {
     let step = view.steps[at].clone();
     let infra_attempts = step.infra_attempts + 1;
     if let Some(tracked) = &step.mlflow_run_id {
@@ -332,11 +340,9 @@ fn lost(view: &mut View, changes: &mut Changes, at: usize, now: Timestamp) {
     }
     let again = infra_attempts < decide::INFRASTRUCTURE_ATTEMPTS;
     let reason = if again {
-        "its supervisor was cut off; it runs again".to_owned()
+        format!("{why}; it runs again")
     } else {
-        format!(
-            "its supervisor was cut off {infra_attempts} times: look for a machine out of memory"
-        )
+        format!("{why}, {infra_attempts} times by now: look for a machine out of memory")
     };
     let step = Step {
         state: if again {

@@ -100,7 +100,7 @@ impl Executor {
                     step.attempt += 1;
                 }
                 step.not_before = None;
-                step.unit_id = Some(unit::id(&view.run.id, &step));
+                step.unit_id = Some(unit::id(&view.run.id, &step, self.parts.machine.as_deref()));
                 let tracked = unit::mlflow_run(&view.run.id, &step);
                 step.mlflow_run_id = Some(tracked.clone());
                 step.state = StepState::Running;

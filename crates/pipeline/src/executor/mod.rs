@@ -61,6 +61,8 @@ pub struct Parts {
     pub control: String,
     /// Makes units' tokens.
     pub token: IssueToken,
+    /// This machine's name, where several have the executor in turn: a unit that another one has begun is lost.
+    pub machine: Option<String>,
     /// The time.
     pub now: fn() -> Timestamp,
 }

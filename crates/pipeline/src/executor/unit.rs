@@ -57,15 +57,28 @@ pub(super) struct Attempt<'a> {
     pub blob: &'a dyn Fn(&Digest) -> PathBuf,
 }
 
-/// The id of an attempt: the same attempt always has the same, so that starting it twice is starting it once.
-pub(super) fn id(run: &str, step: &Step) -> String {
+/// The id of an attempt: the same attempt always has the same, so that starting it twice is starting it once. Where
+/// several machines take turns, it ends with the one that it is for.
+pub(super) fn id(run: &str, step: &Step, machine: Option<&str>) -> String {
     let key = Digest::of(step.key.as_bytes());
     format!(
-        "{run}-{}-{}-{}",
+        "{run}-{}-{}-{}{}",
         &key.hex()[..8],
         step.attempt,
-        step.infra_attempts
+        step.infra_attempts,
+        ending(machine)
     )
+}
+
+/// Whether a unit is for another machine than this one.
+pub(super) fn is_elsewhere(unit: &str, machine: Option<&str>) -> bool {
+    machine.is_some() && !unit.ends_with(&ending(machine))
+}
+
+fn ending(machine: Option<&str>) -> String {
+    machine.map_or_else(String::new, |machine| {
+        format!("-{}", &Digest::of(machine.as_bytes()).hex()[..8])
+    })
 }
 
 /// The MLflow run of an attempt: 32 hex digits, the same for the same attempt.
@@ -103,7 +116,9 @@ pub(super) fn spec(attempt: &Attempt<'_>) -> UnitSpec {
     let argv = ["/bin/sh", "-e", "-c", &declared.run]
         .map(str::to_owned)
         .to_vec();
-    let mut unit = UnitSpec::new(id(&run.id, step), &run.project, argv);
+    let name = step.unit_id.clone();
+    let name = name.unwrap_or_else(|| id(&run.id, step, None));
+    let mut unit = UnitSpec::new(name, &run.project, argv);
     unit.labels = BTreeMap::from([
         ("kind".to_owned(), "step".to_owned()),
         ("run".to_owned(), run.id.clone()),

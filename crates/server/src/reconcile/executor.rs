@@ -6,7 +6,7 @@ use pipeline::{Executor, Parts, TokenScope, toolchain::Toolchains};
 use std::sync::Arc;
 
 /// Makes it.
-pub(super) fn executor(app: &App) -> Executor {
+pub(super) fn executor(app: &App, machine: Option<&str>) -> Executor {
     let state = app.state_dir();
     let signer = app.clone();
     Executor::new(Parts {
@@ -26,6 +26,7 @@ pub(super) fn executor(app: &App) -> Executor {
             };
             unit_token::sign(&claims, signer.master_key())
         }),
+        machine: machine.map(str::to_owned),
         now: app.options().now,
     })
 }

@@ -34,6 +34,9 @@ const PATIENCE: u32 = 8;
 /// Reconcilers may take so long to end before they are cut off; they can be, at any line.
 const END: Duration = Duration::from_secs(10);
 
+/// A step that is stopped may take so long to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Who reconciles, for the API.
 #[derive(Clone, Debug, serde::Serialize)]
 struct Standing {
@@ -123,6 +126,11 @@ async fn stand_by(
             }
         };
         show(app, standing, None, found.as_ref());
+        if let Some(fencing) = sight.replaced(found.as_ref())
+            && let Err(error) = stop_steps(app).await
+        {
+            tracing::warn!(%error, fencing, "steps that nobody waits for go on here");
+        }
         if let Some(why) = sight.look(found.as_ref(), counts) {
             match take(app, &sight.me, found, why).await {
                 Ok(Some(lease)) => return Some((lease, why)),
@@ -194,6 +202,18 @@ async fn take(
     write.await
 }
 
+/// Ends the steps of this machine: whoever has taken the lease runs them again.
+async fn stop_steps(app: &App) -> Result<(), platform::Error> {
+    for unit in app.platform().list().await? {
+        let step = unit.labels.get("kind").is_some_and(|kind| kind == "step");
+        if step && !unit.state.is_over() {
+            tracing::info!(unit = unit.id, "another server runs this step again");
+            app.platform().stop(&unit.id, Some(GRACE)).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn give_back(app: &App, lease: Lease) {
     let write = app
         .store()
@@ -255,6 +275,8 @@ struct Sight {
     own: Option<u64>,
     /// Whether it has looked before.
     looked: bool,
+    /// The newest number under which another server is known to have it.
+    others: u64,
     /// What it saw last, and for how many looks in a row.
     last: Option<(Lease, u32)>,
 }
@@ -265,6 +287,7 @@ impl Sight {
             me,
             own: None,
             looked: false,
+            others: 0,
             last: None,
         }
     }
@@ -272,6 +295,13 @@ impl Sight {
     /// The store did not answer: a holder could not have renewed either, so looks are counted from the start.
     fn nothing(&mut self) {
         self.last = None;
+    }
+
+    /// The number of a taking by another server that was not known before.
+    fn replaced(&mut self, found: Option<&Lease>) -> Option<u64> {
+        let found = found.filter(|found| !found.is_free() && found.holder != self.me)?;
+        (std::mem::replace(&mut self.others, found.fencing) != found.fencing)
+            .then_some(found.fencing)
     }
 
     /// Takes in what a look found; says why the lease may be taken, if it may. Looks that a commit has caused do not
@@ -362,6 +392,21 @@ mod tests {
         sight.own = Some(1);
         assert!(sight.look(lease("me", 1, 9).as_ref(), true).is_some());
         assert_eq!(sight.look(lease("me", 2, 0).as_ref(), true), None);
+    }
+
+    #[test]
+    fn another_holder_is_known_once() {
+        let mut sight = Sight::new("me".to_owned());
+        for (found, expect) in [
+            (None, None),
+            (lease("me", 1, 0), None),
+            (lease("other", 2, 0), Some(2)),
+            (lease("other", 2, 1), None),
+            (lease("", 2, 1), None),
+            (lease("other", 3, 0), Some(3)),
+        ] {
+            assert_eq!(sight.replaced(found.as_ref()), expect, "{found:?}");
+        }
     }
 
     #[test]

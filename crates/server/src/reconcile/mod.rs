@@ -30,7 +30,7 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationT
 
 /// Starts the reconcilers, where several machines have them in turn under this one's name; how each is shows under `/api/v1/reconcilers`.
 fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &CancellationToken) {
-    let executor = executor::executor(app);
+    let executor = executor::executor(app, machine);
     let rollouts = rollouts::reconciler(app);
     let watcher = watch::Watcher::new(watch::Parts {
         store: app.store().clone(),
