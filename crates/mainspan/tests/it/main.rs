@@ -6,13 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod access;
+mod branches;
 mod capacity;
 mod crash;
 mod files;
-mod hang;
-mod objects;
 mod outlook;
 mod postgres;
+mod hang;
+mod objects;
 mod registered;
 mod requests;
 mod rollouts;
