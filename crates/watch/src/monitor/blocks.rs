@@ -2,7 +2,7 @@
 //!
 //! Labels come late and out of order. A block closes when blocks that begin at least one whole block after its end
 //! hold enough labelled answers: the service's own events are the clock, and one request with a wild time moves
-//! nothing. Whatever comes for a closed block afterwards is counted as late. The result does not depend on how the
+//! nothing, nor does a clock that is wrong for a day or two. Whatever comes for a closed block afterwards is counted as late. The result does not depend on how the
 //! losses were batched.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,11 @@ use super::reference::Block;
 const MOST_OPEN: usize = 1024;
 /// More versions than this share no block; losses of further ones are not monitored.
 const MOST_VERSIONS: usize = 64;
+
+/// Blocks later than this are far: what comes next after a long silence, or what a clock that was wrong for a while has
+/// left. So many of them must have answers before they say that something is over.
+const NEAR: i64 = 8;
+const FAR_BLOCKS: u64 = 3;
 
 /// Sums of losses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -80,13 +85,7 @@ impl OpenBlocks {
         loop {
             let (&first, _) = self.open.first_key_value()?;
             let end = first + length(config);
-            let later: u64 = self
-                .open
-                .range(end + length(config)..)
-                .flat_map(|(_, block)| block.values())
-                .map(|tally| tally.n)
-                .sum();
-            if later < config.min_rows {
+            if self.later(end, config) < config.min_rows {
                 return None;
             }
             let mut tallies = self.open.remove(&first).unwrap_or_default();
@@ -106,6 +105,20 @@ impl OpenBlocks {
             }
             self.carried = Some((start, tallies));
         }
+    }
+
+    /// Labelled answers that begin at least one whole block after `end`.
+    fn later(&self, end: i64, config: &Config) -> u64 {
+        let (length, share) = (length(config), config.min_rows.div_ceil(FAR_BLOCKS));
+        let rows = |(&start, block): (&i64, &ByVersion)| {
+            let rows: u64 = block.values().map(|tally| tally.n).sum();
+            if start < end + NEAR * length {
+                rows
+            } else {
+                rows.min(share)
+            }
+        };
+        self.open.range(end + length..).map(rows).sum()
     }
 
     /// Forgets what waits for the next block, because the reference begins anew.
@@ -212,6 +225,21 @@ mod tests {
             blocks.iter().map(|b| (b.rows, b.mean)).collect::<Vec<_>>(),
             [(3, 2.0)]
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_for_a_while_closes_nothing() {
+        let day = |at: i64| (0..5).map(move |n| (at + n, 1, 1.0));
+        // Every answer of a block is stamped a year ahead, then the clock is right again.
+        let days = [0, 10, 10_000, 10_010, 20, 30, 40];
+        let (blocks, late) = feed(&days.into_iter().flat_map(day).collect::<Vec<_>>());
+        let starts: Vec<i64> = blocks.iter().map(|block| block.start).collect();
+        assert_eq!((starts, late), (vec![0, 10, 20], 0));
+        // After a long silence, the third block says that what was before is over.
+        let days = [0, 10, 5_000, 5_010, 5_020];
+        let (blocks, late) = feed(&days.into_iter().flat_map(day).collect::<Vec<_>>());
+        let starts: Vec<i64> = blocks.iter().map(|block| block.start).collect();
+        assert_eq!((starts, late), (vec![0, 10, 5_000], 0));
     }
 
     #[test]
