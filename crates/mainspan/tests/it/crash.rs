@@ -297,13 +297,17 @@ impl<'a> Story<'a> {
         std::thread::park_timeout(Duration::from_millis(pause));
         let world = self.world;
         let role = ROLES[role];
+        let mut replica = None;
         let victim = match role {
             "server" | "gateway" => world.product.pid(role).filter(|pid| alive(*pid)),
             other => {
                 until("all replicas", || self.is_whole().then_some(()));
                 let found = self.unit(if other == "shim" { "unit" } else { "engine" });
-                self.cut_off += u64::from(found.is_some_and(|(_, is_step)| is_step));
-                found.map(|(pid, _)| pid)
+                self.cut_off += u64::from(found.as_ref().is_some_and(|(_, unit)| unit.is_none()));
+                found.map(|(pid, unit)| {
+                    replica = unit;
+                    pid
+                })
             }
         };
         let Some(victim) = victim else { return false };
@@ -315,17 +319,42 @@ impl<'a> Story<'a> {
         } else {
             kill(victim);
         }
+        if let Some(unit) = replica {
+            // Before that it still counts as whole, and the next blow would be the second at once.
+            until("the gateway to miss the replica", || {
+                self.is_missed(&unit).then_some(())
+            });
+        }
         true
     }
 
-    /// The newest process of a kind, and whether it runs a step.
-    fn unit(&self, word: &str) -> Option<(u32, bool)> {
+    /// Whether the gateway knows that it has lost a replica.
+    fn is_missed(&self, unit: &str) -> bool {
+        let health = self.world.product.gateway("/health");
+        let mut replicas = health["replicas"].as_array().into_iter().flatten();
+        !replicas.any(|replica| {
+            replica["path"]
+                .as_str()
+                .is_some_and(|path| path.contains(unit))
+                && replica["connections"] != 0
+        })
+    }
+
+    /// The newest process of a kind, and the part of its paths that names the replica, if it runs one.
+    fn unit(&self, word: &str) -> Option<(u32, Option<String>)> {
         let all = self.world.product.processes();
         let mut all = all.into_iter().rev();
         let (pid, words) =
             all.find(|(_, words)| words.get(1).is_some_and(|first| first == word))?;
-        let is_step = !words.iter().any(|word| word.contains("/units/delay-prod-"));
-        Some((pid, is_step))
+        let begin = "/units/delay-prod-";
+        let replica = words.iter().find_map(|word| {
+            let from = &word[word.find(begin)?..];
+            let end = from[begin.len()..]
+                .find('/')
+                .map_or(from.len(), |at| at + begin.len());
+            Some(format!("{}/", &from[..end]))
+        });
+        Some((pid, replica))
     }
 
     /// Every event that was ever shown stays.
