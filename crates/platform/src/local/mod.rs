@@ -292,7 +292,7 @@ impl Inner {
             Some(State::Lost { .. }) => Some(self.groups.group(&self.group_name(id))),
             Some(_) => return Err(Error::StillRunning(id.into())),
         };
-        let (dir, hidden) = (self.dir(id), self.options.dir.join(format!(".gone-{id}")));
+        let (dir, hidden) = (self.dir(id), self.options.dir.join(self.spares.hide(id)));
         let (spares, log) = (Arc::clone(&self.spares), log.map(Path::to_owned));
         let action = || format!("cannot remove the directory of unit `{id}`");
         on_disk(action, move || {

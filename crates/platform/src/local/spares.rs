@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::spec::{HOME, TEMPORARY, WORK};
@@ -25,9 +26,18 @@ pub(super) struct Spares {
     free: Mutex<Vec<PathBuf>>,
     /// The mode that new directories have here.
     mode: OnceLock<u32>,
+    /// How many hidden names were given out.
+    hidden: AtomicU64,
 }
 
 impl Spares {
+    /// A hidden name for the directory of a unit that goes: a new one each time, as a directory under
+    /// an earlier one may be kept while another unit of the same id comes and goes.
+    pub(super) fn hide(&self, id: &str) -> String {
+        let number = self.hidden.fetch_add(1, Ordering::Relaxed);
+        format!(".gone-{number}-{id}")
+    }
+
     /// An empty directory with a hidden name, which may have empty directories in it that every
     /// unit has. Made at `otherwise` if none is kept.
     pub(super) fn take(&self, otherwise: PathBuf) -> io::Result<PathBuf> {

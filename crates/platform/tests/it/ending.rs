@@ -310,6 +310,15 @@ async fn output_is_kept_when_a_unit_is_put_away_and_its_directory_serves_again()
         assert!(!bench.dir.path().join(id).exists());
     }
     assert_eq!(found[0], found[1]);
+    // The same ids again: in the end `one` gets the directory of `two`, and its own is kept meanwhile.
+    for ids in [&["one", "two"][..], &["one"]] {
+        for id in ids {
+            assert!(bench.run(&shell(id, "true")).await.is_success());
+        }
+        for id in ids {
+            bench.local.remove(id).await.unwrap();
+        }
+    }
     bench.reopen().await;
     assert_eq!(std::fs::read_dir(bench.dir.path()).unwrap().count(), 0);
 }
