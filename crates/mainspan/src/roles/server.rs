@@ -12,6 +12,9 @@ use std::{
     sync::Arc,
 };
 
+/// The variable with the address of the store.
+pub(crate) const STORE: &str = "MAINSPAN_STORE";
+
 /// Settings of the control plane.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Server {
@@ -24,7 +27,7 @@ pub(crate) struct Server {
     /// Where records are kept: `sqlite`, or postgres://user@host/database
     #[arg(
         long,
-        env = "MAINSPAN_STORE",
+        env = STORE,
         hide_env_values = true,
         default_value = "sqlite",
         value_name = "URL"

@@ -1,6 +1,12 @@
 //! `mainspan up`: starts server and gateway, starts again what dies, and stops both in order. `down` ends it.
 
-use super::{SUPERVISED, announce, gateway::Gateway, logging, server::Server, shutdown};
+use super::{
+    SUPERVISED, announce,
+    gateway::Gateway,
+    logging,
+    server::{STORE, Server},
+    shutdown,
+};
 use crate::{
     cli::Common,
     exit::{self, Coded},
@@ -75,12 +81,15 @@ impl Up {
             let server = keep(
                 program.clone(),
                 self.server_arguments(&state),
+                // Command lines can be read by everybody on this machine, and the address may hold a password.
+                vec![(STORE, self.server.store.clone())],
                 "server",
                 shutdown.clone(),
             );
             let gateway = keep(
                 program,
                 self.gateway_arguments(&state),
+                Vec::new(),
                 "gateway",
                 shutdown.clone(),
             );
@@ -129,7 +138,6 @@ impl Up {
         let mut line = Line::new("server", state);
         line.option("--host", Some(own.host));
         line.option("--port", Some(own.port));
-        line.option("--store", Some(&own.store));
         line.option("--default-environment", Some(&own.default_environment));
         line.option("--blobs", own.blobs.as_ref());
         line.option("--key", own.key.as_ref().map(|path| path.display()));
@@ -218,6 +226,7 @@ impl Up {
 async fn keep(
     program: PathBuf,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     role: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -228,6 +237,7 @@ async fn keep(
             .args(&arguments)
             .stdin(Stdio::null())
             .env(SUPERVISED, "1")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .spawn()?;
         let status = tokio::select! {
             status = child.wait() => status?,

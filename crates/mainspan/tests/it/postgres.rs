@@ -10,7 +10,10 @@ fn everything_is_kept_in_postgres() {
     };
     let url = postgres.url();
     let product = Product::new(BINARY);
-    product.start(&["--store", &url]);
+    product.start_in(&[("MAINSPAN_STORE", &url)], &[]);
+    // The address may hold a password, and everybody on a machine can read command lines.
+    let said = product.processes().into_iter().flat_map(|(_, words)| words);
+    assert_eq!(said.filter(|word| word.contains("postgres")).count(), 0);
     let world = World::on(product, PROJECT);
     world.apply();
     for (constant, version) in [(1.0, 1), (10.0, 2)] {
