@@ -136,17 +136,16 @@ fn one_of_two_servers_reconciles_and_the_other_takes_over() {
         "{step}"
     );
     // What served at the first one does so still, and now at the second one as well.
-    world.answers("/delay", 1);
     let row = json!({ "request_id": "r", "dep_delay": 1.0 });
-    until_or(
-        || format!("an answer of the second: {}", second.log()),
-        || {
-            second
-                .predict("/delay", &row)
-                .ok()
-                .filter(|answer| answer.status == 200)
-        },
-    );
+    for product in [first, &second] {
+        until_or(
+            || format!("an answer: {}", product.log()),
+            || {
+                let answer = product.predict("/delay", &row).ok()?;
+                (answer.status == 200).then_some(())
+            },
+        );
+    }
 
     // The same at once with one that is killed, and with all that would start it again.
     for role in ["up", "server"] {
@@ -162,7 +161,13 @@ fn one_of_two_servers_reconciles_and_the_other_takes_over() {
 
     // It works on where the other one was.
     assert_eq!(world.run_of(&world.ship(10.0))["state"], "succeeded");
-    world.answers("/delay", 2);
+    until_or(
+        || "the new version at the first".to_owned(),
+        || {
+            let answer = first.predict("/delay", &row).ok()?;
+            (answer.json()["prediction"] == 11.0).then_some(())
+        },
+    );
 
     // One that is started again goes on, and one that stops hands over.
     signal("-KILL", first.pid("server").unwrap());
