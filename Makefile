@@ -44,7 +44,8 @@ test-tools: ## install what the tests need: a Postgres server, a Python environm
 tidy: ## check the rules that neither compiler nor clippy knows
 	$(CARGO) xtask tidy
 
-lint: ## clippy on everything, warnings are errors
+lint: ## formatting, and clippy on everything with warnings as errors
+	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## format the Rust code

@@ -29,9 +29,10 @@ pub enum Foreign {
 /// [`Foreign`] names the header that gave the caller away.
 pub fn check(host: Option<&str>, origin: Option<&str>, names: &Names) -> Result<(), Foreign> {
     if let Some(host) = host
-        && !known(name_of(host), names) {
-            return Err(Foreign::Host(name_of(host).to_owned()));
-        }
+        && !known(name_of(host), names)
+    {
+        return Err(Foreign::Host(name_of(host).to_owned()));
+    }
     if let Some(origin) = origin {
         let rest = origin
             .strip_prefix("http://")

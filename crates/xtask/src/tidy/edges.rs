@@ -14,7 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("engine", &["inference"]),
     ("gateway", &["inference"]),
-    ("pipeline", &["spec", "store", "platform", "inference", "mlflow"]),
+    (
+        "pipeline",
+        &["spec", "store", "platform", "inference", "mlflow"],
+    ),
     (
         "rollout",
         &["spec", "stats", "store", "platform", "gateway", "inference"],
