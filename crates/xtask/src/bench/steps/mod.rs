@@ -17,7 +17,7 @@ const STARTS: usize = 7;
 /// How long both planes have nothing to do before their memory is read.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// Measures everything; takes about a minute.
+/// Measures everything; takes about three minutes.
 pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let product = Product::new(binary, folder.path())?;
