@@ -17,6 +17,10 @@ use crate::store::Priority;
 use crate::tx::column::{Row, Value};
 use crate::tx::{Dialect, Sql, Tx};
 
+/// A server that stands still (a paused machine) in the middle of a transaction would hold its locks, and with them the
+/// lease, for as long as it stands; no transaction of ours waits for anybody in between.
+const IDLE: &str = "SET idle_in_transaction_session_timeout = '5s'";
+
 /// How often a transaction that collided is tried again.
 const ATTEMPTS: u32 = 60;
 /// How many prepared statements a connection keeps.
@@ -58,7 +62,8 @@ impl Postgres {
             self.open = None;
         }
         if self.open.is_none() {
-            let client = Client::connect(&self.url, NoTls).map_err(|e| failed(&e))?;
+            let mut client = Client::connect(&self.url, NoTls).map_err(|e| failed(&e))?;
+            client.batch_execute(IDLE).map_err(|e| failed(&e))?;
             self.open = Some((client, Statements::new()));
         }
         self.open
