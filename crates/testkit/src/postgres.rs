@@ -1,14 +1,16 @@
 //! A Postgres server for one test: found among the installed binaries, in a folder that goes again, on a port that was
-//! free. The store's own suite has its like, because it cannot depend on this crate.
+//! free. The store's own suite takes this file in by its path, because it cannot depend on this crate; so the file names
+//! nothing else of it.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     os::unix::{
         fs::{MetadataExt as _, chown},
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -16,6 +18,9 @@ use tempfile::TempDir;
 const SKIP: &str = "MAINSPAN_TEST_WITHOUT_POSTGRES";
 /// Debian's `nobody` and `nogroup`: Postgres refuses root.
 const NOBODY: u32 = 65534;
+
+/// It takes a second or two to start.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server, stopped when dropped.
 pub struct Postgres {
@@ -44,7 +49,8 @@ impl Postgres {
             .args(["--locale=C.UTF-8", "--no-sync", "-D"])
             .arg(&data);
         as_nobody(&mut make, folder.path());
-        assert!(make.status().unwrap().success(), "initdb failed");
+        let made = make.status().unwrap();
+        assert!(made.success(), "initdb failed in {}", data.display());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -61,14 +67,26 @@ impl Postgres {
         server.args(["-c", "unix_socket_directories=", "-c", "max_connections=60"]);
         as_nobody(&mut server, folder.path());
         let process = server.spawn().unwrap();
-        super::until("Postgres", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Some(Postgres {
+        let mut server = Postgres {
             process,
             port,
             _folder: folder,
-        })
+        };
+        let deadline = Instant::now() + DEADLINE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            server.lives();
+            assert!(Instant::now() < deadline, "Postgres does not answer");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        Some(server)
+    }
+
+    /// Asserts that it has not ended by itself.
+    ///
+    /// # Panics
+    /// When it has.
+    pub fn lives(&mut self) {
+        assert_eq!(self.process.try_wait().unwrap(), None, "Postgres ended");
     }
 
     /// Its address, as `--store` takes it.
