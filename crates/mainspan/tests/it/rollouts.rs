@@ -1,9 +1,9 @@
 //! Roll-outs that end by slowness or by a person's word, and what is left of the version before.
 
-use crate::world::World;
+use crate::{traffic::while_asking, world::World};
 use serde_json::{Value, json};
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use testkit::{onnx, until};
@@ -34,34 +34,17 @@ fn world(stages: &str, keep: &str) -> World {
     world
 }
 
-/// Asks from several threads at once while `work` runs.
+/// Asks from several threads at once while `work` runs, which is told how many answers there are.
 fn under_traffic<T>(world: &World, work: impl FnOnce(&AtomicU64) -> T) -> T {
-    let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for client in 0..3 {
-            let (stop, answered) = (&stop, &answered);
-            scope.spawn(move || {
-                for number in 0_u64.. {
-                    if stop.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let row = json!({ "request_id": format!("{client}-{number}"), "dep_delay": 1 });
-                    if world
-                        .product
-                        .predict("/delay", &row)
-                        .is_ok_and(|answer| answer.status == 200)
-                    {
-                        answered.fetch_add(1, Ordering::SeqCst);
-                    }
-                    std::thread::park_timeout(Duration::from_millis(2));
-                }
-            });
+    let answered = AtomicU64::new(0);
+    let ask = |client: u64, number: u64| {
+        let row = json!({ "request_id": format!("{client}-{number}"), "dep_delay": 1 });
+        let answer = world.product.predict("/delay", &row);
+        if answer.is_ok_and(|answer| answer.status == 200) {
+            answered.fetch_add(1, Ordering::SeqCst);
         }
-        let work = std::panic::AssertUnwindSafe(|| work(&answered));
-        let outcome = std::panic::catch_unwind(work);
-        stop.store(true, Ordering::SeqCst);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    };
+    while_asking(3, Duration::from_millis(2), ask, || work(&answered))
 }
 
 fn rollout_with_verdicts(world: &World, rollout: &Value) -> Value {

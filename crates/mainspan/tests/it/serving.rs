@@ -1,11 +1,8 @@
 //! Roll-outs under traffic: canary and promotion, bad candidates, other inputs, pause and resume, backup.
 
-use crate::world::World;
+use crate::{traffic::while_asking, world::World};
 use serde_json::json;
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 use testkit::{onnx, until};
 
 const FILE: &str = r#"mainspan: 1
@@ -28,25 +25,15 @@ services:
 
 /// Sends requests with values from 0 to 9, and the true value (twice the input) of each, while `work` runs.
 fn under_traffic<T>(world: &World, work: impl FnOnce() -> T) -> T {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut number = 0_u64;
-            while !stop.load(Ordering::SeqCst) {
-                number += 1;
-                let value = number % 10;
-                let id = format!("q{number}");
-                let row = json!({ "request_id": id, "dep_delay": value as f64 });
-                let _ = world.product.predict("/delay", &row);
-                let label = json!([{ "request_id": id, "label": (2 * value) as f64 }]);
-                let _ = world.product.predict("/delay/labels", &label);
-                std::thread::park_timeout(Duration::from_millis(1));
-            }
-        });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        stop.store(true, Ordering::SeqCst);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    let ask = |_, number: u64| {
+        let value = number % 10;
+        let id = format!("q{number}");
+        let row = json!({ "request_id": id, "dep_delay": value as f64 });
+        let _ = world.product.predict("/delay", &row);
+        let label = json!([{ "request_id": id, "label": (2 * value) as f64 }]);
+        let _ = world.product.predict("/delay/labels", &label);
+    };
+    while_asking(1, Duration::from_millis(1), ask, work)
 }
 
 #[test]

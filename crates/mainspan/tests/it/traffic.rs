@@ -1,4 +1,5 @@
-//! A client that asks without retries for as long as it is let, sends true values back later, and counts.
+//! Traffic while something else happens: a client that asks without retries for as long as it is let, sends true values
+//! back later, and counts; and asking of any kind beside a piece of work.
 
 use serde_json::json;
 use std::{
@@ -160,4 +161,32 @@ fn work(address: SocketAddr, shared: &Shared) {
         }
         std::thread::park_timeout(PAUSE);
     }
+}
+
+/// Calls `ask` again and again, from `clients` threads with a pause in between, while `work` runs; it gets the number of
+/// its thread and that of the call, from 1. When `work` panics, the asking ends too.
+pub(crate) fn while_asking<T>(
+    clients: u64,
+    pause: Duration,
+    ask: impl Fn(u64, u64) + Sync,
+    work: impl FnOnce() -> T,
+) -> T {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for client in 0..clients {
+            let (stop, ask) = (&stop, &ask);
+            scope.spawn(move || {
+                for number in 1.. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    ask(client, number);
+                    std::thread::park_timeout(pause);
+                }
+            });
+        }
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        stop.store(true, Ordering::SeqCst);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
