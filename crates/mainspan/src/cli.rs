@@ -142,10 +142,10 @@ enum Verb {
     /// A replica of the model engine
     #[command(hide = true)]
     Engine(roles::engine::Engine),
-    /// Run one unit (started by the server)
+    /// Run units, one after another (started by the server)
     #[command(hide = true)]
     Unit {
-        /// The unit's folder
+        /// The units' folder; which of them to run comes on stdin
         folder: PathBuf,
     },
 }

@@ -130,17 +130,18 @@ impl StatusFile {
         self.write(RUNNING, SPEC - RUNNING, running)
     }
 
-    /// Puts the room for the exit record, all other records, and the name of the file on disk.
+    /// Takes the room that the exit record will need. A power cut may lose this and all that was
+    /// written before, and the unit is then lost with it.
     pub(crate) fn reserve(&self) -> io::Result<()> {
         let room = [b' '; RESERVED];
-        self.file.write_all_at(&room, self.exit_at as u64)?;
-        self.file.sync_all()
+        self.file.write_all_at(&room, self.exit_at as u64)
     }
 
-    /// Writes the exit record durably: it is on disk when this returns.
+    /// Writes the exit record durably: it is on disk when this returns, and with it the other records
+    /// and the name of the file.
     pub(crate) fn write_exit(&self, status: &UnitStatus) -> io::Result<()> {
         self.write(self.exit_at, RESERVED, status)?;
-        self.file.sync_data()
+        self.file.sync_all()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Callers describe a unit as a [`UnitSpec`] and hand it to a [`Platform`]; `pipeline` and
 //! `rollout` use the trait, `server` makes the [`local::Local`] driver, and the binary's role
-//! `mainspan unit <dir>` is [`shim::main`]. This crate knows neither pipelines nor models and must
+//! `mainspan unit <units' directory>` is [`shim::main`]. This crate knows neither pipelines nor models and must
 //! never decide what to run; it only decides whether there is room ([`capacity::admit`]).
 
 pub mod capacity;

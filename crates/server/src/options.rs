@@ -24,7 +24,7 @@ pub struct Options {
     pub host_names: Vec<String>,
     /// Callers without a token on loopback may use tracking.
     pub anonymous_tracking: bool,
-    /// Started as `<shim> <unit directory>`: this binary's `unit` role.
+    /// Started as `<shim> <units' directory>`: this binary's `unit` role.
     pub shim: Vec<String>,
     /// Started as `<engine> --model … --socket …`: this binary's `engine` role.
     pub engine: Vec<String>,

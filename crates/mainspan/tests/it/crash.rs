@@ -302,7 +302,11 @@ impl<'a> Story<'a> {
             "server" | "gateway" => world.product.pid(role).filter(|pid| alive(*pid)),
             other => {
                 until("all replicas", || self.is_whole().then_some(()));
-                let found = self.unit(if other == "shim" { "unit" } else { "engine" });
+                let found = if other == "shim" {
+                    self.shim()
+                } else {
+                    self.replica()
+                };
                 self.cut_off += u64::from(found.as_ref().is_some_and(|(_, unit)| unit.is_none()));
                 found.map(|(pid, unit)| {
                     replica = unit;
@@ -340,21 +344,27 @@ impl<'a> Story<'a> {
         })
     }
 
-    /// The newest process of a kind, and the part of its paths that names the replica, if it runs one.
-    fn unit(&self, word: &str) -> Option<(u32, Option<String>)> {
-        let all = self.world.product.processes();
-        let mut all = all.into_iter().rev();
-        let (pid, words) =
-            all.find(|(_, words)| words.get(1).is_some_and(|first| first == word))?;
-        let begin = "/units/delay-prod-";
-        let replica = words.iter().find_map(|word| {
-            let from = &word[word.find(begin)?..];
-            let end = from[begin.len()..]
-                .find('/')
-                .map_or(from.len(), |at| at + begin.len());
-            Some(format!("{}/", &from[..end]))
+    /// The shim of a step, or of the newest replica with the part of its paths that names it. One that waits for
+    /// its next unit has nothing to lose.
+    fn shim(&self) -> Option<(u32, Option<String>)> {
+        let busy = self.processes("unit").filter_map(|(pid, _)| {
+            let open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+            let mut open = open.filter_map(|file| std::fs::read_link(file.path()).ok());
+            let records = open.find(|path| path.ends_with("unit.json"))?;
+            Some((pid, replica_in(&records.to_string_lossy())))
         });
-        Some((pid, replica))
+        busy.max_by_key(|(pid, replica)| (replica.is_none(), *pid))
+    }
+
+    /// The newest replica, and the part of its paths that names it.
+    fn replica(&self) -> Option<(u32, Option<String>)> {
+        let (pid, words) = self.processes("engine").last()?;
+        Some((pid, words.iter().find_map(|word| replica_in(word))))
+    }
+
+    fn processes(&self, role: &str) -> impl Iterator<Item = (u32, Vec<String>)> {
+        let all = self.world.product.processes().into_iter();
+        all.filter(move |(_, words)| words.get(1).is_some_and(|first| first == role))
     }
 
     /// Every event that was ever shown stays.
@@ -441,6 +451,16 @@ impl<'a> Story<'a> {
         };
         until_or(said, || (count("losses") >= report.labelled).then_some(()));
     }
+}
+
+/// The part of a path in a unit's directory that names the replica, if the unit is one.
+fn replica_in(path: &str) -> Option<String> {
+    let begin = "/units/delay-prod-";
+    let from = &path[path.find(begin)?..];
+    let end = from[begin.len()..]
+        .find('/')
+        .map_or(from.len(), |at| at + begin.len());
+    Some(format!("{}/", &from[..end]))
 }
 
 /// Whether a process runs; one that is dead and not yet waited for has no command line.

@@ -1,6 +1,6 @@
 //! The shim alone, for tests and for places where the whole program is not at hand.
 //!
-//! Usage: `platform-shim DIR`. The program itself offers the same as `mainspan unit DIR`.
+//! Usage: `platform-shim UNITS`. The program itself offers the same as `mainspan unit UNITS`.
 
 use std::path::Path;
 use std::process::ExitCode;

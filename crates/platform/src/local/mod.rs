@@ -7,6 +7,7 @@
 
 mod leftovers;
 mod options;
+mod shims;
 mod spares;
 mod units;
 mod watcher;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Signal, pidfd_send_signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +34,7 @@ use crate::shim;
 use crate::spec::{UnitSpec, check_id};
 use crate::status::{State, UnitStatus};
 use options::Machine;
+use shims::{Shim, Shims};
 use spares::Spares;
 use units::{Entry, Units};
 
@@ -60,6 +63,7 @@ struct Inner {
     groups: Hierarchies,
     units: Units,
     spares: Arc<Spares>,
+    shims: Shims,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -99,6 +103,7 @@ impl Local {
             groups,
             units: Units::default(),
             spares: Arc::default(),
+            shims: Shims::default(),
             tasks,
             shutdown,
         });
@@ -210,18 +215,34 @@ impl Inner {
         Ok(status)
     }
 
-    /// Writes the unit's directory and starts its shim.
-    fn begin(&self, dir: &UnitDir, prepared: &Prepared) -> Result<watcher::Shim, Error> {
+    /// Writes the unit's directory and tells it to a shim.
+    fn begin(&self, dir: &UnitDir, prepared: &Prepared) -> Result<Shim, Error> {
         let action = || format!("cannot write the unit's directory {}", dir.path().display());
         self.write_dir(dir, prepared).map_err(|source| Error::Io {
             action: action(),
             source,
         })?;
-        watcher::spawn_shim(&self.options.shim, dir).inspect_err(|_| {
+        self.find_shim(&prepared.spec.id).inspect_err(|_| {
             // Whoever opens the driver next would begin what was refused here.
             if let Err(error) = fs::remove_dir_all(dir.path()) {
                 tracing::error!(path = %dir.path().display(), %error, "cannot remove a unit that was not started");
             }
+        })
+    }
+
+    /// A shim that was told what to run: one that waits for it, or a new one.
+    fn find_shim(&self, id: &str) -> Result<Shim, Error> {
+        match self.shims.take(id) {
+            Some(shim) => Ok(shim),
+            None => self.start_shim(id),
+        }
+    }
+
+    fn start_shim(&self, id: &str) -> Result<Shim, Error> {
+        let LocalOptions { shim, dir, .. } = &self.options;
+        Shim::start(shim, dir, id).map_err(|source| Error::Io {
+            action: format!("cannot start the unit's shim `{}`", shim.join(" ")),
+            source,
         })
     }
 
@@ -235,15 +256,10 @@ impl Inner {
 
     async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<(), Error> {
         let found = self.units.with(|units| {
-            units.get(id).map(|entry| {
-                (
-                    entry.status.state.is_over(),
-                    entry.grace,
-                    entry.shim.clone(),
-                )
-            })
+            let entry = units.get(id)?;
+            Some((entry.status.state.is_over(), entry.grace))
         });
-        let (is_over, own_grace, shim) = found.ok_or_else(|| Error::Unknown(id.into()))?;
+        let (is_over, own_grace) = found.ok_or_else(|| Error::Unknown(id.into()))?;
         if is_over {
             return Ok(());
         }
@@ -254,16 +270,20 @@ impl Inner {
             },
         );
         let action = || format!("cannot write the stop order for unit `{id}`");
-        on_disk(action, move || {
+        let is_heard = on_disk(action, move || {
             dir.write_stop(order)?;
-            // Before it has written who it is, the shim does not listen for signals but looks for
-            // the order afterwards.
-            if let (Some(shim), true) = (shim, dir.records().shim.is_some()) {
-                let _ = rustix::process::pidfd_send_signal(&*shim, rustix::process::Signal::TERM);
-            }
-            Ok(())
+            Ok(dir.records().shim.is_some())
         })
-        .await
+        .await?;
+        // Before it has written who it is, the shim does not listen for signals but looks for the
+        // order afterwards. Under the lock, as it may run another unit as soon as this one is over.
+        if is_heard {
+            self.units.with(|units| {
+                let shim = units.get(id)?.shim.as_ref()?;
+                pidfd_send_signal(&**shim, Signal::TERM).ok()
+            });
+        }
+        Ok(())
     }
 
     async fn logs(&self, id: &str, offset: u64) -> Result<LogChunk, Error> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,6 +102,11 @@ impl Units {
         self.with(|units| units.get_mut(id).map(|entry| entry.shim = Some(shim)));
     }
 
+    /// From now on nobody can signal the unit's shim.
+    pub(super) fn take_shim(&self, id: &str) {
+        self.with(|units| units.get_mut(id).map(|entry| entry.shim = None));
+    }
+
     /// Forgets a unit; one that was not over gives its room back, which others may wait for.
     pub(super) fn forget(&self, id: &str) {
         let gone = self.with(|units| units.remove(id));
@@ -138,13 +144,25 @@ pub(super) fn scan(dir: &Path) -> Result<Vec<(UnitDir, Prepared)>, Error> {
             Ok(prepared) if !is_hidden => found.push((unit, prepared)),
             Ok(_) => remove(&path),
             Err(_) if is_hidden => remove(&path),
-            // A power cut may lose the spec, which is not synced, but not the exit record.
+            // A power cut may lose all that was written before the exit record, which is on disk with
+            // everything else in the file: the unit did not end, and can be begun again.
+            Err(error) if is_cut_off(&error) => {
+                tracing::warn!(path = %path.display(), %error, "what a power cut has left of a unit is removed");
+                remove(&path);
+            }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "unit directory without a readable spec is left alone");
             }
         }
     }
     Ok(found)
+}
+
+fn is_cut_off(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }
 
 fn remove(path: &Path) {

@@ -1,6 +1,6 @@
 //! Starts the unit's process: born in its control group, with its own environment and nothing else.
 //!
-//! Called once by the shim. Errors are sentences for the exit record. The process must never exist
+//! Called once for a unit. Errors are sentences for the exit record. The process must never exist
 //! outside its limits, not even for a moment: the shim enters the group, spawns, and leaves.
 
 use std::fs::{self, File};
@@ -11,10 +11,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, OFlags, access, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{
-    Resource, Rlimit, geteuid, getpid, getrlimit, set_child_subreaper, setrlimit,
-};
-use rustix::thread::set_no_new_privs;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use super::expand;
 use crate::layout::{Prepared, UnitDir};
@@ -40,9 +37,6 @@ pub(super) fn spawn(dir: &UnitDir, prepared: &Prepared) -> Result<Spawned, Strin
     fcntl_setfl(&output, OFlags::NONBLOCK)
         .map_err(|error| format!("no pipe for its output: {error}"))?;
     let mut command = command(dir, spec, gpus.as_deref(), &write)?;
-    // Both are inherited by, or meant for, the child: its orphans come to us.
-    let _ = set_no_new_privs(true);
-    let _ = set_child_subreaper(Some(getpid()));
     if group.pids.is_none() {
         bound_processes(&spec.limits);
     }

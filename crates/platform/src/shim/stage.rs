@@ -1,6 +1,6 @@
 //! Puts a unit's directories and inputs in place before its process starts.
 //!
-//! Called once by the shim. Errors are sentences for the exit record. It must never write outside
+//! Called once for a unit. Errors are sentences for the exit record. It must never write outside
 //! the unit's directory: targets were validated as relative paths without `..`, and a target below
 //! an input that is a link is refused.
 

@@ -29,9 +29,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const BUFFER: usize = 8 << 10;
 /// How long processes that were killed may take to die.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Bytes in a page and clock ticks in a second, as `/proc` counts on every Linux that we build for.
+/// Bytes in a page, as `/proc` counts on every Linux that we build for.
 const PAGE: u64 = 4096;
-const TICK_MICROS: u64 = 10_000;
 
 /// Signals as readable bytes. They are caught from before the driver can send one.
 pub(super) struct Signals {
@@ -43,7 +42,6 @@ pub(super) struct Signals {
 pub(super) struct Ended {
     pub(super) ending: Ending,
     pub(super) asked: Option<Asked>,
-    pub(super) cpu_micros: Option<u64>,
     pub(super) memory_peak: Option<u64>,
     /// What went wrong in cleaning up, if anything.
     pub(super) trouble: Option<String>,
@@ -63,6 +61,16 @@ impl Signals {
             child: catch(&[SIGCHLD])?,
             stop: catch(&[SIGTERM, SIGINT, SIGHUP])?,
         })
+    }
+
+    /// To wait for a stop with.
+    pub(super) fn stop_fd(&self) -> PollFd<'_> {
+        PollFd::new(&self.stop, PollFlags::IN)
+    }
+
+    /// Whether a stop was ordered since this was last asked.
+    pub(super) fn take_stop(&self) -> bool {
+        empty(&self.stop)
     }
 }
 
@@ -100,7 +108,6 @@ pub(super) fn supervise(
     Ended {
         ending: watch.ending.unwrap_or(Ending::NotStarted),
         asked: watch.asked,
-        cpu_micros: Stat::own().map(|stat| stat.children_ticks * TICK_MICROS),
         memory_peak: watch.memory_peak,
         trouble: watch.trouble,
     }
@@ -133,7 +140,7 @@ impl Watch<'_> {
             .and_then(|at| Timespec::try_from(at.saturating_duration_since(Instant::now())).ok());
         let mut waited = vec![
             PollFd::new(&signals.child, PollFlags::IN),
-            PollFd::new(&signals.stop, PollFlags::IN),
+            signals.stop_fd(),
         ];
         waited.extend(
             self.output
@@ -151,8 +158,7 @@ impl Watch<'_> {
             empty(&signals.child);
             self.reap();
         }
-        if stop {
-            empty(&signals.stop);
+        if stop && signals.take_stop() {
             let grace = self
                 .dir
                 .stop()
@@ -269,7 +275,12 @@ fn ending(status: WaitStatus) -> Ending {
     }
 }
 
-fn empty(mut stream: &UnixStream) {
+/// Reads away what is there; says whether anything was.
+fn empty(mut stream: &UnixStream) -> bool {
     let mut bytes = [0; 64];
-    while matches!(stream.read(&mut bytes), Ok(count) if count > 0) {}
+    let mut found = false;
+    while matches!(stream.read(&mut bytes), Ok(count) if count > 0) {
+        found = true;
+    }
+    found
 }

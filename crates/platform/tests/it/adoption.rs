@@ -106,9 +106,17 @@ async fn an_accepted_unit_is_begun_and_half_a_unit_is_cleared_away() {
         )
         .unwrap();
     }
+    // And as a power cut would: with a file of which only the size is known, or none.
+    for name in ["blank", "bare"] {
+        std::fs::create_dir_all(bench.dir.path().join(name).join("work")).unwrap();
+    }
+    std::fs::write(bench.dir.path().join("blank/unit.json"), [0; 1500]).unwrap();
     bench.reopen().await;
     assert_eq!(bench.exit("accepted").await.ending, Ending::Code(6));
     assert!(!bench.dir.path().join(".new-half").exists());
+    for name in ["blank", "bare"] {
+        assert!(bench.run(&shell(name, "true")).await.is_success());
+    }
 }
 
 #[tokio::test]
@@ -135,6 +143,11 @@ async fn wherever_its_shim_is_killed_a_unit_runs_at_most_once_and_leaves_nothing
     let bench = Bench::new().await;
     for round in 0..30_u32 {
         let id = format!("cut-{round}");
+        if round % 2 == 1 {
+            // Then its shim is there already.
+            let before = bench.run(&shell(&format!("before-{round}"), "true")).await;
+            assert!(before.is_success());
+        }
         let mut spec = shell(&id, "echo x >> ../count; sleep 1000 & sleep 1000");
         spec.limits.memory = Some(64 << 20);
         spec.limits.pids = Some(50);

@@ -30,7 +30,7 @@ impl Drop for Bench {
             let Some(pid) = shim_of(&dir) else { continue };
             let command =
                 std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if command.contains(unit.file_name().to_str().unwrap()) {
+            if command.contains(self.dir.path().to_str().unwrap()) {
                 let _ = std::fs::write(dir.join("stop"), r#"{"grace":{"secs":0,"nanos":0}}"#);
                 signal(pid, rustix::process::Signal::TERM);
             }

@@ -7,4 +7,5 @@ mod bench;
 mod ending;
 mod fallback;
 mod limits;
+mod shims;
 mod trouble;

@@ -32,6 +32,19 @@ pub(super) fn cpu(pid: &str) -> anyhow::Result<Cpu> {
     ticks(&stat).context("/proc/…/stat is not as expected")
 }
 
+/// CPU time of a process and of all that descends from it, alive or not.
+pub(super) fn cpu_of_tree(pid: &str) -> anyhow::Result<Cpu> {
+    let mut cpu = cpu(pid)?;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            // One that has ended meanwhile is counted with its parent the next time.
+            cpu.all += cpu_of_tree(child).map_or(Duration::ZERO, |child| child.all);
+        }
+    }
+    Ok(cpu)
+}
+
 /// The fields utime, stime, cutime and cstime of proc_pid_stat(5).
 fn ticks(stat: &str) -> Option<Cpu> {
     let (_, rest) = stat.rsplit_once(") ")?;
@@ -102,5 +115,23 @@ mod tests {
         let own = memory(std::process::id()).unwrap();
         assert!(own.proportional > 0.0 && own.resident >= own.proportional);
         assert!(cpu("self").is_ok());
+    }
+
+    #[test]
+    fn children_are_counted_while_they_live() {
+        let mut busy = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let (mut alone, mut with_it) = (cpu("self").unwrap(), cpu_of_tree("self").unwrap());
+        for _ in 0..100_000 {
+            if with_it.all >= alone.all + TICK * 3 {
+                break;
+            }
+            (alone, with_it) = (cpu("self").unwrap(), cpu_of_tree("self").unwrap());
+        }
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(with_it.all >= alone.all + TICK * 3, "{with_it:?} {alone:?}");
     }
 }

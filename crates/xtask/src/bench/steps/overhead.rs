@@ -111,8 +111,8 @@ fn millis(time: Duration, steps: usize) -> f64 {
     time.as_secs_f64() * 1000.0 / steps as f64
 }
 
-/// Runs a pipeline by hand, from the request to the run's end as it is recorded; the server's CPU time has its units' in
-/// it.
+/// Runs a pipeline by hand, from the request to the run's end as it is recorded; the server's CPU time has that of
+/// its units and their shims in it, also of those that wait.
 fn run(
     product: &Product,
     project: &Path,
@@ -121,7 +121,7 @@ fn run(
     server: u32,
 ) -> anyhow::Result<Took> {
     let server = server.to_string();
-    let (begun, cpu) = (Timestamp::now(), process::cpu(&server)?);
+    let (begun, cpu) = (Timestamp::now(), process::cpu_of_tree(&server)?);
     let started = product.verb(project, &["run", pipeline, "--no-cache", "--detach"])?;
     // Looking costs the server time too, so it is done seldom.
     let path = format!("projects/steps/runs?limit=1&pipeline={pipeline}");
@@ -139,9 +139,9 @@ fn run(
         run["reason"]
     );
     let ended: Timestamp = run["ended_at"].as_str().unwrap_or_default().parse()?;
-    // Units are counted once they are waited for.
+    // What is done about the last units is counted as well.
     pause(Duration::from_millis(300));
-    let cpu = process::cpu(&server)?.since(cpu);
+    let cpu = process::cpu_of_tree(&server)?.since(cpu);
     let whole = product.read(&format!(
         "projects/steps/runs/{}",
         started["id"].as_str().unwrap_or_default()
