@@ -33,6 +33,23 @@ fn replicas(world: &World) -> Vec<(u32, String)> {
 }
 
 #[test]
+fn a_replica_that_hangs_for_good_is_started_again() {
+    let world = World::applied(PROJECT);
+    world.ship(1.0);
+    world.answers("/delay", 1);
+    let first = until("a replica", || replicas(&world).pop());
+    signal(first.0, "-STOP");
+    until("another replica in its place", || {
+        replicas(&world).iter().any(|(pid, _)| *pid != first.0).then_some(())
+    });
+    world.answers("/delay", 1);
+    let ended = world.product.read("projects/tiny/events?kind=replica.ended");
+    assert_eq!(ended.as_array().unwrap().len(), 1, "{ended}");
+    assert_eq!(ended[0]["subject"], "service/delay@prod");
+    assert!(!replicas(&world).contains(&first));
+}
+
+#[test]
 fn requests_go_elsewhere_while_a_replica_is_stopped() {
     let file = PROJECT.replace(
         "engine: onnx",

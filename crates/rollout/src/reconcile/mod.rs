@@ -13,6 +13,7 @@ mod look;
 mod next;
 mod policy;
 mod replicas;
+mod silent;
 mod situation;
 mod steady;
 mod table;
@@ -26,6 +27,7 @@ use gateway::RoutingTable;
 use jiff::Timestamp;
 use platform::{Platform, State};
 use serde_json::json;
+use silent::Silence;
 use situation::{Situation, arms};
 use std::{
     collections::BTreeMap,
@@ -80,6 +82,7 @@ pub struct Status {
 pub struct Reconciler<T> {
     parts: Parts<T>,
     steady: Arc<Steady>,
+    silence: Arc<Silence>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
     /// When steps were last asked whether they wait for room.
@@ -111,6 +114,7 @@ impl<T: Traffic> Reconciler<T> {
         Reconciler {
             parts,
             steady: Arc::default(),
+            silence: Arc::default(),
             waiting: Arc::default(),
             asked: Arc::default(),
             status: watch::Sender::default(),
@@ -188,13 +192,14 @@ impl<T: Traffic> Reconciler<T> {
         let busy = situation.active().next().is_some();
         self.steady
             .keep(situation.active().map(|rollout| &rollout.id));
+        let health = self.parts.traffic.health().await.ok();
         if busy {
-            let health = self.parts.traffic.health().await.ok();
             let counted = self.parts.traffic.evidence().await.ok();
             self.drive(&situation, health.as_ref(), counted.as_ref(), now)
                 .await?;
             situation = self.situation().await?;
         }
+        self.end_silent(health.as_ref(), now).await?;
         self.replicas(&situation, now).await?;
         self.route(&situation, now).await?;
         self.stop_unneeded(&situation, now).await?;
