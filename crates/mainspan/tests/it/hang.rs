@@ -40,10 +40,15 @@ fn a_replica_that_hangs_for_good_is_started_again() {
     let first = until("a replica", || replicas(&world).pop());
     signal(first.0, "-STOP");
     until("another replica in its place", || {
-        replicas(&world).iter().any(|(pid, _)| *pid != first.0).then_some(())
+        replicas(&world)
+            .iter()
+            .any(|(pid, _)| *pid != first.0)
+            .then_some(())
     });
     world.answers("/delay", 1);
-    let ended = world.product.read("projects/tiny/events?kind=replica.ended");
+    let ended = world
+        .product
+        .read("projects/tiny/events?kind=replica.ended");
     assert_eq!(ended.as_array().unwrap().len(), 1, "{ended}");
     assert_eq!(ended[0]["subject"], "service/delay@prod");
     assert!(!replicas(&world).contains(&first));

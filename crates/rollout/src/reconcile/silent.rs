@@ -108,7 +108,10 @@ impl<T: Traffic> Reconciler<T> {
                 silent.as_secs()
             );
             tracing::warn!(unit = unit.id, reason, "a replica hangs");
-            self.parts.platform.stop(&unit.id, Some(Duration::ZERO)).await?;
+            self.parts
+                .platform
+                .stop(&unit.id, Some(Duration::ZERO))
+                .await?;
             let event = NewEvent {
                 project: Some(place.project),
                 at: now,
