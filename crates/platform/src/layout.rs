@@ -11,7 +11,8 @@
 //! Driver and shim meet only in these files. `unit.json` has four records: shim and running at fixed
 //! places, blank until they are written, what to run in one line after them, and then the exit. One
 //! file costs less than four, and the exit record needs neither free space on the disk nor a change of
-//! the directory. Nothing here may wait for anything.
+//! the directory. Nothing here may wait for more than the end
+//! of somebody's look.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Group;
@@ -57,8 +60,12 @@ const FILE: &str = "unit.json";
 const SHIM: usize = 0;
 const RUNNING: usize = 512;
 const SPEC: usize = 1024;
-/// What is reserved for the exit record.
+/// What is reserved for the exit record, and twice what the line takes: that is repeated in it in part,
+/// with whole paths.
 const RESERVED: usize = 3072;
+
+/// How often to look whether the lock is free, which it is within moments.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// What is known of a unit so far.
 #[derive(Debug, Default)]
@@ -85,6 +92,12 @@ impl Read {
         Some(SPEC + line.iter().position(|byte| *byte == b'\n')? + 1)
     }
 
+    /// Whether what to run is missing or has holes, as after a power cut. Text has no zeros.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.exit_at()
+            .is_none_or(|end| self.part(SPEC, end).contains(&0))
+    }
+
     /// What to run.
     pub(crate) fn prepared(&self) -> io::Result<Prepared> {
         let end = self.exit_at().unwrap_or(SPEC);
@@ -96,9 +109,17 @@ impl Read {
         Records {
             shim: serde_json::from_slice(self.part(SHIM, RUNNING)).ok(),
             running: serde_json::from_slice(self.part(RUNNING, SPEC)).ok(),
-            exit: serde_json::from_slice(self.part(end, usize::MAX)).ok(),
+            exit: first(self.part(end, usize::MAX)),
         }
     }
+}
+
+/// The first record: what follows it was left by a longer one that could not be written whole.
+fn first<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter()
+        .next()?
+        .ok()
 }
 
 /// The records as their writer holds them.
@@ -133,7 +154,8 @@ impl StatusFile {
     /// Takes the room that the exit record will need. A power cut may lose this and all that was
     /// written before, and the unit is then lost with it.
     pub(crate) fn reserve(&self) -> io::Result<()> {
-        let room = [b' '; RESERVED];
+        let line = self.exit_at - SPEC;
+        let room = vec![b' '; RESERVED + 2 * line];
         self.file.write_all_at(&room, self.exit_at as u64)
     }
 
@@ -174,16 +196,33 @@ impl UnitDir {
         Ok(Read(fs::read(self.join(FILE))?))
     }
 
-    /// Takes the lock that says that a shim lives, waiting for an earlier shim to end, and reads and
-    /// opens the records. The lock is that of the file, as long as it is open.
-    pub(crate) fn lock(&self) -> io::Result<(Read, StatusFile)> {
+    /// Takes the lock that says that a shim lives, and reads and opens the records; nothing if a shim
+    /// was here already. The lock is that of the file, as long as it is open.
+    pub(crate) fn lock(&self) -> io::Result<Option<(Read, StatusFile)>> {
         let mut file = self.open()?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            if error != Errno::WOULDBLOCK {
+                return Err(error.into());
+            }
+            if self.records().shim.is_some() {
+                return Ok(None);
+            }
+            // Somebody only looks, or has not said yet who it is.
+            std::thread::park_timeout(LOOK);
+        }
         let mut bytes = Vec::with_capacity(RESERVED);
         file.read_to_end(&mut bytes)?;
         let read = Read(bytes);
+        if read.records().shim.is_some() {
+            return Ok(None);
+        }
         let file = StatusFile::of(file, &read)?;
-        Ok((read, file))
+        Ok(Some((read, file)))
+    }
+
+    /// Puts all records on disk, whoever wrote them.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        File::open(self.join(FILE))?.sync_all()
     }
 
     /// Whether a shim holds the lock.
@@ -191,7 +230,7 @@ impl UnitDir {
         let file = File::open(self.join(FILE))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(false),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
@@ -257,7 +296,7 @@ mod tests {
             gpus: None,
         };
         dir.write_prepared(&prepared).unwrap();
-        let (read, file) = dir.lock().unwrap();
+        let (read, file) = dir.lock().unwrap().unwrap();
         assert_eq!(read.prepared().unwrap().spec, spec);
         assert!(read.records().shim.is_none() && dir.is_locked().unwrap());
         let shim = ProcessId {
@@ -266,6 +305,7 @@ mod tests {
         };
         file.write_shim(shim).unwrap();
         assert_eq!(dir.records().shim, Some(shim));
+        assert!(dir.lock().unwrap().is_none());
         assert!(dir.records().running.is_none() && dir.records().exit.is_none());
         file.write_running(&Running {
             pid: 8,
@@ -294,5 +334,32 @@ mod tests {
         file.file.set_len(5000).unwrap();
         assert!(dir.records().exit.is_none() && dir.records().shim.is_some());
         assert!(dir.read().unwrap().prepared().is_err() && dir.open_status().is_err());
+        assert!(dir.read().unwrap().is_cut_off());
+    }
+
+    #[test]
+    fn a_record_is_read_before_what_a_longer_one_left() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = UnitDir::new(temporary.path());
+        dir.write_prepared(&Prepared {
+            spec: UnitSpec::new("u", "p", vec!["true".into()]),
+            group: Group::default(),
+            gpus: None,
+        })
+        .unwrap();
+        assert!(!dir.read().unwrap().is_cut_off());
+        let (_, file) = dir.lock().unwrap().unwrap();
+        let status = |text: String| UnitStatus {
+            id: "u".into(),
+            project: "p".into(),
+            labels: [("text".to_owned(), text)].into(),
+            endpoint: None,
+            state: State::Lost {
+                at: Timestamp::UNIX_EPOCH,
+            },
+        };
+        file.write_exit(&status("x".repeat(9000))).unwrap();
+        file.write_exit(&status("short".into())).unwrap();
+        assert_eq!(dir.records().exit, Some(status("short".into())));
     }
 }

@@ -18,7 +18,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Signal, pidfd_send_signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -63,7 +62,7 @@ struct Inner {
     groups: Hierarchies,
     units: Units,
     spares: Arc<Spares>,
-    shims: Shims,
+    shims: Arc<Shims>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -97,13 +96,20 @@ impl Local {
             Ok::<_, Error>((options, machine, groups, found))
         });
         let (options, machine, groups, found) = opened.await.map_err(interrupted)??;
+        let shims = Shims::new(
+            options.shim.clone(),
+            options.dir.clone(),
+            options.shim_wait,
+            tasks.clone(),
+            shutdown.clone(),
+        );
         let inner = Arc::new(Inner {
             options,
             machine,
             groups,
             units: Units::default(),
             spares: Arc::default(),
-            shims: Shims::default(),
+            shims: Arc::new(shims),
             tasks,
             shutdown,
         });
@@ -222,27 +228,11 @@ impl Inner {
             action: action(),
             source,
         })?;
-        self.find_shim(&prepared.spec.id).inspect_err(|_| {
+        self.shims.begin(&prepared.spec.id).inspect_err(|_| {
             // Whoever opens the driver next would begin what was refused here.
             if let Err(error) = fs::remove_dir_all(dir.path()) {
                 tracing::error!(path = %dir.path().display(), %error, "cannot remove a unit that was not started");
             }
-        })
-    }
-
-    /// A shim that was told what to run: one that waits for it, or a new one.
-    fn find_shim(&self, id: &str) -> Result<Shim, Error> {
-        match self.shims.take(id) {
-            Some(shim) => Ok(shim),
-            None => self.start_shim(id),
-        }
-    }
-
-    fn start_shim(&self, id: &str) -> Result<Shim, Error> {
-        let LocalOptions { shim, dir, .. } = &self.options;
-        Shim::start(shim, dir, id).map_err(|source| Error::Io {
-            action: format!("cannot start the unit's shim `{}`", shim.join(" ")),
-            source,
         })
     }
 
@@ -276,12 +266,9 @@ impl Inner {
         })
         .await?;
         // Before it has written who it is, the shim does not listen for signals but looks for the
-        // order afterwards. Under the lock, as it may run another unit as soon as this one is over.
+        // order afterwards.
         if is_heard {
-            self.units.with(|units| {
-                let shim = units.get(id)?.shim.as_ref()?;
-                pidfd_send_signal(&**shim, Signal::TERM).ok()
-            });
+            self.units.stop(id);
         }
         Ok(())
     }

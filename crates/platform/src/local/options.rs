@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::units::Entry;
 use crate::capacity::{Capacity, Claim};
@@ -17,6 +18,9 @@ pub struct LocalOptions {
     /// The command that runs a shim; the unit's directory is appended. Usually the path of the
     /// running program and `unit`.
     pub shim: Vec<String>,
+    /// How long a shim waits for another unit before it ends. What a unit that comes later pays for a
+    /// new one is little beside what it waited for.
+    pub shim_wait: Duration,
     /// CPUs to hand out; what the machine has if `None`.
     pub cpu: Option<f64>,
     /// Bytes of memory to hand out; nine tenths of what the machine has if `None`.
@@ -51,6 +55,7 @@ impl LocalOptions {
         Ok(Self {
             dir: dir.into(),
             shim,
+            shim_wait: Duration::from_secs(3),
             cpu: None,
             memory: None,
             gpus: None,
@@ -146,6 +151,7 @@ mod tests {
             LocalOptions {
                 dir: dir.into(),
                 shim: vec![],
+                shim_wait: Duration::ZERO,
                 cpu: None,
                 memory: None,
                 gpus: None,

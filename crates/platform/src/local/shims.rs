@@ -6,38 +6,34 @@
 //! must never be told to two shims, unless the first is dead and has not touched it.
 
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::Inner;
+use crate::driver::Error;
 use crate::layout::Running;
 use crate::shim::OVER;
 
-/// How long a shim waits for its next unit. What a unit that comes later pays for a new one is little
-/// beside what it waited for.
-const WAIT: Duration = Duration::from_secs(3);
 /// What is read of a shim's words at once: more than it says about a unit.
 const WORDS: usize = 256;
 
 /// A shim that can be waited for.
 #[derive(Debug)]
-pub(super) struct Alive {
-    pub(super) pid: i32,
-    pub(super) fd: Arc<OwnedFd>,
-}
+pub(super) struct Alive(AsyncFd<Arc<OwnedFd>>);
 
 /// A shim that we have started.
 #[derive(Debug)]
 pub(super) struct Shim {
-    pub(super) alive: Alive,
+    alive: Alive,
     orders: ChildStdin,
     words: Lines<BufReader<pipe::Receiver>>,
 }
@@ -52,105 +48,153 @@ pub(super) enum Word {
     Gone,
 }
 
-/// The shims that are free.
-#[derive(Debug, Default)]
-pub(super) struct Shims(Mutex<Free>);
+/// Where shims come from and wait.
+#[derive(Debug)]
+pub(super) struct Shims {
+    command: Vec<String>,
+    units: PathBuf,
+    /// How long one waits for its next unit.
+    wait: Duration,
+    free: Mutex<Free>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
 
 #[derive(Debug, Default)]
 struct Free {
-    /// Since when each is, the last one last.
+    /// Since when each is free, the last one last.
     shims: Vec<(Instant, Shim)>,
     /// Whether somebody looks after those that are not needed.
     is_swept: bool,
 }
 
 impl Shims {
-    /// A shim that was free and has been told a unit, whose directory is complete.
-    pub(super) fn take(&self, id: &str) -> Option<Shim> {
+    /// Of the units in a directory, run by a command to which that is added.
+    pub(super) fn new(
+        command: Vec<String>,
+        units: PathBuf,
+        wait: Duration,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            command,
+            units,
+            wait,
+            free: Mutex::default(),
+            tasks,
+            shutdown,
+        }
+    }
+
+    /// Tells a unit, whose directory is complete, to a shim that is free, or to a new one. It blocks
+    /// for as long as a process takes to start.
+    pub(super) fn begin(&self, id: &str) -> Result<Shim, Error> {
         while let Some((_, mut shim)) = self.with(|free| free.shims.pop()) {
             if shim.tell(id).is_ok() {
-                return Some(shim);
+                return Ok(shim);
             }
             // It was killed while it waited.
-            shim.alive.reap();
+            self.dismiss(shim);
         }
-        None
+        self.start(id)
     }
 
-    /// Keeps a shim that is free for the next unit.
-    pub(super) fn give(inner: &Arc<Inner>, shim: Shim) {
-        let is_swept = inner.shims.with(|free| {
-            free.shims.push((Instant::now(), shim));
-            std::mem::replace(&mut free.is_swept, true)
+    /// Tells a unit to a new shim. Where one is dead before it could be told, its watcher sees that.
+    pub(super) fn start(&self, id: &str) -> Result<Shim, Error> {
+        let started = self.spawn().and_then(|mut shim| match shim.tell(id) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(shim),
         });
-        if is_swept {
-            return;
-        }
-        let (owner, shutdown) = (Arc::clone(inner), inner.shutdown.clone());
-        inner
-            .tasks
-            .spawn(async move { shutdown.run_until_cancelled(owner.shims.sweep()).await });
+        started.map_err(|source| Error::Io {
+            action: format!("cannot start the unit's shim `{}`", self.command.join(" ")),
+            source,
+        })
     }
 
-    /// Ends shims that are not needed, until there are none.
-    async fn sweep(&self) {
-        loop {
-            tokio::time::sleep(WAIT).await;
-            let (unneeded, is_done) = self.with(|free| {
-                let count = free
-                    .shims
-                    .partition_point(|(since, _)| since.elapsed() >= WAIT);
-                let unneeded: Vec<Shim> = free.shims.drain(..count).map(|(_, shim)| shim).collect();
-                free.is_swept = !free.shims.is_empty();
-                (unneeded, !free.is_swept)
-            });
-            let unneeded: Vec<Alive> = unneeded.into_iter().map(|shim| shim.alive).collect();
-            for alive in unneeded {
-                if let Err(error) = alive.ended().await {
-                    tracing::warn!(pid = alive.pid, %error, "cannot wait for a shim to end");
-                }
-            }
-            if is_done {
-                return;
-            }
-        }
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut Free) -> T) -> T {
-        // Whoever panicked left a whole list behind.
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Shim {
-    /// Starts one and tells it a unit, whose directory is complete. It leaves our session by itself; a
-    /// signal from the terminal that reaches it before has stopped nothing, as the unit is begun again.
-    pub(super) fn start(command: &[String], units: &Path, id: &str) -> io::Result<Self> {
-        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
+    /// The process leaves our session by itself; a signal from the terminal that reaches it before has
+    /// stopped nothing, as the unit is begun again.
+    fn spawn(&self) -> io::Result<Shim> {
+        let (program, arguments) = self.command.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut child = Command::new(program)
             .args(arguments)
-            .arg(units)
+            .arg(&self.units)
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .current_dir("/")
             .spawn()?;
-        let alive = Alive::child(&child)?;
+        // It is our child and not waited for, so the pid is its own.
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let fd = Pid::from_raw(pid)
+            .ok_or(rustix::io::Errno::SRCH)
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))?;
         let (Some(orders), Some(words)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("it has no stdin and stdout"));
         };
         let words = pipe::Receiver::from_owned_fd(words.into())?;
-        let mut shim = Self {
-            alive,
+        Ok(Shim {
+            alive: Alive::new(fd)?,
             orders,
             words: BufReader::with_capacity(WORDS, words).lines(),
-        };
-        match shim.tell(id) {
-            // It is dead already, which its watcher sees.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(shim),
-            told => told.map(|()| shim),
+        })
+    }
+
+    /// Keeps a shim that is free for the next unit.
+    pub(super) fn give(self: &Arc<Self>, shim: Shim) {
+        let is_swept = self.with(|free| {
+            free.shims.push((Instant::now(), shim));
+            std::mem::replace(&mut free.is_swept, true)
+        });
+        if !is_swept {
+            let shims = Arc::clone(self);
+            self.tasks.spawn(async move {
+                shims.shutdown.run_until_cancelled(shims.sweep()).await;
+            });
         }
+    }
+
+    /// Lets shims go that are not needed, until there are none.
+    async fn sweep(&self) {
+        let mut is_done = false;
+        while !is_done {
+            tokio::time::sleep(self.wait).await;
+            let unneeded: Vec<_> = self.with(|free| {
+                let count = free
+                    .shims
+                    .partition_point(|(since, _)| since.elapsed() >= self.wait);
+                let unneeded = free.shims.drain(..count).collect();
+                is_done = free.shims.is_empty();
+                free.is_swept = !is_done;
+                unneeded
+            });
+            for (_, shim) in unneeded {
+                self.dismiss(shim);
+            }
+        }
+    }
+
+    /// Lets a shim go and waits for its end, so that nothing is left of it.
+    pub(super) fn dismiss(&self, shim: Shim) {
+        let (alive, shutdown) = (shim.alive, self.shutdown.clone());
+        self.tasks.spawn(async move {
+            if let Some(Err(error)) = shutdown.run_until_cancelled(alive.ended()).await {
+                tracing::warn!(%error, "cannot wait for a shim to end");
+            }
+        });
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Free) -> T) -> T {
+        // Whoever panicked left a whole list behind.
+        change(&mut self.free.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shim {
+    /// Its process.
+    pub(super) fn fd(&self) -> Arc<OwnedFd> {
+        self.alive.fd()
     }
 
     /// Says which unit is next. The pipe is empty, so this does not block.
@@ -158,48 +202,55 @@ impl Shim {
         self.orders.write_all(format!("{id}\n").as_bytes())
     }
 
-    /// Waits for what the shim says next.
+    /// Waits for what the shim says next. Its end counts, not that of its pipe: somebody else may hold
+    /// that open.
     pub(super) async fn word(&mut self) -> io::Result<Word> {
-        while let Some(line) = self.words.next_line().await? {
-            if line == OVER {
-                return Ok(Word::Over);
-            }
-            if let Ok(running) = serde_json::from_str(&line) {
-                return Ok(Word::Running(running));
+        loop {
+            let line = tokio::select! {
+                biased;
+                line = self.words.next_line() => line?,
+                ended = self.alive.ended() => {
+                    ended?;
+                    return Ok(Word::Gone);
+                }
+            };
+            match line {
+                None => {
+                    self.alive.ended().await?;
+                    return Ok(Word::Gone);
+                }
+                Some(line) if line == OVER => return Ok(Word::Over),
+                Some(line) => {
+                    if let Ok(running) = serde_json::from_str(&line) {
+                        return Ok(Word::Running(running));
+                    }
+                }
             }
         }
-        Ok(Word::Gone)
     }
 }
 
 impl Alive {
-    /// Our own child, which is not waited for yet, so that its pid is its own.
-    fn child(child: &Child) -> io::Result<Self> {
-        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-        let fd = Pid::from_raw(pid)
-            .ok_or(rustix::io::Errno::SRCH)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))?;
-        Ok(Self {
-            pid,
-            fd: Arc::new(fd),
-        })
-    }
-
-    /// Waits for its end.
-    pub(super) async fn ended(&self) -> io::Result<()> {
+    /// Needs a runtime, as whoever waits does.
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         #[expect(
             deprecated,
             reason = "its sound successor is an unsafe function; an `Arc<OwnedFd>` stays open and the same"
         )]
-        let fd = AsyncFd::with_interest(Arc::clone(&self.fd), tokio::io::Interest::READABLE)?;
-        let _ready = fd.readable().await?;
-        self.reap();
-        Ok(())
+        let fd = AsyncFd::with_interest(Arc::new(fd), tokio::io::Interest::READABLE)?;
+        Ok(Self(fd))
     }
 
-    /// Takes in one that is dead. It is not our child if an earlier server has started it; then
-    /// somebody else does.
-    fn reap(&self) {
-        let _ = waitpid(Pid::from_raw(self.pid), WaitOptions::NOHANG);
+    pub(super) fn fd(&self) -> Arc<OwnedFd> {
+        Arc::clone(self.0.get_ref())
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self) -> io::Result<()> {
+        let _ready = self.0.readable().await?;
+        // Not our child if an earlier server has started it; then somebody else takes it in.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let _ = waitid(WaitId::PidFd(self.0.get_ref().as_fd()), options);
+        Ok(())
     }
 }

@@ -6,11 +6,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::process::{Signal, pidfd_send_signal};
 
 use super::leftovers;
-use super::shims::{Alive, Shim, Shims, Word};
+use super::shims::{Alive, Shim, Word};
 use super::units::Entry;
 use super::{Inner, interrupted};
 use crate::driver::Error;
@@ -21,6 +23,9 @@ use crate::status::{Exit, Reason, State};
 
 /// How many shims may end without a word before the unit is given up.
 const SHIMS_MAX: usize = 2;
+/// How long to wait before a unit that could not be followed is looked at again: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// What a unit's directory says.
 enum Seen {
@@ -34,14 +39,20 @@ enum Seen {
 /// Follows a unit to its end in a task of the driver.
 pub(super) fn watch(inner: &Arc<Inner>, id: String, dir: UnitDir, shim: Option<Shim>) {
     if let Some(shim) = &shim {
-        inner.units.set_shim(&id, Arc::clone(&shim.alive.fd));
+        inner.units.set_shim(&id, shim.fd());
     }
     let (owner, shutdown) = (Arc::clone(inner), inner.shutdown.clone());
     inner.tasks.spawn(async move {
-        let followed = shutdown.run_until_cancelled(follow(&owner, &id, &dir, shim)).await;
-        if let Some(Err(error)) = followed {
-            tracing::error!(unit = id, error = %error, "cannot follow the unit; restart the server to take it up again");
-        }
+        let mut shim = shim;
+        let followed = async {
+            let mut pause = PAUSE_MIN;
+            while let Err(error) = follow(&owner, &id, &dir, shim.take()).await {
+                tracing::error!(unit = id, error = %error, "cannot follow the unit; it is tried again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        };
+        shutdown.run_until_cancelled(followed).await;
     });
 }
 
@@ -54,7 +65,7 @@ impl Inner {
         match look(&dir).await {
             Ok(Seen::Over(state)) => self.units.set_state(&id, state),
             Ok(Seen::Alive(alive, running)) => {
-                self.units.set_shim(&id, alive.fd);
+                self.units.set_shim(&id, alive.fd());
                 self.set_running(&id, running);
                 watch(self, id, dir, None);
             }
@@ -90,16 +101,16 @@ async fn follow(
                 return Ok(());
             }
             Seen::Alive(alive, running) => {
-                inner.units.set_shim(id, Arc::clone(&alive.fd));
+                inner.units.set_shim(id, alive.fd());
                 inner.set_running(id, running);
                 alive.ended().await.map_err(unheard)?;
             }
             Seen::Untouched if begun < SHIMS_MAX => {
                 begun += 1;
-                let (owner, unit) = (Arc::clone(inner), id.to_owned());
-                let started = tokio::task::spawn_blocking(move || owner.start_shim(&unit));
+                let (shims, unit) = (Arc::clone(&inner.shims), id.to_owned());
+                let started = tokio::task::spawn_blocking(move || shims.start(&unit));
                 let started = started.await.map_err(interrupted)??;
-                inner.units.set_shim(id, Arc::clone(&started.alive.fd));
+                inner.units.set_shim(id, started.fd());
                 shim = Some(started);
             }
             Seen::Untouched => {
@@ -111,7 +122,7 @@ async fn follow(
 }
 
 /// Listens to the shim that runs a unit. The state is the unit's last, as the shim has written it
-/// down; there is none if it could not.
+/// down; where there is none, the directory has to be looked at.
 async fn attend(
     inner: &Arc<Inner>,
     id: &str,
@@ -121,21 +132,21 @@ async fn attend(
     loop {
         match shim.word().await.map_err(unheard)? {
             Word::Running(running) => inner.set_running(id, Some(running)),
-            Word::Over => {
-                // From here on no stop of this unit may reach the shim.
-                inner.units.take_shim(id);
-                Shims::give(inner, shim);
-                break;
-            }
-            Word::Gone => {
-                shim.alive.ended().await.map_err(unheard)?;
-                break;
-            }
+            Word::Gone => return Ok(None),
+            Word::Over => break,
         }
     }
+    // From here on no stop of this unit may reach the shim.
+    inner.units.take_shim(id);
     // One read of a page that was just written does not block, and is cheaper than handing it to
     // another thread.
-    Ok(dir.records().exit.map(|status| status.state))
+    let exit = dir.read().ok().and_then(|read| read.records().exit);
+    match &exit {
+        Some(_) => inner.shims.give(shim),
+        // Another shim has run the unit, or it cannot be read now.
+        None => inner.shims.dismiss(shim),
+    }
+    Ok(exit.map(|status| status.state))
 }
 
 /// The end of a unit whose shims could not even say that they were there.
@@ -183,7 +194,11 @@ async fn look(dir: &UnitDir) -> Result<Seen, Error> {
 }
 
 fn look_blocking(dir: &UnitDir) -> io::Result<Seen> {
-    let records = dir.records();
+    let records = match dir.read() {
+        Ok(read) => read.records(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Untouched),
+        Err(error) => return Err(error),
+    };
     let Some(id) = records.shim else {
         return Ok(Seen::Untouched);
     };
@@ -191,16 +206,19 @@ fn look_blocking(dir: &UnitDir) -> io::Result<Seen> {
     if dir.is_locked()?
         && let Some(fd) = process::open(id)
     {
-        let alive = Alive {
-            pid: id.pid,
-            fd: Arc::new(fd),
-        };
-        return Ok(Seen::Alive(alive, records.running));
+        if dir.stop().is_some() {
+            // Whoever ordered it may have gone before it could say so.
+            let _ = pidfd_send_signal(&fd, Signal::TERM);
+        }
+        return Ok(Seen::Alive(Alive::new(fd)?, records.running));
     }
-    if let Some(status) = dir.records().exit {
+    let read = dir.read()?;
+    if let Some(status) = read.records().exit {
+        // The shim may have died between writing and syncing it.
+        dir.sync()?;
         return Ok(Seen::Over(status.state));
     }
-    let prepared = dir.read()?.prepared()?;
+    let prepared = read.prepared()?;
     tracing::warn!(
         unit = prepared.spec.id,
         error = dir.shim_error(),

@@ -103,11 +103,10 @@ enum After {
 }
 
 fn run(dir: &UnitDir, signals: &Signals) -> io::Result<After> {
-    let (read, file) = dir.lock()?;
-    if read.records().shim.is_some() {
-        // A shim was here before: the unit is over, or lost, which the driver decides.
+    let Some((read, file)) = dir.lock()? else {
+        // A shim is here, or was: whether the unit runs, is over or lost is the driver's to find out.
         return Ok(After::Next);
-    }
+    };
     let own = Stat::own().ok_or_else(|| io::Error::other("/proc is not mounted"))?;
     file.write_shim(own.id)?;
     let prepared = read.prepared()?;

@@ -62,6 +62,8 @@ impl Bench {
         let options = LocalOptions {
             dir: dir.path().to_owned(),
             shim: vec![shim.into()],
+            // Long enough for any test that wants the same shim again.
+            shim_wait: Duration::from_secs(600),
             cpu: Some(4.0),
             memory: Some(1 << 30),
             gpus: Some(2),
@@ -75,6 +77,12 @@ impl Bench {
             local,
             shutdown,
         }
+    }
+
+    /// As where units come seldom.
+    pub(crate) async fn impatient(&mut self) {
+        self.options.shim_wait = Duration::from_millis(50);
+        self.reopen().await;
     }
 
     /// Ends the driver as if the server had gone, and opens another one.

@@ -1,12 +1,20 @@
 //! Shims run one unit after another, and nothing of one unit reaches the next.
 
-use platform::{Ending, Platform, Reason};
+use platform::{Ending, Platform, Reason, State};
 use rustix::process::Signal;
 
 use crate::bench::{Bench, is_alive, poll_until, shell, signal};
 
-async fn is_gone(pid: i32) -> bool {
+async fn is_dead(pid: i32) -> bool {
     poll_until(async || (!is_alive(pid)).then_some(()))
+        .await
+        .is_some()
+}
+
+/// Waits until a process is dead and taken in.
+async fn is_gone(pid: i32) -> bool {
+    let path = format!("/proc/{pid}");
+    poll_until(async || (!std::fs::exists(&path).unwrap()).then_some(()))
         .await
         .is_some()
 }
@@ -24,7 +32,10 @@ async fn units_one_after_another_have_one_shim_and_their_own_records() {
     assert_eq!(bench.shim("busy"), bench.shim("calm"));
     assert_eq!(busy.ending, Ending::Code(3));
     assert!(calm.is_success());
-    assert!(calm.cpu_micros < busy.cpu_micros, "{calm:?} {busy:?}");
+    assert!(
+        calm.cpu_micros.unwrap() < busy.cpu_micros.unwrap(),
+        "{calm:?} {busy:?}"
+    );
     assert_eq!(bench.log("calm").await, "calm\n");
 }
 
@@ -56,10 +67,11 @@ async fn a_shim_that_died_while_it_waited_is_missed_by_nobody() {
         let shim = bench.shim(&before);
         signal(shim, deadly);
         if round > 0 {
-            assert!(is_gone(shim).await);
+            assert!(is_dead(shim).await);
         }
         assert!(bench.run(&shell(&after, "true")).await.is_success());
         assert_ne!(bench.shim(&after), shim);
+        assert!(is_gone(shim).await);
     }
 }
 
@@ -70,12 +82,14 @@ async fn shims_that_wait_end_with_the_driver() {
     let shim = bench.shim("done");
     assert!(is_alive(shim));
     bench.reopen().await;
-    assert!(is_gone(shim).await);
+    // Nobody is left who would take it in.
+    assert!(is_dead(shim).await);
 }
 
 #[tokio::test]
 async fn a_shim_that_nobody_needs_ends() {
-    let bench = Bench::new().await;
+    let mut bench = Bench::new().await;
+    bench.impatient().await;
     for _ in 0..2 {
         bench.run(&shell("done", "true")).await;
         assert!(is_gone(bench.shim("done")).await);
@@ -93,13 +107,66 @@ async fn a_stop_that_comes_late_does_not_meet_the_next_unit() {
         std::hint::black_box(
             (0..round * 40_000).fold(0, |sum: u32, spin| std::hint::black_box(sum ^ spin)),
         );
-        let (stopped, exit) = tokio::join!(bench.local.stop(&id, None), bench.exit(&id));
-        stopped.unwrap();
+        let (local, stopped) = (bench.local.clone(), id.clone());
+        let stopping = tokio::spawn(async move { local.stop(&stopped, None).await });
+        let exit = bench.exit(&id).await;
         assert!(
             matches!(exit.reason, Reason::Completed | Reason::Stopped),
             "{exit:?}"
         );
+        // While the stop may still be on its way.
         let exit = bench.run(&shell(&next, "true")).await;
         assert!(exit.is_success(), "{round}: {exit:?}");
+        stopping.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_shim_that_another_one_forestalled_leaves_it_the_unit() {
+    let mut bench = Bench::new().await;
+    bench.run(&shell("done", "true")).await;
+    bench.shutdown.cancel();
+    bench.local.closed().await;
+    // As if an earlier driver's shim were slow: it has the lock and has not said yet who it is.
+    let unit = bench.dir.path().join("slow");
+    let records = std::fs::read_to_string(bench.dir.path().join("done/unit.json")).unwrap();
+    let spec = records[1024..].lines().next().unwrap();
+    let spec = spec.replace("\"done\"", "\"slow\"");
+    std::fs::create_dir(&unit).unwrap();
+    let mut slow = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", slow.id())).unwrap();
+    let started = stat
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .nth(19)
+        .unwrap();
+    let blank = " ".repeat(1024);
+    std::fs::write(unit.join("unit.json"), format!("{blank}{spec}\n")).unwrap();
+    let file = std::fs::File::options()
+        .write(true)
+        .open(unit.join("unit.json"))
+        .unwrap();
+    file.try_lock().unwrap();
+    bench.reopen().await;
+    let says = format!(r#"{{"pid":{},"started":{started}}}"#, slow.id());
+    // The other shim has been started by then, or will be: it leaves in both cases.
+    std::os::unix::fs::FileExt::write_all_at(&file, says.as_bytes(), 0).unwrap();
+    let pid = i32::try_from(slow.id()).unwrap();
+    poll_until(async || {
+        bench.local.stop("slow", None).await.unwrap();
+        (!is_alive(pid)).then_some(())
+    })
+    .await
+    .expect("the stop to reach the shim that has the unit");
+    // Its parent is this process, so that the driver may have taken it in already.
+    let _ = slow.wait();
+    drop(file);
+    bench
+        .until("slow", |state| matches!(state, State::Lost { .. }))
+        .await;
 }
