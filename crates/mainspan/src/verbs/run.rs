@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What to start.
 #[derive(Debug, Args)]
@@ -237,7 +237,8 @@ impl Logs {
         }
         let mut printer = Printer::new(self.step.as_deref());
         printer.print(&client, &base, &run)?;
-        if printer.offsets.values().all(|(_, printed)| *printed == 0) {
+        printer.end()?;
+        if printer.is_silent() {
             eprintln!(
                 "run {id} is {} and has printed nothing: {}",
                 text(&run["state"]),
@@ -281,20 +282,43 @@ fn follow(
     }
 }
 
-/// Remembers how far each step's output was printed.
+/// Prints steps' output line by line, and remembers how far each was printed.
 struct Printer {
     only: Option<String>,
-    offsets: std::collections::BTreeMap<String, (String, u64)>,
+    steps: BTreeMap<String, Printed>,
+}
+
+/// How far a step's output was printed.
+#[derive(Default)]
+struct Printed {
+    unit: String,
+    offset: u64,
+    /// The line that is not finished yet.
+    begun: String,
 }
 
 impl Printer {
     fn new(only: Option<&str>) -> Self {
         Printer {
             only: only.map(str::to_owned),
-            offsets: std::collections::BTreeMap::new(),
+            steps: BTreeMap::new(),
         }
     }
 
+    /// Whether nothing was printed so far.
+    fn is_silent(&self) -> bool {
+        self.steps.values().all(|printed| printed.offset == 0)
+    }
+
+    /// Says what was begun, as nobody waits for the rest.
+    fn end(&mut self) -> anyhow::Result<()> {
+        for (key, printed) in &mut self.steps {
+            printed.finish(|line| output::line(&format!("{key} | {line}")))?;
+        }
+        Ok(())
+    }
+
+    /// Prints what there is by now. What is over has no line that is still to be finished.
     fn print(&mut self, client: &Client, base: &str, run: &Value) -> anyhow::Result<()> {
         for step in output::rows(&run["steps"])? {
             let key = text(&step["key"]);
@@ -302,29 +326,66 @@ impl Printer {
                 continue;
             }
             let unit = text(&step["unit_id"]);
-            let place = self.offsets.entry(key.clone()).or_default();
+            let printed = self.steps.entry(key.clone()).or_default();
+            let say = |line: &str| output::line(&format!("{key} | {line}"));
             // A new attempt's output begins at its beginning.
-            if place.0 != unit {
-                *place = (unit, 0);
+            if printed.unit != unit {
+                printed.finish(say)?;
+                *printed = Printed {
+                    unit,
+                    ..Printed::default()
+                };
             }
             loop {
                 let piece = client.get(&format!(
                     "{base}/runs/{}/logs?step={}&offset={}",
                     text(&run["id"]),
                     escape(&key),
-                    place.1
+                    printed.offset
                 ))?;
                 let said = piece["text"].as_str().unwrap_or_default();
-                for line in said.lines() {
-                    output::line(&format!("{key} | {line}"))?;
-                }
-                place.1 = piece["next"].as_u64().unwrap_or(place.1);
                 if said.is_empty() {
                     break;
                 }
+                let begins = piece["offset"].as_u64().unwrap_or(printed.offset);
+                printed.add(begins, said, say)?;
+                printed.offset = piece["next"].as_u64().unwrap_or(begins);
+            }
+            if is_final(run) {
+                printed.finish(say)?;
             }
         }
         Ok(())
+    }
+}
+
+impl Printed {
+    /// Takes in output from `begins` on and says the lines that are whole.
+    fn add(
+        &mut self,
+        begins: u64,
+        said: &str,
+        say: impl Fn(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        if begins > self.offset {
+            self.finish(&say)?;
+            say(&format!(
+                "… {} bytes are not kept: only the end of a long output is",
+                begins - self.offset
+            ))?;
+        }
+        self.begun.push_str(said);
+        let whole = self.begun.rfind('\n').map_or(0, |end| end + 1);
+        let rest = self.begun.split_off(whole);
+        self.begun.lines().try_for_each(say)?;
+        self.begun = rest;
+        Ok(())
+    }
+
+    /// Says the last line, which no line's end follows.
+    fn finish(&mut self, say: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let last = std::mem::take(&mut self.begun);
+        last.lines().try_for_each(say)
     }
 }
 
@@ -357,5 +418,41 @@ fn find(client: &Client, base: &str, id: &str) -> anyhow::Result<String> {
             "`{id}` could be any of {} runs: give more of its id",
             found.len()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn check(pieces: &[(u64, &str)], expect: &[&str]) {
+        let said = RefCell::new(Vec::new());
+        let say = |line: &str| {
+            said.borrow_mut().push(line.to_owned());
+            Ok(())
+        };
+        let mut printed = Printed::default();
+        for (begins, piece) in pieces {
+            printed.add(*begins, piece, say).unwrap();
+            printed.offset = begins + piece.len() as u64;
+        }
+        printed.finish(say).unwrap();
+        assert_eq!(*said.borrow(), expect);
+    }
+
+    #[test]
+    fn lines_are_whole_wherever_pieces_end() {
+        check(
+            &[(0, "one\nt"), (5, "w"), (6, "o\n\nlast")],
+            &["one", "two", "", "last"],
+        );
+        check(&[(0, ""), (0, "a\n")], &["a"]);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_said() {
+        let gap = "… 90 bytes are not kept: only the end of a long output is";
+        check(&[(0, "begun"), (95, "rest\n")], &["begun", gap, "rest"]);
     }
 }
