@@ -66,7 +66,7 @@ impl Common {
     pub(crate) fn project(&self) -> anyhow::Result<String> {
         match &self.project {
             Some(name) => Ok(name.clone()),
-            None => verbs::file::Local::read(self.file.as_deref()).map(|local| local.file.project),
+            None => verbs::file::project(self.file.as_deref()),
         }
     }
 

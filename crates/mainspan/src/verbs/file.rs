@@ -34,3 +34,50 @@ impl Local {
         Ok(Local { root, file })
     }
 }
+
+/// The name of the project whose file is meant. It is found in a file with mistakes too: whoever wants to go back, or
+/// to look, must not have to mend the file first.
+pub(crate) fn project(told: Option<&Path>) -> anyhow::Result<String> {
+    let wrong = match Local::read(told) {
+        Ok(local) => return Ok(local.file.project),
+        Err(wrong) => wrong,
+    };
+    let path = place::project_file(told)?;
+    let text = std::fs::read(&path).unwrap_or_default();
+    let Some(name) = name_in(&String::from_utf8_lossy(&text)) else {
+        return Err(wrong.context("name the project with `--project`, or mend its file"));
+    };
+    eprintln!(
+        "`{}` has mistakes, which `mainspan plan` shows; this is about its project `{name}`",
+        path.display()
+    );
+    Ok(name)
+}
+
+/// What the line `project: NAME` says.
+fn name_in(text: &str) -> Option<String> {
+    let said = text
+        .lines()
+        .find_map(|line| line.strip_prefix("project:"))?;
+    let said = said.split(" #").next()?.trim();
+    let name = said.trim_matches(['"', '\'']);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (!name.is_empty() && name.chars().all(plain)).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_found_in_a_file_with_mistakes() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(name_in(text).as_deref(), expect, "{text}");
+        };
+        check("mainspan: 1\nproject: shop\njunk: 1\n", Some("shop"));
+        check("project: \"shop\" # ours\n<<<<<<< HEAD\n", Some("shop"));
+        check("  project: inner\n", None);
+        check("project: [shop]\n", None);
+        check("project:\n", None);
+    }
+}
