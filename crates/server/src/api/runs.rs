@@ -169,14 +169,18 @@ async fn working_copy(
     let folder = std::path::PathBuf::from(root);
     let repository = Repository::open(&folder).await.map_err(RunError::from)?;
     let bytes = match revision {
-        Some(revision) => repository
-            .file(revision, FILE)
-            .await
-            .map_err(RunError::from)?,
+        Some(revision) => {
+            let commit = repository.resolve(revision).await.map_err(RunError::from)?;
+            repository
+                .file(&commit, FILE)
+                .await
+                .map_err(RunError::from)?
+        }
         None => tokio::fs::read(folder.join(FILE)).await.ok(),
     };
     let bytes = bytes.ok_or_else(|| {
-        ApiError::not_found(format!("there is no {FILE} in `{}`", folder.display()))
+        let of = revision.map_or_else(String::new, |revision| format!(" of `{revision}`"));
+        ApiError::not_found(format!("there is no {FILE} in `{}`{of}", folder.display()))
     })?;
     let file = spec::parse_bytes(FILE, &bytes)
         .map_err(|wrong| ApiError::from(crate::apply::ApplyError::File(wrong)))?;
