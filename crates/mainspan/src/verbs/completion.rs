@@ -1,6 +1,6 @@
 //! `completion`: scripts for shells.
 
-use crate::{cli::Cli, exit};
+use crate::{cli::Cli, exit, output};
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
@@ -14,12 +14,9 @@ pub(crate) struct Completion {
 impl Completion {
     /// Prints the script.
     pub(crate) fn run(self) -> anyhow::Result<u8> {
-        clap_complete::generate(
-            self.shell,
-            &mut Cli::command(),
-            "mainspan",
-            &mut std::io::stdout(),
-        );
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "mainspan", &mut script);
+        output::raw(&String::from_utf8_lossy(&script))?;
         Ok(exit::OK)
     }
 }
