@@ -349,6 +349,11 @@ impl<'a> Chosen<'a> {
                     sent.or(self.minted.as_deref()),
                 )
             }
+            // The path's model name is the service's. The protocol's errors are an `error` alone.
+            Wire::Protocol if reached.status.is_success() => {
+                let name = &self.route.route.service;
+                respond::splice_model(&reached.body, name, self.arm.version)
+            }
             Wire::Protocol => reached.body,
         };
         respond::from_version(respond::json(reached.status, body), &self.arm.header)

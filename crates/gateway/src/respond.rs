@@ -41,24 +41,46 @@ pub(crate) fn from_version(mut answer: Answer, version: &HeaderValue) -> Answer 
 /// Adds `"version"`, and `"request_id"` (a JSON value as sent) if there is one, to the end of a
 /// JSON object. Anything else is left as it is.
 pub(crate) fn splice(body: &Bytes, version: u32, id: Option<&str>) -> Bytes {
+    let room = id.map_or(0, str::len) + 48;
+    extend(body, room, |out| {
+        out.extend_from_slice(b"\"version\":");
+        out.extend_from_slice(version.to_string().as_bytes());
+        if let Some(id) = id {
+            out.extend_from_slice(b",\"request_id\":");
+            out.extend_from_slice(id.as_bytes());
+        }
+    })
+}
+
+/// Adds `"model_name"` and `"model_version"` (a string, as the Open Inference Protocol has it) to
+/// the end of a JSON object. Anything else is left as it is.
+pub(crate) fn splice_model(body: &Bytes, name: &str, version: u32) -> Bytes {
+    extend(body, name.len() + 48, |out| {
+        out.extend_from_slice(b"\"model_name\":");
+        // A text always serialises.
+        if serde_json::to_writer(&mut *out, name).is_err() {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(b",\"model_version\":\"");
+        out.extend_from_slice(version.to_string().as_bytes());
+        out.push(b'"');
+    })
+}
+
+/// Writes fields, of about `room` bytes, before the last brace of a JSON object.
+fn extend(body: &Bytes, room: usize, fields: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let Some(object) = body.trim_ascii().strip_suffix(b"}") else {
         return body.clone();
     };
     if !object.starts_with(b"{") {
         return body.clone();
     }
-    let id_len = id.map_or(0, str::len);
-    let mut out = Vec::with_capacity(object.len() + id_len + 48);
+    let mut out = Vec::with_capacity(object.len() + room);
     out.extend_from_slice(object);
     if object.trim_ascii_end() != b"{" {
         out.push(b',');
     }
-    out.extend_from_slice(b"\"version\":");
-    out.extend_from_slice(version.to_string().as_bytes());
-    if let Some(id) = id {
-        out.extend_from_slice(b",\"request_id\":");
-        out.extend_from_slice(id.as_bytes());
-    }
+    fields(&mut out);
     out.push(b'}');
     out.into()
 }
@@ -85,6 +107,27 @@ mod tests {
         check("[1]", Some("7"), "[1]");
         check("", None, "");
         check("}", None, "}");
+    }
+
+    #[test]
+    fn a_protocol_answer_names_its_model() {
+        let check = |body: &'static str, name: &str, expect: &str| {
+            let got = splice_model(&Bytes::from_static(body.as_bytes()), name, 12);
+            assert_eq!(got, expect, "{body}");
+        };
+        check(
+            r#"{"id":"a","outputs":[{"data":[1]}]}"#,
+            "price",
+            r#"{"id":"a","outputs":[{"data":[1]}],"model_name":"price","model_version":"12"}"#,
+        );
+        check(
+            r#"{"outputs":[]}"#,
+            "a\"}\\",
+            r#"{"outputs":[],"model_name":"a\"}\\","model_version":"12"}"#,
+        );
+        check("{}", "x", r#"{"model_name":"x","model_version":"12"}"#);
+        check("[]", "x", "[]");
+        check("", "x", "");
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What a model gave, as JSON: the answer to rows and to the Open Inference Protocol.
 //!
-//! Every body is one JSON object whose first byte is `{` and which is never empty, so that the
-//! gateway can put its own fields (`"version":3,`) right behind the brace without parsing it. A
-//! number that JSON cannot say (NaN, infinity) is `null`. The engine calls this; nothing here
-//! fails.
+//! Every body is one JSON object whose first byte is `{` and whose last is `}`, so that the gateway
+//! can put its own fields (`,"version":3`) right before the last brace without parsing it. A number
+//! that JSON cannot say (NaN, infinity) is `null`. The engine calls this.
 
 use serde::Serialize;
 
@@ -108,9 +107,9 @@ pub fn rows(outputs: &[Output<'_>], rows: usize, single: bool) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// The body that answers an Open Inference Protocol request, without the model's name and version,
-/// which the gateway adds. `wanted` picks and orders the outputs; an unknown name is left out (the
-/// request parser has refused it).
+/// The body that answers an Open Inference Protocol request, without `model_name` and
+/// `model_version`, which the gateway adds at its end. `wanted` picks and orders the outputs; an
+/// unknown name is left out (the request parser has refused it).
 #[must_use]
 pub fn oip(id: Option<&str>, outputs: &[Output<'_>], wanted: Option<&[String]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);

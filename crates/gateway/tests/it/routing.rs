@@ -1,11 +1,15 @@
 //! Where requests go, and what answers look like.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gateway::split;
+use inference::answer::{Output, oip};
+use inference::frame::Answer;
+use inference::tensor::Data;
 use serde_json::json;
 
-use crate::engine::{Act, Engine, always, good, plus_one};
+use crate::engine::{Act, Engine, Script, always, bad, good, plus_one};
 use crate::world::{World, arm, delay, request};
 
 #[tokio::test]
@@ -41,8 +45,8 @@ async fn answers_name_their_version_and_request() {
         assert_eq!((got.status, got.version), (200, Some(3)), "{path}");
         assert_eq!(
             got.body,
-            json!({"prediction":1.0}),
-            "{path}: unparsed, unchanged"
+            json!({"prediction":1.0,"model_name":"delay","model_version":"3"}),
+            "{path}: unparsed"
         );
     }
     let got = world.post("/v2/models/delay/versions/4/infer", oip).await;
@@ -53,6 +57,64 @@ async fn answers_name_their_version_and_request() {
         got.body["error"].as_str().unwrap().contains("EOF"),
         "{got:?}"
     );
+}
+
+/// A version whose output is its number, in the engine's own words; with no inputs, an error.
+fn speaks_protocol(version: i64) -> Script {
+    Arc::new(move |_, body| {
+        if body["inputs"].is_null() {
+            return Act::Say(bad(400));
+        }
+        let output = Output {
+            name: "y",
+            shape: vec![1],
+            data: Data::Int64(vec![version]),
+            classes: None,
+        };
+        Act::Say(Answer {
+            body: oip(body["id"].as_str(), &[output], None).into(),
+            ..good(1.0)
+        })
+    })
+}
+
+#[tokio::test]
+async fn protocol_answers_name_their_model() {
+    let world = World::start().await;
+    let (old, new) = (world.socket("v3"), world.socket("v14"));
+    let _engines = (
+        Engine::start(&old, speaks_protocol(3)),
+        Engine::start(&new, speaks_protocol(14)),
+    );
+    let arms = vec![arm(3, 1.0, &[&old]), arm(14, 0.0, &[&new])];
+    world.route(1, vec![delay(arms)], &[&old, &new]).await;
+
+    for (path, version) in [
+        ("/v2/models/delay/infer", 3),
+        ("/flights/prod/delay/v2/models/delay/infer", 3),
+        ("/v2/models/%64elay/infer", 3),
+        ("/v2/models/delay/versions/3/infer", 3),
+        ("/v2/models/delay/versions/14/infer", 14),
+        ("/delay/v2/models/delay/versions/14/infer", 14),
+    ] {
+        let mut expect = json!({
+            "model_name": "delay",
+            "model_version": version.to_string(),
+            "outputs": [{"name":"y","datatype":"INT64","shape":[1],"data":[version]}],
+        });
+        let got = world.post(path, r#"{"inputs":[]}"#).await;
+        assert_eq!((got.status, got.version), (200, Some(version)), "{path}");
+        assert_eq!(got.body, expect, "{path}");
+        let got = world.post(path, r#"{"id":"a\"}","inputs":[]}"#).await;
+        expect["id"] = json!("a\"}");
+        assert_eq!((got.status, got.body), (200, expect), "{path}");
+        let got = world.post(path, "{}").await;
+        assert_eq!(
+            (got.status, got.body),
+            (400, json!({"error":"so it is"})),
+            "{path}: the protocol's errors have one field"
+        );
+    }
 }
 
 #[tokio::test]
