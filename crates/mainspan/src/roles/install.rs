@@ -1,9 +1,19 @@
-//! `mainspan install`: a systemd unit that runs `mainspan up` after every boot.
+//! `mainspan install`: a systemd unit that runs `mainspan up` after every boot, with the settings given here.
 
+use super::{
+    gateway::Gateway,
+    line::Line,
+    server::{STORE, Server},
+};
 use crate::{cli::Common, exit, output, place};
 use anyhow::Context as _;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
 
 /// Where to write the unit.
 #[derive(Debug, Args)]
@@ -17,13 +27,32 @@ pub(crate) struct Install {
     /// Folder of the unit [default: /etc/systemd/system, or ~/.config/systemd/user]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    gateway: Gateway,
 }
+
+/// Where the store's address is kept, in the state directory that only its owner may enter: units can be read by
+/// everybody.
+const ENVIRONMENT: &str = "up.env";
 
 impl Install {
     /// Writes or prints the unit.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         let state = place::state_dir(common.state.as_deref())?;
-        let unit = unit(&std::env::current_exe()?, &state, self.user);
+        let state = std::path::absolute(state)?;
+        let mut up = Line::new("up", &state);
+        up.server(&self.server);
+        up.gateway(&self.gateway);
+        let has_store = self.server.store != "sqlite";
+        let environment = has_store.then(|| state.join(ENVIRONMENT));
+        let unit = unit(
+            &std::env::current_exe()?,
+            &up.0,
+            environment.as_deref(),
+            self.user,
+        );
         if self.print {
             output::raw(&unit)?;
             return Ok(exit::OK);
@@ -42,6 +71,10 @@ impl Install {
                 folder.display()
             )
         })?;
+        if let Some(file) = &environment {
+            keep_secret(file, &format!("{STORE}={}\n", quoted(&self.server.store)))
+                .with_context(|| format!("cannot write `{}`", file.display()))?;
+        }
         let path = folder.join("mainspan.service");
         std::fs::write(&path, unit)
             .with_context(|| format!("cannot write `{}`: use sudo, or --user", path.display()))?;
@@ -54,23 +87,57 @@ impl Install {
     }
 }
 
-fn unit(program: &Path, state: &Path, user: bool) -> String {
+/// Writes a file that only its owner may read.
+fn keep_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// As systemd reads it: one word, with nothing replaced in it.
+fn word(text: &str) -> String {
+    quoted(text).replace('%', "%%").replace('$', "$$")
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn unit(program: &Path, up: &[String], environment: Option<&Path>, user: bool) -> String {
     let target = if user {
         "default.target"
     } else {
         "multi-user.target"
     };
+    let program = word(&program.display().to_string());
+    let arguments: Vec<String> = up.iter().map(|argument| word(argument)).collect();
+    let environment = environment.map_or_else(String::new, |file| {
+        format!(
+            "# The store's address.\nEnvironmentFile={}\n",
+            file.display()
+        )
+    });
     format!(
         "[Unit]
 Description=Mainspan: models from commit to production
 After=network.target
 
 [Service]
-ExecStart=\"{}\" up --state \"{}\"
-Restart=always
+ExecStart={program} {}
+{environment}Restart=always
 RestartSec=1
-# Only the supervisor is stopped: it stops server and gateway, and running steps go on.
-KillMode=mixed
+# Only the supervisor is stopped: it stops server and gateway, and steps and replicas go on.
+KillMode=process
 TimeoutStopSec=30
 # Steps and replicas get control groups of their own.
 Delegate=yes
@@ -78,29 +145,68 @@ Delegate=yes
 [Install]
 WantedBy={target}
 ",
-        program.display(),
-        state.display()
+        arguments.join(" ")
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        install: Install,
+    }
+
+    fn unit_of(arguments: &[&str]) -> String {
+        let install = Only::parse_from([&["mainspan"], arguments].concat()).install;
+        let mut up = Line::new("up", Path::new("/var/lib/main span"));
+        up.server(&install.server);
+        up.gateway(&install.gateway);
+        let file = (install.server.store != "sqlite").then_some(Path::new("/s/up.env"));
+        unit(Path::new("/usr/bin/mainspan"), &up.0, file, install.user)
+    }
 
     #[test]
-    fn the_unit_runs_up_on_the_state_directory() {
-        let text = unit(
-            Path::new("/usr/bin/mainspan"),
-            Path::new("/var/lib/main span"),
-            false,
-        );
-        assert!(
-            text.contains("ExecStart=\"/usr/bin/mainspan\" up --state \"/var/lib/main span\""),
-            "{text}"
-        );
-        assert!(
-            text.contains("WantedBy=multi-user.target")
-                && unit(Path::new("/m"), Path::new("/s"), true).contains("default.target")
-        );
+    fn the_unit_runs_up_with_the_settings_given() {
+        let text = unit_of(&[
+            "--store=postgres://me:secret@db/m",
+            "--key=/etc/mainspan/100%.key",
+            "--port=7000",
+            "--data-port=7001",
+            "--no-traffic-log",
+        ]);
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("ExecStart="))
+            .unwrap();
+        let begin = r#"ExecStart="/usr/bin/mainspan" "up" "--state" "/var/lib/main span" "#;
+        assert!(line.starts_with(begin), "{line}");
+        for part in [
+            r#""--port" "7000""#,
+            r#""--data-port" "7001""#,
+            r#""--key" "/etc/mainspan/100%%.key""#,
+            r#""--no-traffic-log""#,
+        ] {
+            assert!(line.contains(part), "{line} has no {part}");
+        }
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.contains("EnvironmentFile=/s/up.env\n"), "{text}");
+        assert!(text.contains("WantedBy=multi-user.target"), "{text}");
+        assert!(unit_of(&["--user"]).contains("default.target"));
+    }
+
+    #[test]
+    fn a_secret_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state/up.env");
+        keep_secret(&file, "one").unwrap();
+        keep_secret(&file, "2").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "2");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(word(r#"a "b" \ $c"#), r#""a \"b\" \\ $$c""#);
     }
 }

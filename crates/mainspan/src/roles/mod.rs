@@ -3,6 +3,7 @@
 pub(crate) mod engine;
 pub(crate) mod gateway;
 pub(crate) mod install;
+mod line;
 pub(crate) mod server;
 pub(crate) mod up;
 

@@ -3,6 +3,7 @@
 use super::{
     SUPERVISED, announce,
     gateway::Gateway,
+    line::Line,
     logging,
     server::{STORE, Server},
     shutdown,
@@ -17,6 +18,7 @@ use clap::Args;
 use platform::{Local, LocalOptions, Platform as _};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -134,34 +136,14 @@ impl Up {
     }
 
     fn server_arguments(&self, state: &Path) -> Vec<String> {
-        let own = &self.server;
         let mut line = Line::new("server", state);
-        line.option("--host", Some(own.host));
-        line.option("--port", Some(own.port));
-        line.option("--default-environment", Some(&own.default_environment));
-        line.option("--blobs", own.blobs.as_ref());
-        line.option("--key", own.key.as_ref().map(|path| path.display()));
-        line.option("--gpus", own.gpus);
-        line.option("--cpus", own.cpus);
-        line.option("--memory", own.memory);
-        for name in &own.host_names {
-            line.option("--host-name", Some(name));
-        }
-        line.flag("--no-anonymous-tracking", own.no_anonymous_tracking);
+        line.server(&self.server);
         line.0
     }
 
     fn gateway_arguments(&self, state: &Path) -> Vec<String> {
-        let own = &self.gateway;
         let mut line = Line::new("gateway", state);
-        line.option("--data-host", Some(own.data_host));
-        line.option("--data-port", Some(own.data_port));
-        line.option("--threads", own.threads);
-        line.option(
-            "--data-tokens",
-            own.data_tokens.as_ref().map(|path| path.display()),
-        );
-        line.flag("--no-traffic-log", own.no_traffic_log);
+        line.gateway(&self.gateway);
         line.0
     }
 
@@ -286,27 +268,28 @@ impl Down {
     /// Stops the supervisor of a state directory, then replicas, and waits for their end.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         let state = place::state_dir(common.state.as_deref())?;
-        let Some(pid) = running(&state) else {
+        let supervisor = running(&state);
+        if let Some(pid) = supervisor {
+            end(pid, &state)?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        // A supervisor that was killed takes server and gateway with it, but no unit.
+        let is_alone = supervisor.is_none();
+        let units = if is_alone && (answers(&state) || !state.join("units").is_dir()) {
+            Units::default()
+        } else {
+            runtime.block_on(stop_units(&state, self.all))?
+        };
+        if is_alone && units.ended + units.left == 0 {
             return Err(Coded {
                 code: exit::NO_SERVER,
                 message: format!("nothing runs on `{}`", state.display()),
             }
             .into());
-        };
-        kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
-        let deadline = Instant::now() + STOP + Duration::from_secs(5);
-        while test_kill_process(pid).is_ok() {
-            if Instant::now() > deadline {
-                let log = state.join("logs/mainspan.log");
-                bail!("process {pid} does not end; see {}", log.display());
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let left = runtime.block_on(stop_units(&state, self.all))?;
-        let rest = match left {
+        let rest = match units.left {
             0 => String::new(),
             n => format!(" {n} steps go on; `mainspan up` takes them up again."),
         };
@@ -315,12 +298,34 @@ impl Down {
     }
 }
 
-/// Stops replicas, and steps when asked; answers how many units go on.
-async fn stop_units(state: &Path, steps: bool) -> anyhow::Result<usize> {
+/// Ends a supervisor and waits for that.
+fn end(pid: Pid, state: &Path) -> anyhow::Result<()> {
+    kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
+    let deadline = Instant::now() + STOP + Duration::from_secs(5);
+    while test_kill_process(pid).is_ok() {
+        if Instant::now() > deadline {
+            let log = state.join("logs/mainspan.log");
+            bail!("process {pid} does not end; see {}", log.display());
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// What became of the units.
+#[derive(Debug, Default)]
+struct Units {
+    ended: usize,
+    left: usize,
+}
+
+/// Stops replicas, and steps when asked.
+async fn stop_units(state: &Path, steps: bool) -> anyhow::Result<Units> {
     let shutdown = CancellationToken::new();
     let platform = Local::open(LocalOptions::new(state.join("units"))?, &shutdown).await?;
     let mut changed = platform.changed();
     let deadline = Instant::now() + STOP;
+    let mut stopped = BTreeSet::new();
     loop {
         changed.borrow_and_update();
         let units = platform.list().await?;
@@ -330,10 +335,14 @@ async fn stop_units(state: &Path, steps: bool) -> anyhow::Result<usize> {
             .partition(|unit| !steps && unit.labels.get("kind").is_some_and(|kind| kind == "step"));
         if ending.is_empty() || Instant::now() > deadline {
             shutdown.cancel();
-            return Ok(going.len());
+            return Ok(Units {
+                ended: stopped.len(),
+                left: going.len(),
+            });
         }
         for unit in ending {
             platform.stop(&unit.id, None).await?;
+            stopped.insert(unit.id.clone());
         }
         tokio::select! {
             _ = changed.changed() => {}
@@ -371,31 +380,6 @@ fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
-}
-
-/// A role's command line.
-struct Line(Vec<String>);
-
-impl Line {
-    fn new(role: &str, state: &Path) -> Self {
-        Line(vec![
-            role.to_owned(),
-            "--state".to_owned(),
-            state.display().to_string(),
-        ])
-    }
-
-    fn option(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value {
-            self.0.extend([name.to_owned(), value.to_string()]);
-        }
-    }
-
-    fn flag(&mut self, name: &str, set: bool) {
-        if set {
-            self.0.push(name.to_owned());
-        }
-    }
 }
 
 #[cfg(test)]
