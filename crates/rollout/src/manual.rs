@@ -4,11 +4,12 @@
 //! roll-out that the reconciler carries out.
 
 use crate::{reconcile::fit, record};
+use inference::signature::Mismatch;
 use jiff::Timestamp;
 use serde_json::json;
 use store::{
-    Deployment, Deployments as _, Error, GateState, Models as _, Result, Rollout, RolloutFilter,
-    RolloutKind, RolloutState, Rollouts as _, Tx,
+    Deployment, Deployments as _, Error, GateState, ModelVersion, Models as _, Result, Rollout,
+    RolloutFilter, RolloutKind, RolloutState, Rollouts as _, Tx,
 };
 
 /// Who asks for what, where.
@@ -35,8 +36,8 @@ pub struct Wish {
 /// Starts a roll-out to a version, through the stages unless `at_once`.
 ///
 /// # Errors
-/// When there is no such service or version, the version did not pass its gate and no reason is given, or another
-/// roll-out is going on.
+/// When there is no such service or version, another roll-out is going on, or something speaks against the version (its
+/// gate, or other inputs) and no reason is given.
 pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Result<Rollout> {
     let deployment = place(tx, wish)?;
     let row = tx
@@ -47,23 +48,10 @@ pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Res
             "version {version} has no model that can be served"
         )));
     }
-    if row.gate_state != GateState::Passed && wish.reason.trim().is_empty() {
-        return Err(Error::Conflict(format!(
-            "version {version} passed no gate ({}): say why it should serve with --reason",
-            row.gate_state
-        )));
-    }
     if deployment.version == Some(version) {
         return Err(Error::Conflict(format!(
             "version {version} serves in {} already",
             wish.environment
-        )));
-    }
-    if let Some(difference) = difference(tx, wish, &deployment, &row.signature)?
-        && wish.reason.trim().is_empty()
-    {
-        return Err(Error::Conflict(format!(
-            "version {version} takes other requests than the one that serves: {difference}: say why it should serve with --reason"
         )));
     }
     if let Some(active) = active(tx, wish)? {
@@ -71,6 +59,15 @@ pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Res
             "a roll-out to version {} is going on: wait for it, or end it with `mainspan rollback {}`",
             active.to, wish.service
         )));
+    }
+    if wish.reason.trim().is_empty() {
+        let objections = objections(tx, wish, &deployment, &row)?;
+        if !objections.is_empty() {
+            return Err(Error::Conflict(format!(
+                "version {version} {}: say why it should serve all the same with --reason",
+                objections.join(", and it ")
+            )));
+        }
     }
     begin(
         tx,
@@ -82,13 +79,38 @@ pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Res
     )
 }
 
+/// All that a reason overrules, since whoever gives one should have heard all of it.
+fn objections(
+    tx: &mut Tx<'_>,
+    wish: &Wish,
+    deployment: &Deployment,
+    row: &ModelVersion,
+) -> Result<Vec<String>> {
+    let mut objections = Vec::new();
+    if row.gate_state != GateState::Passed {
+        objections.push(format!("passed no gate ({})", row.gate_state));
+    }
+    if let Some(mismatch) = difference(tx, wish, deployment, &row.signature)? {
+        let inputs: Vec<String> = mismatch
+            .differences
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        objections.push(format!(
+            "takes other requests than the one that serves: {}",
+            inputs.join("; ")
+        ));
+    }
+    Ok(objections)
+}
+
 /// How the inputs of a version differ from those of the one that serves.
 fn difference(
     tx: &mut Tx<'_>,
     wish: &Wish,
     deployment: &Deployment,
     signature: &serde_json::Value,
-) -> Result<Option<String>> {
+) -> Result<Option<Mismatch>> {
     let Some(version) = deployment.version else {
         return Ok(None);
     };
@@ -104,7 +126,14 @@ pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollou
     let deployment = place(tx, wish)?;
     if let Some(mut active) = active(tx, wish)? {
         let reason = sentence(&format!("taken back by {}", wish.by), &wish.reason);
-        record::end(tx, &mut active, RolloutState::RolledBack, &reason, wish.now)?;
+        record::end(
+            tx,
+            &mut active,
+            &wish.by,
+            RolloutState::RolledBack,
+            &reason,
+            wish.now,
+        )?;
         if to.is_none() {
             return Ok(active);
         }
@@ -141,7 +170,14 @@ pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollou
             .is_some_and(|until| until > wish.now);
     if warm {
         let reason = rollout.reason.clone();
-        record::promote(tx, &mut rollout, &reason, wish.last_environment, wish.now)?;
+        record::promote(
+            tx,
+            &mut rollout,
+            &wish.by,
+            &reason,
+            wish.last_environment,
+            wish.now,
+        )?;
     }
     Ok(rollout)
 }
@@ -172,7 +208,7 @@ pub fn pause(tx: &mut Tx<'_>, wish: &Wish, paused: bool) -> Result<Rollout> {
         ),
         &wish.reason,
     );
-    record::step(tx, &rollout, before, wish.now)?;
+    record::step(tx, &rollout, &wish.by, before, wish.now)?;
     Ok(rollout)
 }
 
@@ -209,7 +245,7 @@ fn begin(
         baseline: json!({}),
         evidence: json!({}),
     };
-    tx.insert_rollout(&rollout)?;
+    record::begin(tx, &rollout)?;
     Ok(rollout)
 }
 
@@ -237,3 +273,6 @@ fn sentence(what: &str, why: &str) -> String {
         format!("{what}: {why}")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Changes of what serves, each one transaction with its event: the only code that writes a deployment's version.
 //!
 //! Called by the reconciler when a verdict says so and by people's promote and roll-back. Aliases named after
-//! environments, and `champion`, are set here as projections of the deployment.
+//! environments, and `champion`, are set here as projections of the deployment. An event's actor is whoever did this very
+//! thing, which need not be whoever began the roll-out.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -14,13 +15,17 @@ use store::{
 /// Name of the alias that points at the version live in the last environment.
 pub const CHAMPION: &str = "champion";
 
-/// Makes a roll-out's version the one that serves.
+/// The actor of what the reconciler decides.
+pub const RECONCILER: &str = "rollout";
+
+/// Makes a roll-out's version the one that serves, as `by` decided.
 ///
 /// # Errors
 /// When the deployment is gone.
 pub fn promote(
     tx: &mut Tx<'_>,
     rollout: &mut Rollout,
+    by: &str,
     reason: &str,
     last_environment: bool,
     now: Timestamp,
@@ -47,11 +52,11 @@ pub fn promote(
     if last_environment {
         tx.set_alias(&rollout.project, &rollout.model, CHAMPION, rollout.to)?;
     }
-    end(tx, rollout, RolloutState::Promoted, reason, now)?;
+    end(tx, rollout, by, RolloutState::Promoted, reason, now)?;
     tx.append_event(&NewEvent {
         project: Some(rollout.project.clone()),
         at: now,
-        actor: rollout.by.clone(),
+        actor: by.to_owned(),
         kind: "deployment.changed".to_owned(),
         subject: format!("service/{}@{}", rollout.service, rollout.environment),
         reason: reason.to_owned(),
@@ -85,7 +90,7 @@ pub fn let_go(tx: &mut Tx<'_>, seen: &Deployment, why: &str, now: Timestamp) -> 
     tx.append_event(&NewEvent {
         project: Some(known.project.clone()),
         at: now,
-        actor: "rollout".to_owned(),
+        actor: RECONCILER.to_owned(),
         kind: "deployment.cooled".to_owned(),
         subject: format!("service/{}@{}", known.service, known.environment),
         reason: format!("version {previous} is not kept warm any longer: {why}"),
@@ -95,13 +100,14 @@ pub fn let_go(tx: &mut Tx<'_>, seen: &Deployment, why: &str, now: Timestamp) -> 
     Ok(())
 }
 
-/// Ends a roll-out without its version: what served before serves alone again.
+/// Ends a roll-out in the given state, as `by` decided; but for [`promote`], what served before serves alone again.
 ///
 /// # Errors
 /// When the roll-out is gone.
 pub fn end(
     tx: &mut Tx<'_>,
     rollout: &mut Rollout,
+    by: &str,
     state: RolloutState,
     reason: &str,
     now: Timestamp,
@@ -111,33 +117,59 @@ pub fn end(
     rollout.reason = reason.to_owned();
     rollout.ended_at = Some(now);
     tx.update_rollout(rollout)?;
-    event(tx, rollout, before, now)
+    event(tx, rollout, by, before, now)
 }
 
-/// Records a roll-out's change of state or stage.
+/// Records a roll-out's change of state or stage, which `by` made.
 ///
 /// # Errors
 /// When the roll-out is gone.
 pub fn step(
     tx: &mut Tx<'_>,
     rollout: &Rollout,
+    by: &str,
     before: RolloutState,
     now: Timestamp,
 ) -> Result<()> {
     tx.update_rollout(rollout)?;
-    event(tx, rollout, before, now)
+    event(tx, rollout, by, before, now)
 }
 
-fn event(tx: &mut Tx<'_>, rollout: &Rollout, before: RolloutState, now: Timestamp) -> Result<()> {
+fn event(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    by: &str,
+    before: RolloutState,
+    now: Timestamp,
+) -> Result<()> {
     tx.append_event(&NewEvent {
         project: Some(rollout.project.clone()),
         at: now,
-        actor: rollout.by.clone(),
+        actor: by.to_owned(),
         kind: format!("rollout.{}", rollout.state),
         subject: format!("service/{}@{}", rollout.service, rollout.environment),
         reason: rollout.reason.clone(),
         before: Some(json!({ "state": before })),
         after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from, "stage": rollout.stage })),
+    })?;
+    Ok(())
+}
+
+/// Records a new roll-out, whose `by` asked for it.
+///
+/// # Errors
+/// When there is a roll-out of this id.
+pub fn begin(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<()> {
+    tx.insert_rollout(rollout)?;
+    tx.append_event(&NewEvent {
+        project: Some(rollout.project.clone()),
+        at: rollout.created_at,
+        actor: rollout.by.clone(),
+        kind: "rollout.begun".to_owned(),
+        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        reason: rollout.reason.clone(),
+        before: None,
+        after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from })),
     })?;
     Ok(())
 }

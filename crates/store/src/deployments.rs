@@ -21,7 +21,7 @@ pub struct Deployment {
     pub version: Option<u32>,
     /// The version that served before.
     pub previous: Option<u32>,
-    /// Since when `version` serves.
+    /// Since when `version` serves; without one, since when the deployment is there.
     pub since: Timestamp,
     /// The roll-out that brought it.
     pub rollout_id: Option<String>,

@@ -291,7 +291,9 @@ impl<T: Traffic> Reconciler<T> {
                 (_, RolloutKind::Automatic) => "all at once, as the file says".to_owned(),
                 _ => rollout.reason.clone(),
             };
-            return self.promote(rollout.clone(), reason, last, now).await;
+            // Nobody judges it: it is the decision of whoever began it.
+            let by = rollout.by.clone();
+            return self.promote(rollout.clone(), by, reason, last, now).await;
         }
         let mut next = rollout.clone();
         next.state = RolloutState::Running;

@@ -1,20 +1,21 @@
 //! Whether a new version takes the requests that the service gets today: asked before its roll-out begins, and when a
 //! person promotes it. Pure.
 
-use inference::{model::ModelDescription, signature};
+use inference::{
+    model::ModelDescription,
+    signature::{self, Mismatch},
+};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 /// What differs between the inputs of two versions, by their stored signatures. Without a signature (a model that was
 /// registered by a client, say) nothing can be said, and the roll-out's judge has the word.
-pub(crate) fn difference(old: &Value, new: &Value) -> Option<String> {
+pub(crate) fn difference(old: &Value, new: &Value) -> Option<Mismatch> {
     let (old, new) = (
         ModelDescription::deserialize(old).ok()?,
         ModelDescription::deserialize(new).ok()?,
     );
-    signature::compatible(&old, &new)
-        .err()
-        .map(|mismatch| mismatch.to_string())
+    signature::compatible(&old, &new).err()
 }
 
 #[cfg(test)]
@@ -29,7 +30,9 @@ mod tests {
     #[test]
     fn other_inputs_are_named() {
         let check = |new: &Value, expect: &str| {
-            let got = difference(&taking("dep_delay", "FP32"), new).unwrap_or_default();
+            let got = difference(&taking("dep_delay", "FP32"), new)
+                .map(|mismatch| mismatch.to_string())
+                .unwrap_or_default();
             assert!(
                 got.contains(expect) && got.is_empty() == expect.is_empty(),
                 "{got}"

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     judge::{Counters, Decision, Evidence, Judge, Look, Loss, Policy, Side, judge},
+    record::RECONCILER,
     traffic::Traffic,
 };
 use gateway::{Evidence as Counted, VersionEvidence};
@@ -93,7 +94,8 @@ impl<T: Traffic> Reconciler<T> {
             Decision::Promote => {
                 next.evidence = serde_json::to_value(&stored)?;
                 self.keep(next.clone(), row).await?;
-                self.promote(next, reason, last, now).await
+                self.promote(next, RECONCILER.to_owned(), reason, last, now)
+                    .await
             }
             Decision::Continue | Decision::Hold => {
                 next.evidence = serde_json::to_value(&stored)?;

@@ -14,7 +14,7 @@ mod next;
 mod policy;
 mod replicas;
 mod silent;
-mod situation;
+pub(crate) mod situation;
 mod steady;
 mod table;
 mod write;
@@ -22,7 +22,10 @@ mod write;
 pub use policy::{Fixed, History, fix};
 pub use replicas::Place;
 
-use crate::traffic::Traffic;
+use crate::{
+    record::{self, RECONCILER},
+    traffic::Traffic,
+};
 use gateway::RoutingTable;
 use jiff::Timestamp;
 use platform::{Platform, State};
@@ -36,10 +39,7 @@ use std::{
     time::{Duration, Instant},
 };
 use steady::Steady;
-use store::{
-    Blobs, Events as _, NewEvent, Priority, Rollout, RolloutKind, RolloutState, Rollouts as _,
-    Store,
-};
+use store::{Blobs, Priority, Rollout, RolloutKind, RolloutState, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -258,30 +258,17 @@ impl<T: Traffic> Reconciler<T> {
                 state: RolloutState::Pending,
                 stage: -1,
                 stage_started_at: None,
-                created_at: now,
+                created_at: now.max(due.not_before),
                 ended_at: None,
-                by: "rollout".to_owned(),
+                by: RECONCILER.to_owned(),
                 reason: due.reason.clone(),
                 policy: json!({}),
                 baseline: json!({}),
                 evidence: json!({}),
             };
-            let event = NewEvent {
-                project: Some(due.project.clone()),
-                at: now,
-                actor: "rollout".to_owned(),
-                kind: "rollout.begun".to_owned(),
-                subject: format!("service/{}@{}", due.service, due.environment),
-                reason: due.reason.clone(),
-                before: None,
-                after: Some(json!({ "rollout": rollout.id, "version": due.to, "from": due.from })),
-            };
             self.parts
                 .store
-                .write(Priority::Normal, move |tx| {
-                    tx.insert_rollout(&rollout)?;
-                    tx.append_event(&event)
-                })
+                .write(Priority::Normal, move |tx| record::begin(tx, &rollout))
                 .await?;
         }
         Ok(!due.is_empty())
@@ -335,3 +322,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

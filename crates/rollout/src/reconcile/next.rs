@@ -2,10 +2,11 @@
 //!
 //! A version that passed its gate goes to the first environment, and from each environment where it serves to the
 //! next. A version is rolled out to a place once: after a roll-back, by a judge or a person, it does not come again
-//! by itself.
+//! by itself. A service that was deleted and came back is a new place, though it has the name of the old one.
 
 use super::situation::{ProjectView, Situation};
-use store::{Deployment, ModelVersion};
+use jiff::Timestamp;
+use store::{Deployment, ModelVersion, Rollout};
 
 /// A roll-out to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) struct Due {
     pub to: u32,
     /// Why.
     pub reason: String,
+    /// The deployment is of this time, so the roll-out is not of an earlier one, whatever this machine's clock says.
+    pub not_before: Timestamp,
 }
 
 /// The roll-outs that should begin.
@@ -47,7 +50,8 @@ fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> 
         .iter()
         .position(|name| *name == deployment.environment)?;
     let busy = here(project, deployment).any(|rollout| !rollout.state.is_final());
-    let tried = here(project, deployment).any(|rollout| rollout.to == version.version);
+    let tried = here(project, deployment)
+        .any(|rollout| rollout.to == version.version && !is_of_namesake(rollout, deployment));
     if busy || tried || deployment.version == Some(version.version) {
         return None;
     }
@@ -73,13 +77,20 @@ fn of_deployment(project: &ProjectView, deployment: &Deployment) -> Option<Due> 
         from: deployment.version,
         to: version.version,
         reason,
+        not_before: deployment.since,
     })
+}
+
+/// Whether a roll-out belongs to an earlier service of the same name. Until a version serves, `since` is when the
+/// deployment came to be; from then on its whole past counts, so that nothing comes back by itself.
+fn is_of_namesake(rollout: &Rollout, deployment: &Deployment) -> bool {
+    deployment.version.is_none() && rollout.created_at < deployment.since
 }
 
 fn here<'a>(
     project: &'a ProjectView,
     deployment: &'a Deployment,
-) -> impl Iterator<Item = &'a store::Rollout> {
+) -> impl Iterator<Item = &'a Rollout> {
     project
         .rollouts
         .iter()
@@ -92,15 +103,14 @@ fn is_dirty(version: &ModelVersion) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::situation::tests::{deployment, rollout};
     use super::*;
-    use jiff::Timestamp;
     use serde_json::json;
     use std::collections::BTreeMap;
-    use store::{GateState, Rollout, RolloutState};
+    use store::{GateState, RolloutState};
 
-    fn version(number: u32, dirty: bool) -> ModelVersion {
+    pub(crate) fn version(number: u32, dirty: bool) -> ModelVersion {
         ModelVersion {
             project: "flights".into(),
             model: "delay".into(),
@@ -221,5 +231,42 @@ mod tests {
             vec![past("staging", 2, Promoted), past("prod", 2, Promoted)],
             &[],
         );
+    }
+    /// A place without a version that came to be at second 100, and a roll-out of version 1 from before or after.
+    #[test]
+    fn a_service_that_came_back_begins_anew() {
+        use RolloutState::*;
+        let check = |serves: Option<u32>, begun: i64, state, expect: &[u32]| {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            let project = ProjectView {
+                name: "flights".into(),
+                environments: vec!["prod".into()],
+                deployments: vec![Deployment {
+                    since: at(100),
+                    ..deployment(serves, None)
+                }],
+                rollouts: vec![Rollout {
+                    created_at: at(begun),
+                    ..past("prod", 1, state)
+                }],
+                passed: BTreeMap::from([("delay".to_owned(), version(1, false))]),
+            };
+            let situation = Situation {
+                projects: vec![project],
+            };
+            let got: Vec<u32> = due(&situation).iter().map(|due| due.to).collect();
+            assert_eq!(got, expect, "{serves:?} {begun} {state}");
+        };
+        check(None, 99, Promoted, &[1]);
+        check(None, 99, RolledBack, &[1]);
+        check(None, 99, Aborted, &[1]);
+        // What still goes on is waited for: it ends as the roll-out of the place as it is now.
+        check(None, 99, Running, &[]);
+        // The first version did not start: not again and again.
+        check(None, 100, RolledBack, &[]);
+        check(None, 130, Aborted, &[]);
+        // `since` is now when 2 began to serve, and says nothing of when 1 was tried.
+        check(Some(2), 99, RolledBack, &[]);
+        check(Some(2), 99, Promoted, &[]);
     }
 }

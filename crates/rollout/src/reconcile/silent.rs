@@ -6,7 +6,7 @@
 //! because the server or the gateway was away, is not held against a replica.
 
 use super::{Fault, Reconciler, replicas::place_of};
-use crate::traffic::Traffic;
+use crate::{record::RECONCILER, traffic::Traffic};
 use gateway::Health;
 use jiff::Timestamp;
 use platform::{State, UnitStatus};
@@ -115,7 +115,7 @@ impl<T: Traffic> Reconciler<T> {
             let event = NewEvent {
                 project: Some(place.project),
                 at: now,
-                actor: "rollout".to_owned(),
+                actor: RECONCILER.to_owned(),
                 kind: "replica.ended".to_owned(),
                 subject: format!("service/{}@{}", place.service, place.environment),
                 reason,

@@ -155,7 +155,7 @@ pub(super) fn arms(
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
     use store::{RolloutKind, RolloutState};

@@ -1,7 +1,10 @@
 //! Writing what was decided, unless a person has had the last word meanwhile.
 
 use super::{Fault, Reconciler};
-use crate::{record, traffic::Traffic};
+use crate::{
+    record::{self, RECONCILER},
+    traffic::Traffic,
+};
 use jiff::Timestamp;
 use store::{Priority, Rollout, RolloutState, Rollouts as _, Tx, Verdict};
 
@@ -35,20 +38,22 @@ impl<T: Traffic> Reconciler<T> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
-            record::step(tx, rollout, before, now)
+            record::step(tx, rollout, RECONCILER, before, now)
         })
         .await
     }
 
+    /// Makes the version the one that serves, as `by` decided: the judge, or whoever wanted it without one.
     pub(super) async fn promote(
         &self,
         rollout: Rollout,
+        by: String,
         reason: String,
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
-            record::promote(tx, rollout, &reason, last, now)
+            record::promote(tx, rollout, &by, &reason, last, now)
         })
         .await
     }
@@ -61,7 +66,7 @@ impl<T: Traffic> Reconciler<T> {
         now: Timestamp,
     ) -> Result<(), Fault> {
         self.unless_ended(Priority::Urgent, rollout, move |tx, rollout| {
-            record::end(tx, rollout, state, &reason, now)
+            record::end(tx, rollout, RECONCILER, state, &reason, now)
         })
         .await
     }

@@ -1,0 +1,159 @@
+//! Who is booked for what people do, and what a promotion without a reason is told. On a real store.
+
+use super::*;
+use crate::reconcile::situation::tests::{deployment, rollout};
+use expect_test::{Expect, expect};
+use std::collections::BTreeMap;
+use store::{
+    Digest, EventFilter, Events as _, ModelVersion, Priority, RegisteredModel, StateDir, Store,
+    StoreUrl,
+};
+
+/// A store in a directory of its own, where version 1 serves of four: 2 and 3 take other requests, and 3 and 4 did not
+/// pass their gate.
+async fn world() -> (Store, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path().join("state")).unwrap();
+    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    let seed = store.write(Priority::Normal, |tx| {
+        tx.create_model(&RegisteredModel {
+            project: "flights".into(),
+            name: "delay".into(),
+            created_at: at(0),
+            updated_at: at(0),
+            description: String::new(),
+            tags: BTreeMap::new(),
+        })?;
+        for (input, gate_state) in [
+            ("dep_delay", GateState::Passed),
+            ("carrier", GateState::Passed),
+            ("carrier", GateState::Rejected),
+            ("dep_delay", GateState::Rejected),
+        ] {
+            tx.create_version(&version(input, gate_state))?;
+        }
+        tx.put_deployment(&deployment(Some(1), None))
+    });
+    seed.await.unwrap();
+    (store, dir)
+}
+
+fn version(input: &str, gate_state: GateState) -> ModelVersion {
+    ModelVersion {
+        project: "flights".into(),
+        model: "delay".into(),
+        version: 0,
+        created_at: at(0),
+        updated_at: at(0),
+        description: String::new(),
+        user_id: String::new(),
+        source: String::new(),
+        mlflow_run_id: None,
+        mlflow_model_id: None,
+        run_id: None,
+        artifact: Some(Digest::of(b"a model")),
+        lineage: json!({}),
+        gate: json!({}),
+        signature: json!({
+            "inputs": [{ "name": input, "datatype": "FP32", "shape": [-1, 1] }],
+            "outputs": [],
+        }),
+        gate_state,
+        stage: "None".into(),
+        status: "READY".into(),
+        status_message: String::new(),
+        tags: BTreeMap::new(),
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn wish(by: &str, reason: &str) -> Wish {
+    Wish {
+        project: "flights".into(),
+        environment: "prod".into(),
+        service: "delay".into(),
+        by: by.into(),
+        reason: reason.into(),
+        last_environment: true,
+        id: format!("of {by}"),
+        now: at(10),
+    }
+}
+
+async fn promote_without_a_reason(version: u32, expect: Expect) {
+    let (store, _dir) = world().await;
+    let asked = store.write(Priority::Urgent, move |tx| {
+        promote(tx, &wish("user:ann", " "), version, false)
+    });
+    expect.assert_eq(&asked.await.unwrap_err().to_string());
+    let with_a_reason = store.write(Priority::Urgent, move |tx| {
+        promote(tx, &wish("user:ann", "I know"), version, false)
+    });
+    assert_eq!(with_a_reason.await.unwrap().to, version);
+}
+
+#[tokio::test]
+async fn all_objections_are_told_at_once() {
+    promote_without_a_reason(2, expect!["version 2 takes other requests than the one that serves: input `dep_delay` (FP32 [-1, 1]) is gone; input `carrier` (FP32 [-1, 1]) is new: say why it should serve all the same with --reason"]).await;
+    promote_without_a_reason(3, expect!["version 3 passed no gate (rejected), and it takes other requests than the one that serves: input `dep_delay` (FP32 [-1, 1]) is gone; input `carrier` (FP32 [-1, 1]) is new: say why it should serve all the same with --reason"]).await;
+    promote_without_a_reason(4, expect!["version 4 passed no gate (rejected): say why it should serve all the same with --reason"]).await;
+}
+
+/// Kinds and actors of all events, oldest first.
+async fn booked(store: &Store) -> Vec<String> {
+    let read = store.read(|tx| {
+        tx.events(&EventFilter {
+            oldest_first: true,
+            ..EventFilter::default()
+        })
+    });
+    let events = read.await.unwrap();
+    let line = |event: &store::Event| format!("{} by {}", event.kind, event.actor);
+    events.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn a_person_is_booked_for_what_they_do_to_an_automatic_rollout() {
+    let (store, _dir) = world().await;
+    let done = store.write(Priority::Urgent, |tx| {
+        tx.insert_rollout(&rollout(Some(1), 2))?;
+        pause(tx, &wish("user:ann", ""), true)?;
+        pause(tx, &wish("user:bob", ""), false)?;
+        roll_back(tx, &wish("user:eve", ""), None)
+    });
+    assert_eq!(done.await.unwrap().by, "rollout", "who began it stays");
+    assert_eq!(
+        booked(&store).await,
+        [
+            "rollout.paused by user:ann",
+            "rollout.running by user:bob",
+            "rollout.rolled_back by user:eve"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn who_begins_a_rollout_is_booked_for_that() {
+    let (store, _dir) = world().await;
+    let done = store.write(Priority::Urgent, |tx| {
+        promote(tx, &wish("user:ann", "I know"), 2, false)?;
+        roll_back(tx, &wish("user:bob", ""), None)?;
+        tx.put_deployment(&deployment(Some(2), Some(1)))?;
+        // Version 1 is warm, so it serves at once.
+        roll_back(tx, &wish("user:eve", ""), None)
+    });
+    assert_eq!(done.await.unwrap().state, RolloutState::Promoted);
+    assert_eq!(
+        booked(&store).await,
+        [
+            "rollout.begun by user:ann",
+            "rollout.rolled_back by user:bob",
+            "rollout.begun by user:eve",
+            "rollout.promoted by user:eve",
+            "deployment.changed by user:eve"
+        ]
+    );
+}

@@ -1,0 +1,190 @@
+//! What the reconciler writes, on a real store; neither replicas nor a gateway are asked for.
+
+use super::{
+    situation::tests::{deployment, rollout},
+    *,
+};
+use gateway::{Evidence, Health};
+use platform::{Capacity, LogChunk, Pending, UnitSpec, UnitStatus};
+use std::path::Path;
+use store::{
+    Deployments as _, EventFilter, Events as _, Models as _, Rollouts as _, StateDir, StoreUrl,
+};
+
+/// Neither a platform nor a gateway: whoever asks it fails the test.
+#[derive(Clone)]
+struct Nobody;
+
+impl Platform for Nobody {
+    fn start(&self, _: UnitSpec) -> Pending<'_, UnitStatus> {
+        unreachable!()
+    }
+    fn stop<'a>(&'a self, _: &'a str, _: Option<Duration>) -> Pending<'a, ()> {
+        unreachable!()
+    }
+    fn list(&self) -> Pending<'_, Vec<UnitStatus>> {
+        unreachable!()
+    }
+    fn status<'a>(&'a self, _: &'a str) -> Pending<'a, UnitStatus> {
+        unreachable!()
+    }
+    fn logs<'a>(&'a self, _: &'a str, _: u64) -> Pending<'a, LogChunk> {
+        unreachable!()
+    }
+    fn remove<'a>(&'a self, _: &'a str) -> Pending<'a, ()> {
+        unreachable!()
+    }
+    fn put_away<'a>(&'a self, _: &'a str, _: &'a Path) -> Pending<'a, ()> {
+        unreachable!()
+    }
+    fn capacity(&self) -> Capacity {
+        unreachable!()
+    }
+    fn changed(&self) -> watch::Receiver<u64> {
+        unreachable!()
+    }
+}
+
+impl Traffic for Nobody {
+    type Error = std::io::Error;
+
+    async fn push(&self, _: &RoutingTable) -> Result<(), Self::Error> {
+        unreachable!()
+    }
+    async fn table(&self) -> Result<RoutingTable, Self::Error> {
+        unreachable!()
+    }
+    async fn evidence(&self) -> Result<Evidence, Self::Error> {
+        unreachable!()
+    }
+    async fn health(&self) -> Result<Health, Self::Error> {
+        unreachable!()
+    }
+}
+
+/// A reconciler whose store has two versions, this deployment and this roll-out.
+async fn world(
+    serves: store::Deployment,
+    going_on: Rollout,
+) -> (Reconciler<Nobody>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path().join("state")).unwrap();
+    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    let seed = store.write(Priority::Normal, move |tx| {
+        tx.create_model(&store::RegisteredModel {
+            project: "flights".into(),
+            name: "delay".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+            description: String::new(),
+            tags: BTreeMap::new(),
+        })?;
+        for number in [1, 2] {
+            tx.create_version(&next::tests::version(number, false))?;
+        }
+        tx.put_deployment(&serves)?;
+        tx.insert_rollout(&going_on)
+    });
+    seed.await.unwrap();
+    let reconciler = Reconciler::new(Parts {
+        blobs: Blobs::open("", &state, &[]).unwrap(),
+        store,
+        platform: Arc::new(Nobody),
+        traffic: Nobody,
+        engine: Vec::new(),
+        library: Arc::new(|| Err("there is none".to_owned())),
+        cache: dir.path().join("cache"),
+        default_environment: "prod".to_owned(),
+        now: Timestamp::now,
+    });
+    (reconciler, dir)
+}
+
+/// Kinds and actors of all events, oldest first.
+async fn booked(reconciler: &Reconciler<Nobody>) -> Vec<String> {
+    let read = reconciler.parts.store.read(|tx| {
+        tx.events(&EventFilter {
+            oldest_first: true,
+            ..EventFilter::default()
+        })
+    });
+    let events = read.await.unwrap();
+    let line = |event: &store::Event| format!("{} by {}", event.kind, event.actor);
+    events.iter().map(line).collect()
+}
+
+/// A roll-out that a person began.
+fn by_hand() -> Rollout {
+    Rollout {
+        by: "user:ann".into(),
+        kind: RolloutKind::ManualPromote,
+        ..rollout(Some(1), 2)
+    }
+}
+
+#[tokio::test]
+async fn the_judge_is_booked_for_its_verdicts_on_a_persons_rollout() {
+    let (reconciler, _dir) = world(deployment(Some(1), None), by_hand()).await;
+    let (now, why) = (Timestamp::now(), "it is slower".to_owned());
+    let stored = reconciler.step(by_hand(), RolloutState::Starting, now);
+    stored.await.unwrap();
+    let ended = reconciler.end(by_hand(), RolloutState::RolledBack, why, now);
+    ended.await.unwrap();
+    assert_eq!(
+        booked(&reconciler).await,
+        [
+            "rollout.running by rollout",
+            "rollout.rolled_back by rollout"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_promotion_is_booked_to_whoever_decided_it() {
+    for by in [RECONCILER, "user:ann"] {
+        let (reconciler, _dir) = world(deployment(Some(1), None), by_hand()).await;
+        let (now, why) = (Timestamp::now(), "it is better".to_owned());
+        let promoted = reconciler.promote(by_hand(), by.to_owned(), why, true, now);
+        promoted.await.unwrap();
+        assert_eq!(
+            booked(&reconciler).await,
+            [
+                format!("rollout.promoted by {by}"),
+                format!("deployment.changed by {by}")
+            ]
+        );
+    }
+}
+
+/// The clock of this machine is behind that of the one where the file was applied.
+#[tokio::test]
+async fn a_rollout_is_not_dated_before_its_deployment() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let place = store::Deployment {
+        since: at(100),
+        ..deployment(None, None)
+    };
+    let ended = Rollout {
+        state: RolloutState::RolledBack,
+        ..rollout(None, 1)
+    };
+    let (reconciler, _dir) = world(place.clone(), ended).await;
+    let situation = Situation {
+        projects: vec![situation::ProjectView {
+            name: "flights".into(),
+            environments: vec!["prod".into()],
+            deployments: vec![place],
+            rollouts: Vec::new(),
+            passed: BTreeMap::from([("delay".to_owned(), next::tests::version(2, false))]),
+        }],
+    };
+    assert!(reconciler.begin_due(&situation, at(90)).await.unwrap());
+    let read = reconciler
+        .parts
+        .store
+        .read(|tx| tx.rollouts(&store::RolloutFilter::default()));
+    let begun = read.await.unwrap();
+    let begun = begun.iter().find(|rollout| rollout.to == 2).unwrap();
+    assert_eq!(begun.created_at, at(100));
+    assert_eq!(booked(&reconciler).await, ["rollout.begun by rollout"]);
+}
