@@ -1,47 +1,36 @@
 //! A dataset's checks, evaluated over its profile. Pure.
 
 use crate::profile::Profile;
-use spec::cel::{self, Scope, Values};
+use spec::cel::{self, EvalError, Scope, Values};
 
 /// A check that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// As the file has it.
     pub check: String,
-    /// The figures it read.
+    /// The figures it read, or why it cannot be decided.
     pub values: String,
 }
 
-/// A check that cannot be evaluated.
+/// A check that is no condition over a profile.
 #[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// It is no condition over a profile.
-    #[error("the check `{check}` is wrong")]
-    Compile {
-        /// The check.
-        check: String,
-        /// What is wrong.
-        source: cel::CompileError,
-    },
-    /// The data has no such column or figure.
-    #[error("the check `{check}` cannot be decided: {why}")]
-    Eval {
-        /// The check.
-        check: String,
-        /// Why.
-        why: String,
-    },
+#[error("the check `{check}` is wrong")]
+pub struct CheckError {
+    /// The check.
+    check: String,
+    /// What is wrong.
+    source: cel::CompileError,
 }
 
-/// The checks that do not hold.
+/// The checks that do not hold; one that cannot be decided is never taken to hold.
 ///
 /// # Errors
-/// See [`CheckError`]; a check that cannot be decided is never taken to hold.
+/// See [`CheckError`].
 pub fn failed(checks: &[String], profile: &Profile) -> Result<Vec<Failure>, CheckError> {
     let values = values(profile);
     let mut failures = Vec::new();
     for check in checks {
-        let compile = |source| CheckError::Compile {
+        let wrong = |source| CheckError {
             check: check.clone(),
             source,
         };
@@ -50,11 +39,17 @@ pub fn failed(checks: &[String], profile: &Profile) -> Result<Vec<Failure>, Chec
         } else {
             Scope::checks(spec::Format::Csv)
         };
-        let compiled = cel::compile(check, &scope).map_err(compile)?;
-        let outcome = compiled.eval(&values).map_err(|e| CheckError::Eval {
-            check: check.clone(),
-            why: e.to_string(),
-        })?;
+        let compiled = cel::compile(check, &scope).map_err(wrong)?;
+        let outcome = match compiled.eval(&values) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                failures.push(Failure {
+                    check: check.clone(),
+                    values: undecided(&error, profile),
+                });
+                continue;
+            }
+        };
         if !outcome.holds {
             let figures = outcome
                 .clauses
@@ -71,6 +66,33 @@ pub fn failed(checks: &[String], profile: &Profile) -> Result<Vec<Failure>, Chec
         }
     }
     Ok(failures)
+}
+
+/// Why a check cannot be decided, in terms of the data.
+fn undecided(error: &EvalError, profile: &Profile) -> String {
+    let column = match error {
+        EvalError::Missing { name, .. } => name.strip_prefix("columns."),
+        _ => None,
+    };
+    let Some((column, figure)) = column.and_then(|name| name.rsplit_once('.')) else {
+        return error.to_string();
+    };
+    match profile.columns.get(column) {
+        None => {
+            let known: Vec<&str> = profile.columns.keys().map(String::as_str).collect();
+            format!(
+                "there is no column `{column}`; there are {}",
+                known.join(", ")
+            )
+        }
+        Some(known) if known.kind == "empty" => {
+            format!("column `{column}` has no values, so it has no `{figure}`")
+        }
+        Some(known) => format!(
+            "column `{column}` is {}, so it has no `{figure}`",
+            known.kind
+        ),
+    }
 }
 
 #[expect(
@@ -130,11 +152,39 @@ mod tests {
                 values: "rows = 4".into()
             }]
         );
-        let error = check("columns.dealy.max > 1").unwrap_err().to_string();
-        assert!(error.contains("columns.dealy.max"), "{error}");
-        assert!(matches!(
-            check("rows >").unwrap_err(),
-            CheckError::Compile { .. }
-        ));
+        assert!(check("rows >").unwrap_err().to_string().contains("rows >"));
+    }
+
+    #[test]
+    fn what_cannot_be_decided_fails_beside_the_others() {
+        let column = |kind: &str| ColumnProfile {
+            kind: kind.into(),
+            ..ColumnProfile::default()
+        };
+        let profile = Profile {
+            rows: 4,
+            bytes: 10,
+            columns: [("name", "text"), ("none", "empty")]
+                .map(|(name, kind)| (name.to_owned(), column(kind)))
+                .into(),
+        };
+        let checks = [
+            "columns.nmae.distinct > 1",
+            "columns.name.mean > 1",
+            "columns.none.max > 1",
+            "rows > 9",
+        ]
+        .map(str::to_owned);
+        let failures = failed(&checks, &profile).unwrap();
+        let whys: Vec<&str> = failures.iter().map(|f| f.values.as_str()).collect();
+        assert_eq!(
+            whys,
+            [
+                "there is no column `nmae`; there are name, none",
+                "column `name` is text, so it has no `mean`",
+                "column `none` has no values, so it has no `max`",
+                "rows = 4",
+            ]
+        );
     }
 }
