@@ -53,6 +53,17 @@ fn ask_server(
     plan: Option<&str>,
 ) -> anyhow::Result<Value> {
     let local = Local::read(common.file.as_deref())?;
+    if let Some(told) = common
+        .project
+        .as_ref()
+        .filter(|told| **told != local.file.project)
+    {
+        bail!(
+            "the file is of project `{}`, and `{told}` was asked for: name the file of `{told}` with --file, or \
+             leave --project and MAINSPAN_PROJECT out",
+            local.file.project
+        );
+    }
     let body = json!({ "text": local.file.text(), "root": local.root, "prune": prune, "move": moves, "plan": plan });
     client.post(
         &format!("/api/v1/projects/{}/{what}", escape(&local.file.project)),
