@@ -127,7 +127,7 @@ enum Verb {
     Predict(verbs::predict::Predict),
     /// What works on this machine and what does not
     Doctor,
-    /// Save everything while it runs
+    /// Save records, data and models while it runs
     Backup(verbs::backup::Backup),
     /// Bring a backup back into an empty state directory
     Restore(verbs::backup::Restore),

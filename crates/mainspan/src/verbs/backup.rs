@@ -1,4 +1,4 @@
-//! `backup` and `restore`: everything the server keeps, saved while it runs and brought back.
+//! `backup` and `restore`: records and blobs, saved while it runs and brought back.
 
 use crate::{cli::Common, exit, output, place};
 use clap::Args;

@@ -232,6 +232,7 @@ pub(super) mod tests {
             &[],
         );
     }
+
     /// A place without a version that came to be at second 100, and a roll-out of version 1 from before or after.
     #[test]
     fn a_service_that_came_back_begins_anew() {
