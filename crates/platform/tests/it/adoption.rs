@@ -95,16 +95,7 @@ async fn an_accepted_unit_is_begun_and_half_a_unit_is_cleared_away() {
     bench.local.closed().await;
     // As a crash would leave it: between the directory's name and the shim, and before the name.
     for name in ["accepted", ".new-half"] {
-        let dir = bench.dir.path().join(name);
-        std::fs::create_dir(&dir).unwrap();
-        let records = std::fs::read_to_string(bench.dir.path().join("done/unit.json")).unwrap();
-        let spec = records[1024..].lines().next().unwrap();
-        let spec = spec.replace("\"done\"", "\"accepted\"");
-        std::fs::write(
-            dir.join("unit.json"),
-            format!("{}{spec}\n", " ".repeat(1024)),
-        )
-        .unwrap();
+        bench.accept(name, "done", "accepted");
     }
     // And as a power cut would: with a file of which only the size is known, or none.
     for name in ["blank", "bare"] {

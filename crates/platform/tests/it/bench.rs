@@ -8,6 +8,9 @@ use tokio_util::sync::CancellationToken;
 /// No test waits longer than this for anything.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Where `unit.json` says what to run.
+const SPEC: usize = 1024;
+
 const SHIM: &str = env!("CARGO_BIN_EXE_platform-shim");
 
 /// A driver on a directory that goes away with it.
@@ -181,6 +184,17 @@ impl Bench {
     /// The pid of a unit's shim, if that has said it already.
     pub(crate) fn early_shim(&self, id: &str) -> Option<i32> {
         shim_of(&self.dir.path().join(id))
+    }
+
+    /// Leaves a directory as a crash would between its name and the shim: of a unit that is like another
+    /// one but for its id.
+    pub(crate) fn accept(&self, dir: &str, like: &str, id: &str) {
+        let path = |dir: &str| self.dir.path().join(dir).join("unit.json");
+        let records = std::fs::read_to_string(path(like)).unwrap();
+        let spec = records[SPEC..].lines().next().unwrap();
+        let spec = spec.replace(&format!("\"{like}\""), &format!("\"{id}\""));
+        std::fs::create_dir(self.dir.path().join(dir)).unwrap();
+        std::fs::write(path(dir), format!("{}{spec}\n", " ".repeat(SPEC))).unwrap();
     }
 
     pub(crate) async fn refused(&self, spec: UnitSpec) -> Error {

@@ -121,6 +121,20 @@ async fn a_stop_that_comes_late_does_not_meet_the_next_unit() {
     }
 }
 
+/// Whether another process has a file open.
+fn has_open(end: &str) -> bool {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let others = all.filter(|process| {
+        let name = process.file_name().into_string().unwrap_or_default();
+        name.parse().is_ok_and(|pid: u32| pid != std::process::id())
+    });
+    let mut open = others
+        .filter_map(|process| std::fs::read_dir(process.path().join("fd")).ok())
+        .flat_map(Iterator::flatten)
+        .filter_map(|file| std::fs::read_link(file.path()).ok());
+    open.any(|path| path.ends_with(end))
+}
+
 #[tokio::test]
 async fn a_shim_that_another_one_forestalled_leaves_it_the_unit() {
     let mut bench = Bench::new().await;
@@ -128,11 +142,7 @@ async fn a_shim_that_another_one_forestalled_leaves_it_the_unit() {
     bench.shutdown.cancel();
     bench.local.closed().await;
     // As if an earlier driver's shim were slow: it has the lock and has not said yet who it is.
-    let unit = bench.dir.path().join("slow");
-    let records = std::fs::read_to_string(bench.dir.path().join("done/unit.json")).unwrap();
-    let spec = records[1024..].lines().next().unwrap();
-    let spec = spec.replace("\"done\"", "\"slow\"");
-    std::fs::create_dir(&unit).unwrap();
+    bench.accept("slow", "done", "slow");
     let mut slow = std::process::Command::new("sleep")
         .arg("1000")
         .spawn()
@@ -145,16 +155,16 @@ async fn a_shim_that_another_one_forestalled_leaves_it_the_unit() {
         .split(' ')
         .nth(19)
         .unwrap();
-    let blank = " ".repeat(1024);
-    std::fs::write(unit.join("unit.json"), format!("{blank}{spec}\n")).unwrap();
     let file = std::fs::File::options()
         .write(true)
-        .open(unit.join("unit.json"))
+        .open(bench.dir.path().join("slow/unit.json"))
         .unwrap();
     file.try_lock().unwrap();
     bench.reopen().await;
+    poll_until(async || has_open("slow/unit.json").then_some(()))
+        .await
+        .expect("another shim that waits for the lock");
     let says = format!(r#"{{"pid":{},"started":{started}}}"#, slow.id());
-    // The other shim has been started by then, or will be: it leaves in both cases.
     std::os::unix::fs::FileExt::write_all_at(&file, says.as_bytes(), 0).unwrap();
     let pid = i32::try_from(slow.id()).unwrap();
     poll_until(async || {
