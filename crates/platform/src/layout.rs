@@ -11,8 +11,7 @@
 //! Driver and shim meet only in these files. `unit.json` has four records: shim and running at fixed
 //! places, blank until they are written, what to run in one line after them, and then the exit. One
 //! file costs less than four, and the exit record needs neither free space on the disk nor a change of
-//! the directory. Nothing here may wait for more than the end
-//! of somebody's look.
+//! the directory. Nothing here may wait for more than the end of somebody's look.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -60,7 +59,7 @@ const FILE: &str = "unit.json";
 const SHIM: usize = 0;
 const RUNNING: usize = 512;
 const SPEC: usize = 1024;
-/// What is reserved for the exit record, and twice what the line takes: that is repeated in it in part,
+/// What is reserved for the exit record beside twice what the line takes, which it repeats in part and
 /// with whole paths.
 const RESERVED: usize = 3072;
 
