@@ -4,6 +4,8 @@
 //! [`Reconciler`] gathers the evidence and acts; [`manual`] holds promote, roll-back, pause and resume; [`record`] is
 //! the only code that writes which version a deployment has.
 
+#[cfg(test)]
+mod fixtures;
 pub mod judge;
 pub mod manual;
 pub mod outlook;

@@ -18,6 +18,11 @@ pub const CHAMPION: &str = "champion";
 /// The actor of what the reconciler decides.
 pub const RECONCILER: &str = "rollout";
 
+/// What events about a service in an environment are about.
+pub(crate) fn subject(service: &str, environment: &str) -> String {
+    format!("service/{service}@{environment}")
+}
+
 /// Makes a roll-out's version the one that serves, as `by` decided.
 ///
 /// # Errors
@@ -58,7 +63,7 @@ pub fn promote(
         at: now,
         actor: by.to_owned(),
         kind: "deployment.changed".to_owned(),
-        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        subject: subject(&rollout.service, &rollout.environment),
         reason: reason.to_owned(),
         before: Some(json!({ "version": deployment.version })),
         after: Some(
@@ -92,7 +97,7 @@ pub fn let_go(tx: &mut Tx<'_>, seen: &Deployment, why: &str, now: Timestamp) -> 
         at: now,
         actor: RECONCILER.to_owned(),
         kind: "deployment.cooled".to_owned(),
-        subject: format!("service/{}@{}", known.service, known.environment),
+        subject: subject(&known.service, &known.environment),
         reason: format!("version {previous} is not kept warm any longer: {why}"),
         before: Some(json!({ "keep_previous_until": known.keep_previous_until })),
         after: Some(json!({ "keep_previous_until": now })),
@@ -147,7 +152,7 @@ fn event(
         at: now,
         actor: by.to_owned(),
         kind: format!("rollout.{}", rollout.state),
-        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        subject: subject(&rollout.service, &rollout.environment),
         reason: rollout.reason.clone(),
         before: Some(json!({ "state": before })),
         after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from, "stage": rollout.stage })),
@@ -166,7 +171,7 @@ pub fn begin(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<()> {
         at: rollout.created_at,
         actor: rollout.by.clone(),
         kind: "rollout.begun".to_owned(),
-        subject: format!("service/{}@{}", rollout.service, rollout.environment),
+        subject: subject(&rollout.service, &rollout.environment),
         reason: rollout.reason.clone(),
         before: None,
         after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from })),

@@ -1,29 +1,15 @@
 //! Who is booked for what people do, and what a promotion without a reason is told. On a real store.
 
 use super::*;
-use crate::reconcile::situation::tests::{deployment, rollout};
+use crate::fixtures::{self, booked, deployment, rollout, store_with_model};
 use expect_test::{Expect, expect};
-use std::collections::BTreeMap;
-use store::{
-    Digest, EventFilter, Events as _, ModelVersion, Priority, RegisteredModel, StateDir, Store,
-    StoreUrl,
-};
+use store::{Digest, ModelVersion, Priority, Store};
 
 /// A store in a directory of its own, where version 1 serves of four: 2 and 3 take other requests, and 3 and 4 did not
 /// pass their gate.
 async fn world() -> (Store, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let state = StateDir::create(dir.path().join("state")).unwrap();
-    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    let (store, _, dir) = store_with_model().await;
     let seed = store.write(Priority::Normal, |tx| {
-        tx.create_model(&RegisteredModel {
-            project: "flights".into(),
-            name: "delay".into(),
-            created_at: at(0),
-            updated_at: at(0),
-            description: String::new(),
-            tags: BTreeMap::new(),
-        })?;
         for (input, gate_state) in [
             ("dep_delay", GateState::Passed),
             ("carrier", GateState::Passed),
@@ -40,29 +26,13 @@ async fn world() -> (Store, tempfile::TempDir) {
 
 fn version(input: &str, gate_state: GateState) -> ModelVersion {
     ModelVersion {
-        project: "flights".into(),
-        model: "delay".into(),
-        version: 0,
-        created_at: at(0),
-        updated_at: at(0),
-        description: String::new(),
-        user_id: String::new(),
-        source: String::new(),
-        mlflow_run_id: None,
-        mlflow_model_id: None,
-        run_id: None,
         artifact: Some(Digest::of(b"a model")),
-        lineage: json!({}),
-        gate: json!({}),
         signature: json!({
             "inputs": [{ "name": input, "datatype": "FP32", "shape": [-1, 1] }],
             "outputs": [],
         }),
         gate_state,
-        stage: "None".into(),
-        status: "READY".into(),
-        status_message: String::new(),
-        tags: BTreeMap::new(),
+        ..fixtures::version(0, false)
     }
 }
 
@@ -100,19 +70,6 @@ async fn all_objections_are_told_at_once() {
     promote_without_a_reason(2, expect!["version 2 takes other requests than the one that serves: input `dep_delay` (FP32 [-1, 1]) is gone; input `carrier` (FP32 [-1, 1]) is new: say why it should serve all the same with --reason"]).await;
     promote_without_a_reason(3, expect!["version 3 passed no gate (rejected), and it takes other requests than the one that serves: input `dep_delay` (FP32 [-1, 1]) is gone; input `carrier` (FP32 [-1, 1]) is new: say why it should serve all the same with --reason"]).await;
     promote_without_a_reason(4, expect!["version 4 passed no gate (rejected): say why it should serve all the same with --reason"]).await;
-}
-
-/// Kinds and actors of all events, oldest first.
-async fn booked(store: &Store) -> Vec<String> {
-    let read = store.read(|tx| {
-        tx.events(&EventFilter {
-            oldest_first: true,
-            ..EventFilter::default()
-        })
-    });
-    let events = read.await.unwrap();
-    let line = |event: &store::Event| format!("{} by {}", event.kind, event.actor);
-    events.iter().map(line).collect()
 }
 
 #[tokio::test]

@@ -131,8 +131,8 @@ fn choose<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::situation::tests::deployment;
     use super::*;
+    use crate::fixtures::deployment;
     use platform::State;
 
     fn at(second: i64) -> Timestamp {

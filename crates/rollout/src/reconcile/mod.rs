@@ -14,7 +14,7 @@ mod next;
 mod policy;
 mod replicas;
 mod silent;
-pub(crate) mod situation;
+mod situation;
 mod steady;
 mod table;
 mod write;
@@ -192,7 +192,7 @@ impl<T: Traffic> Reconciler<T> {
         let busy = situation.active().next().is_some();
         self.steady
             .keep(situation.active().map(|rollout| &rollout.id));
-        let health = self.parts.traffic.health().await.ok();
+        let health = self.health(busy).await?;
         if busy {
             let counted = self.parts.traffic.evidence().await.ok();
             self.drive(&situation, health.as_ref(), counted.as_ref(), now)

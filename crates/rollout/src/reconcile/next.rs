@@ -103,37 +103,11 @@ fn is_dirty(version: &ModelVersion) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::situation::tests::{deployment, rollout};
+mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::fixtures::{deployment, rollout, version};
     use std::collections::BTreeMap;
-    use store::{GateState, RolloutState};
-
-    pub(crate) fn version(number: u32, dirty: bool) -> ModelVersion {
-        ModelVersion {
-            project: "flights".into(),
-            model: "delay".into(),
-            version: number,
-            created_at: Timestamp::UNIX_EPOCH,
-            updated_at: Timestamp::UNIX_EPOCH,
-            description: String::new(),
-            user_id: String::new(),
-            source: String::new(),
-            mlflow_run_id: None,
-            mlflow_model_id: None,
-            run_id: None,
-            artifact: None,
-            lineage: json!({ "dirty": dirty }),
-            gate: json!({}),
-            signature: json!({}),
-            gate_state: GateState::Passed,
-            stage: "None".into(),
-            status: "READY".into(),
-            status_message: String::new(),
-            tags: BTreeMap::new(),
-        }
-    }
+    use store::RolloutState;
 
     fn check(
         staging: Option<u32>,

@@ -5,8 +5,14 @@
 //! not worth waiting for any longer. Each pass tells what it saw. Held in memory: what was not seen,
 //! because the server or the gateway was away, is not held against a replica.
 
-use super::{Fault, Reconciler, replicas::place_of};
-use crate::{record::RECONCILER, traffic::Traffic};
+use super::{
+    Fault, Reconciler,
+    replicas::{is_replica, place_of},
+};
+use crate::{
+    record::{RECONCILER, subject},
+    traffic::Traffic,
+};
 use gateway::Health;
 use jiff::Timestamp;
 use platform::{State, UnitStatus};
@@ -91,13 +97,30 @@ fn look(unit: &UnitStatus, health: Option<&Health>, before: Option<&Seen>, now: 
 }
 
 impl<T: Traffic> Reconciler<T> {
+    /// What the gateway says of the replicas; it is not asked where there are none and nothing is rolled out.
+    pub(super) async fn health(&self, busy: bool) -> Result<Option<Health>, Fault> {
+        if !busy
+            && self
+                .parts
+                .platform
+                .list()
+                .await?
+                .iter()
+                .all(|unit| !is_replica(unit))
+        {
+            return Ok(None);
+        }
+        Ok(self.parts.traffic.health().await.ok())
+    }
+
     /// Ends replicas that are silent for too long; that others take their place is the next pass's.
     pub(super) async fn end_silent(
         &self,
         health: Option<&Health>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let units = self.parts.platform.list().await?;
+        let mut units = self.parts.platform.list().await?;
+        units.retain(is_replica);
         for (unit, silent) in self.silence.note(&units, health, Instant::now()) {
             let Some(place) = place_of(unit) else {
                 continue;
@@ -117,7 +140,7 @@ impl<T: Traffic> Reconciler<T> {
                 at: now,
                 actor: RECONCILER.to_owned(),
                 kind: "replica.ended".to_owned(),
-                subject: format!("service/{}@{}", place.service, place.environment),
+                subject: subject(&place.service, &place.environment),
                 reason,
                 before: None,
                 after: Some(json!({ "version": version, "replica": number })),

@@ -155,51 +155,9 @@ pub(super) fn arms(
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use serde_json::json;
-    use store::{RolloutKind, RolloutState};
-
-    pub(crate) fn deployment(version: Option<u32>, previous: Option<u32>) -> Deployment {
-        Deployment {
-            project: "flights".into(),
-            environment: "prod".into(),
-            service: "delay".into(),
-            model: "delay".into(),
-            version,
-            previous,
-            since: Timestamp::UNIX_EPOCH,
-            rollout_id: None,
-            reason: String::new(),
-            commit: None,
-            shape: json!({}),
-            generation: 1,
-            keep_previous_until: Some(Timestamp::from_second(100).unwrap()),
-        }
-    }
-
-    pub(crate) fn rollout(from: Option<u32>, to: u32) -> Rollout {
-        Rollout {
-            id: format!("r{to}"),
-            project: "flights".into(),
-            environment: "prod".into(),
-            service: "delay".into(),
-            model: "delay".into(),
-            from,
-            to,
-            kind: RolloutKind::Automatic,
-            state: RolloutState::Running,
-            stage: 0,
-            stage_started_at: None,
-            created_at: Timestamp::UNIX_EPOCH,
-            ended_at: None,
-            by: "rollout".into(),
-            reason: String::new(),
-            policy: json!({}),
-            baseline: json!({}),
-            evidence: json!({}),
-        }
-    }
+    use crate::fixtures::{deployment, rollout};
 
     #[test]
     fn who_takes_which_share() {

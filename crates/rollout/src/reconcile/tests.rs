@@ -1,15 +1,11 @@
 //! What the reconciler writes, on a real store; neither replicas nor a gateway are asked for.
 
-use super::{
-    situation::tests::{deployment, rollout},
-    *,
-};
+use super::*;
+use crate::fixtures::{booked, deployment, rollout, store_with_model, version};
 use gateway::{Evidence, Health};
 use platform::{Capacity, LogChunk, Pending, UnitSpec, UnitStatus};
 use std::path::Path;
-use store::{
-    Deployments as _, EventFilter, Events as _, Models as _, Rollouts as _, StateDir, StoreUrl,
-};
+use store::{Deployments as _, Models as _, Rollouts as _};
 
 /// Neither a platform nor a gateway: whoever asks it fails the test.
 #[derive(Clone)]
@@ -67,20 +63,10 @@ async fn world(
     serves: store::Deployment,
     going_on: Rollout,
 ) -> (Reconciler<Nobody>, tempfile::TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let state = StateDir::create(dir.path().join("state")).unwrap();
-    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    let (store, state, dir) = store_with_model().await;
     let seed = store.write(Priority::Normal, move |tx| {
-        tx.create_model(&store::RegisteredModel {
-            project: "flights".into(),
-            name: "delay".into(),
-            created_at: Timestamp::UNIX_EPOCH,
-            updated_at: Timestamp::UNIX_EPOCH,
-            description: String::new(),
-            tags: BTreeMap::new(),
-        })?;
         for number in [1, 2] {
-            tx.create_version(&next::tests::version(number, false))?;
+            tx.create_version(&version(number, false))?;
         }
         tx.put_deployment(&serves)?;
         tx.insert_rollout(&going_on)
@@ -98,19 +84,6 @@ async fn world(
         now: Timestamp::now,
     });
     (reconciler, dir)
-}
-
-/// Kinds and actors of all events, oldest first.
-async fn booked(reconciler: &Reconciler<Nobody>) -> Vec<String> {
-    let read = reconciler.parts.store.read(|tx| {
-        tx.events(&EventFilter {
-            oldest_first: true,
-            ..EventFilter::default()
-        })
-    });
-    let events = read.await.unwrap();
-    let line = |event: &store::Event| format!("{} by {}", event.kind, event.actor);
-    events.iter().map(line).collect()
 }
 
 /// A roll-out that a person began.
@@ -131,7 +104,7 @@ async fn the_judge_is_booked_for_its_verdicts_on_a_persons_rollout() {
     let ended = reconciler.end(by_hand(), RolloutState::RolledBack, why, now);
     ended.await.unwrap();
     assert_eq!(
-        booked(&reconciler).await,
+        booked(&reconciler.parts.store).await,
         [
             "rollout.running by rollout",
             "rollout.rolled_back by rollout"
@@ -147,7 +120,7 @@ async fn a_promotion_is_booked_to_whoever_decided_it() {
         let promoted = reconciler.promote(by_hand(), by.to_owned(), why, true, now);
         promoted.await.unwrap();
         assert_eq!(
-            booked(&reconciler).await,
+            booked(&reconciler.parts.store).await,
             [
                 format!("rollout.promoted by {by}"),
                 format!("deployment.changed by {by}")
@@ -175,7 +148,7 @@ async fn a_rollout_is_not_dated_before_its_deployment() {
             environments: vec!["prod".into()],
             deployments: vec![place],
             rollouts: Vec::new(),
-            passed: BTreeMap::from([("delay".to_owned(), next::tests::version(2, false))]),
+            passed: BTreeMap::from([("delay".to_owned(), version(2, false))]),
         }],
     };
     assert!(reconciler.begin_due(&situation, at(90)).await.unwrap());
@@ -186,5 +159,8 @@ async fn a_rollout_is_not_dated_before_its_deployment() {
     let begun = read.await.unwrap();
     let begun = begun.iter().find(|rollout| rollout.to == 2).unwrap();
     assert_eq!(begun.created_at, at(100));
-    assert_eq!(booked(&reconciler).await, ["rollout.begun by rollout"]);
+    assert_eq!(
+        booked(&reconciler.parts.store).await,
+        ["rollout.begun by rollout"]
+    );
 }
