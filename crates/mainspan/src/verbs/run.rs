@@ -236,8 +236,7 @@ impl Logs {
             }
         }
         let mut printer = Printer::new(self.step.as_deref());
-        printer.print(&client, &base, &run)?;
-        printer.end()?;
+        printer.print(&client, &base, &run, true)?;
         if printer.is_silent() {
             eprintln!(
                 "run {id} is {} and has printed nothing: {}",
@@ -261,7 +260,7 @@ fn follow(
     loop {
         let run = client.get(&format!("{base}/runs/{id}"))?;
         if common.output == Format::Text {
-            printer.print(client, base, &run)?;
+            printer.print(client, base, &run, is_final(&run))?;
         }
         if is_final(&run) {
             if common.output == Format::Json {
@@ -310,16 +309,14 @@ impl Printer {
         self.steps.values().all(|printed| printed.offset == 0)
     }
 
-    /// Says what was begun, as nobody waits for the rest.
-    fn end(&mut self) -> anyhow::Result<()> {
-        for (key, printed) in &mut self.steps {
-            printed.finish(|line| output::line(&format!("{key} | {line}")))?;
-        }
-        Ok(())
-    }
-
-    /// Prints what there is by now. What is over has no line that is still to be finished.
-    fn print(&mut self, client: &Client, base: &str, run: &Value) -> anyhow::Result<()> {
+    /// Prints what there is by now; unfinished lines too the last time, as nobody waits for their rest.
+    fn print(
+        &mut self,
+        client: &Client,
+        base: &str,
+        run: &Value,
+        is_last: bool,
+    ) -> anyhow::Result<()> {
         for step in output::rows(&run["steps"])? {
             let key = text(&step["key"]);
             if self.only.as_ref().is_some_and(|only| *only != key) || step["unit_id"].is_null() {
@@ -351,7 +348,7 @@ impl Printer {
                 printed.add(begins, said, say)?;
                 printed.offset = piece["next"].as_u64().unwrap_or(begins);
             }
-            if is_final(run) {
+            if is_last {
                 printed.finish(say)?;
             }
         }
