@@ -1,19 +1,17 @@
 //! `mainspan install`: a systemd unit that runs `mainspan up` after every boot, with the settings given here.
 
 use super::{
+    OWNER,
     gateway::Gateway,
     line::Line,
+    replace,
     server::{STORE, Server},
 };
 use crate::{cli::Common, exit, output, place};
 use anyhow::Context as _;
 use clap::Args;
-use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use store::StateDir;
 
 /// Where to write the unit.
 #[derive(Debug, Args)]
@@ -71,9 +69,9 @@ impl Install {
                 folder.display()
             )
         })?;
-        if let Some(file) = &environment {
-            keep_secret(file, &format!("{STORE}={}\n", quoted(&self.server.store)))
-                .with_context(|| format!("cannot write `{}`", file.display()))?;
+        if has_store {
+            let address = format!("{STORE}={}\n", quoted(&self.server.store));
+            keep_secret(&state, ENVIRONMENT, &address)?;
         }
         let path = folder.join("mainspan.service");
         std::fs::write(&path, unit)
@@ -87,21 +85,10 @@ impl Install {
     }
 }
 
-/// Writes a file that only its owner may read.
-fn keep_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
+/// Writes a file of the state directory that only its owner may read.
+fn keep_secret(state: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let file = StateDir::create(state)?.join(name);
+    replace(&file, text, OWNER).with_context(|| format!("cannot write `{}`", file.display()))
 }
 
 /// As systemd reads it: one word, with nothing replaced in it.
@@ -201,9 +188,10 @@ mod tests {
     #[test]
     fn a_secret_is_its_owners() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("state/up.env");
-        keep_secret(&file, "one").unwrap();
-        keep_secret(&file, "2").unwrap();
+        let state = folder.path().join("state");
+        let file = state.join("up.env");
+        keep_secret(&state, "up.env", "one").unwrap();
+        keep_secret(&state, "up.env", "2").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "2");
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap());
         assert_eq!(mode & 0o777, 0o600);

@@ -7,7 +7,7 @@ mod line;
 pub(crate) mod server;
 pub(crate) mod up;
 
-use std::{io::Write as _, path::Path};
+use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -51,11 +51,27 @@ fn end_with_supervisor() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Leaves a small file that says who runs and where, whole or not at all.
+/// Leaves a small file that says who runs and where.
 fn announce(path: &Path, value: &serde_json::Value) -> std::io::Result<()> {
-    let making = path.with_extension("json.tmp");
-    let mut file = std::fs::File::create(&making)?;
-    file.write_all(value.to_string().as_bytes())?;
+    replace(path, &value.to_string(), ANYBODY)
+}
+
+/// What a file's mode is by default, and of one that only its owner may read.
+const ANYBODY: u32 = 0o666;
+const OWNER: u32 = 0o600;
+
+/// Writes a small file, whole or not at all.
+fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let making = path.with_file_name(name);
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(&making)?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(making, path)
 }
