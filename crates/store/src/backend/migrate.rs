@@ -7,6 +7,15 @@ use crate::tx::{Dialect, Sql, Tx, params};
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
+    concat!(
+        include_str!("../migrations/0003/metrics.sql"),
+        include_str!("../migrations/0003/traces.sql"),
+        include_str!("../migrations/0003/evaluation.sql"),
+        include_str!("../migrations/0003/webhooks.sql"),
+        include_str!("../migrations/0003/users.sql"),
+        include_str!("../migrations/0003/uploads.sql"),
+        include_str!("../migrations/0003/moving.sql"),
+    ),
 ];
 
 /// The newest version.

@@ -16,6 +16,7 @@ use crate::{
 const FIXTURES: &[&str] = &[
     include_str!("fixtures/v1.sql"),
     include_str!("fixtures/v2.sql"),
+    include_str!("fixtures/v3.sql"),
 ];
 
 fn database(dump: &str) -> (StateDir, tempfile::TempDir) {

@@ -1,0 +1,1 @@
+-- Metrics, indexed for searches.

@@ -1,0 +1,1 @@
+-- GenAI traces: their spans, tags, metadata and assessments.

@@ -1,0 +1,1 @@
+-- Uploads in parts that are not complete.

@@ -1,0 +1,1 @@
+-- Users with a password, and what they may do.
