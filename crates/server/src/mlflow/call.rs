@@ -72,12 +72,10 @@ impl<M: DeserializeOwned> FromRequest<App> for Call<M> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
         let (caller, params) = who(&mut parts, app).await?;
-        let fields = match parts.method {
-            Method::GET | Method::HEAD => query(parts.uri.query().unwrap_or_default()),
+        let message = match parts.method {
+            Method::GET | Method::HEAD => read(query(parts.uri.query().unwrap_or_default()))?,
             _ => json(&parts, body).await?,
         };
-        let message = serde_json::from_value(fields)
-            .map_err(|error| Error::invalid(format!("Invalid value in the request: {error}. See the API docs for more information about request parameters.")))?;
         Ok(Call {
             app: app.clone(),
             caller,
@@ -128,21 +126,38 @@ pub(super) fn query(text: &str) -> Value {
     Value::Object(fields)
 }
 
-/// The fields of a body. An empty one has none; one that is no JSON is refused.
-async fn json(parts: &Parts, body: Body) -> Result<Value, Failure> {
+/// The message of these fields.
+fn read<M: DeserializeOwned>(fields: Value) -> Result<M, Failure> {
+    let message = serde_json::from_value(fields)
+        .map_err(|error| Error::invalid(format!("Invalid value in the request: {error}. See the API docs for more information about request parameters.")))?;
+    Ok(message)
+}
+
+/// The message of a body. An empty one has no fields; one that is no JSON is refused.
+async fn json<M: DeserializeOwned>(parts: &Parts, body: Body) -> Result<M, Failure> {
     if matches!(parts.method, Method::POST | Method::PUT) {
         content_type(parts)?;
     }
     let bytes = to_bytes(body, LIMIT)
         .await
         .map_err(|error| Failure::body(&error, LIMIT))?;
+    // Nearly every body can be read as it is; what follows is for the others, and for saying what is wrong.
+    if bytes.trim_ascii_start().starts_with(b"{")
+        && let Ok(message) = serde_json::from_slice(&bytes)
+    {
+        return Ok(message);
+    }
+    read(fields(&bytes)?)
+}
+
+fn fields(bytes: &[u8]) -> Result<Value, Failure> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Value::Object(Map::new()));
     }
     let invalid = |why: &dyn std::fmt::Display| {
         Error::invalid(format!("Bad Request. The body is not a JSON object: {why}"))
     };
-    let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
+    let mut value: Value = serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
     // Clients of long ago encoded twice.
     if let Value::String(inner) = &value {
         value = serde_json::from_str(inner).map_err(|error| invalid(&error))?;

@@ -8,7 +8,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
     concat!(
-        include_str!("../migrations/0003/metrics.sql"),
+        include_str!("../migrations/0003/tracking.sql"),
         include_str!("../migrations/0003/traces.sql"),
         include_str!("../migrations/0003/evaluation.sql"),
         include_str!("../migrations/0003/webhooks.sql"),
@@ -50,8 +50,10 @@ pub(crate) fn migrate(sql: &mut dyn Sql) -> Result<()> {
     Ok(())
 }
 
-/// The text with the words of one database in place of the marks.
+/// The text with the words of one database in place of the marks, and without what is for the other: lines after
+/// `-- @sqlite` or `-- @postgres`, up to the next such line or `-- @both`.
 fn in_dialect(text: &str, dialect: Dialect) -> String {
+    let text = of_dialect(text, dialect);
     // Postgres sorts texts by locale unless told not to; SQLite always sorts by bytes.
     let (serial, clustered, text_type) = match dialect {
         Dialect::Sqlite => (
@@ -68,4 +70,22 @@ fn in_dialect(text: &str, dialect: Dialect) -> String {
     text.replace("@serial@", serial)
         .replace("@clustered@", clustered)
         .replace(" TEXT", text_type)
+}
+
+fn of_dialect(text: &str, dialect: Dialect) -> String {
+    let mut wanted = true;
+    let mut own = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line {
+            "-- @both" => wanted = true,
+            "-- @sqlite" => wanted = dialect == Dialect::Sqlite,
+            "-- @postgres" => wanted = dialect == Dialect::Postgres,
+            line if wanted => {
+                own.push_str(line);
+                own.push('\n');
+            }
+            _ => {}
+        }
+    }
+    own
 }

@@ -31,10 +31,15 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens the file for writing and brings its schema up to date.
     pub(crate) fn writer(path: &Path) -> Result<Self> {
-        let connection = Connection::open(path).map_err(|e| failed(&e))?;
+        // No other thread ever has it.
+        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = flags - OpenFlags::SQLITE_OPEN_FULL_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(&e))?;
         let own = Self { connection };
+        // What is written again and again reaches the file once in 32 MB of the log.
         own.settings(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864;",
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=67108864; \
+             PRAGMA wal_autocheckpoint=8000; PRAGMA cache_size=-16384;",
         )?;
         own.batch("BEGIN IMMEDIATE")?;
         migrate::migrate(&mut own.sql())?;
@@ -117,10 +122,13 @@ impl Sqlite {
             mut job, priority, ..
         }) = next.take()
         {
-            let ran = begun
-                .as_ref()
-                .map_err(Error::again)
-                .and_then(|()| self.in_savepoint(job.as_mut()));
+            let ran = begun.as_ref().map_err(Error::again).and_then(|()| {
+                if done.is_empty() {
+                    self.first(job.as_mut())
+                } else {
+                    self.in_savepoint(job.as_mut())
+                }
+            });
             done.push(job);
             noted |= ran? && priority.wakes();
             urgent |= priority == Priority::Urgent;
@@ -135,7 +143,23 @@ impl Sqlite {
         Ok(noted)
     }
 
-    /// Runs the job; says whether it changed anything that stays.
+    /// Runs the first job of a transaction, which needs no savepoint: there is nothing to keep
+    /// beside it. Says whether it changed anything that stays.
+    fn first(&self, job: &mut dyn Job) -> Result<bool> {
+        let mut sql = self.sql();
+        let keep = job.run(&mut Tx::new(&mut sql));
+        let changed = sql.changed > 0;
+        if self.connection.is_autocommit() {
+            return Err(Error::Full("SQLite gave the transaction up".to_owned()));
+        }
+        if !keep {
+            self.cached("ROLLBACK")?;
+            self.cached("BEGIN IMMEDIATE")?;
+        }
+        Ok(keep && changed)
+    }
+
+    /// Runs another job; says whether it changed anything that stays.
     fn in_savepoint(&self, job: &mut dyn Job) -> Result<bool> {
         self.cached("SAVEPOINT job")?;
         let mut sql = self.sql();

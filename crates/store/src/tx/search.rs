@@ -3,6 +3,11 @@
 //! What a field means is told by each kind of record, as an [`Expr`] over its table. Missing
 //! values sort last in both directions, NaN just before them. Times are compared in MLflow's
 //! milliseconds.
+//!
+//! Two things keep a page fast where there are a million records, and neither is left to the
+//! database, which knows nothing of the values. A clause that few records match is looked up
+//! first, by an index ([`Searchable::rare`]). An order that an index has is walked along it, and
+//! the page ends the walk ([`Searchable::segment`]).
 
 use super::column::{Cols, Value};
 use super::record::{Record, columns};
@@ -58,7 +63,40 @@ pub(crate) trait Searchable: Record {
     fn expr(field: &Field) -> Option<Expr>;
     /// The columns that make the order total, each with its kind and direction.
     const TIES: &'static [(&'static str, Kind, bool)];
+    /// The only column of the table's key, where clauses or orders have an index.
+    const KEY_COLUMN: &'static str = "";
+
+    /// The keys of all records of these owners that match the clause, as a SELECT that an index
+    /// answers; none where there is no such index.
+    fn rare(_writer: &mut Writer, _clause: &Clause, _owners: &[Value<'static>]) -> Option<String> {
+        None
+    }
+
+    /// The records of one owner (`?1`) by rank in the order of the field, as an index has them;
+    /// none where there is no such index.
+    fn segment(_writer: &mut Writer, _field: &Field, _rank: i64) -> Option<Segment> {
+        None
+    }
 }
+
+/// The records that have one rank in an order: 0 a value, 1 NaN, 2 none.
+pub(crate) struct Segment {
+    /// The tables, `r` among them.
+    pub(crate) from: &'static str,
+    /// What ties them together.
+    pub(crate) condition: String,
+    /// The value by which the index is sorted; rank 0 has one.
+    pub(crate) value: Option<Expr>,
+}
+
+/// Whose records are searched: a condition with the marks `?1` to `?n` for its values.
+struct Base<'b> {
+    condition: &'b str,
+    params: Vec<Value<'static>>,
+}
+
+/// So many records are looked up one by one rather than come across in the order of a page.
+const FEW: i64 = if cfg!(test) { 3 } else { 2000 };
 
 /// A sort key: the column's name in the inner select and whether the largest comes first.
 struct Key {
@@ -67,13 +105,14 @@ struct Key {
 }
 
 /// A statement that is being written.
-struct Writer {
+pub(crate) struct Writer {
     params: Vec<Value<'static>>,
     dialect: Dialect,
 }
 
 impl Writer {
-    fn mark(&mut self, value: Value<'static>) -> String {
+    /// The mark that stands for the value.
+    pub(crate) fn mark(&mut self, value: Value<'static>) -> String {
         self.params.push(value);
         format!("?{}", self.params.len())
     }
@@ -87,6 +126,16 @@ impl Writer {
                 sql.replacen('?', &mark, 1)
             }
         }
+    }
+
+    /// Where missing values go: behind NaN, which is behind all others.
+    fn rank(&mut self, expr: &Expr) -> String {
+        let nan = match &expr.nan {
+            Some(nan) => self.place(nan, expr),
+            None => "0".to_owned(),
+        };
+        let value = self.place(&expr.sql, expr);
+        format!("CASE WHEN {value} IS NOT NULL THEN 0 WHEN {nan} = 1 THEN 1 ELSE 2 END")
     }
 
     fn clause(&mut self, expr: &Expr, clause: &Clause) -> Result<String> {
@@ -140,13 +189,18 @@ impl Writer {
     fn after(&mut self, keys: &[Key], values: Vec<Value<'static>>) -> String {
         let mut equal: Vec<String> = Vec::new();
         let mut either: Vec<String> = Vec::new();
-        for (key, value) in keys.iter().zip(values) {
+        let mut bound = String::new();
+        for (n, (key, value)) in keys.iter().zip(values).enumerate() {
             if value == Value::Null {
                 equal.push(format!("{} IS NULL", key.sql));
                 continue;
             }
             let mark = self.mark(value);
             let sign = if key.descending { "<" } else { ">" };
+            if n == 0 {
+                // Implied by the rest, but only this tells an index where to begin.
+                bound = format!("{} {sign}= {mark} AND ", key.sql);
+            }
             let mut all = equal.clone();
             all.push(format!("{} {sign} {mark}", key.sql));
             either.push(format!("({})", all.join(" AND ")));
@@ -155,12 +209,12 @@ impl Writer {
         if either.is_empty() {
             "1 = 0".to_owned()
         } else {
-            either.join(" OR ")
+            format!("{bound}({})", either.join(" OR "))
         }
     }
 }
 
-fn sign(op: Op) -> Option<&'static str> {
+pub(crate) fn sign(op: Op) -> Option<&'static str> {
     Some(match op {
         Op::Eq => "=",
         Op::Ne => "<>",
@@ -259,86 +313,65 @@ fn read_key(cols: &mut Cols<'_>, kind: Kind) -> Result<Value<'static>> {
     })
 }
 
+/// One statement of a search: all of it, or one segment of its first order.
+struct Part<'s> {
+    search: &'s Search,
+    base: &'s Base<'s>,
+    /// The clause by which the records are looked up.
+    rare: Option<&'s Clause>,
+    /// The rank of the segment.
+    rank: Option<i64>,
+    /// Where the last page ended, if it ended in this part.
+    after: Option<Vec<Value<'static>>>,
+    limit: usize,
+}
+
+/// A record and its place in the order.
+type Placed<R> = (R, Vec<Value<'static>>);
+
 impl Tx<'_> {
     /// A page of the records that match the search and also `base`, a condition over `r` with
-    /// the marks `?1` to `?n` for its values.
+    /// the marks `?1` to `?n` for its values. `@` in it stands before a column of which no index
+    /// is wanted once the records are looked up by another.
     pub(crate) fn search<R: Searchable>(
         &mut self,
         base: &str,
         base_params: Vec<Value<'static>>,
         search: &Search,
     ) -> Result<Page<R>> {
-        let mut writer = Writer {
+        let base = &Base {
+            condition: base,
             params: base_params,
-            dialect: self.dialect(),
         };
-        let mut wheres = vec![base.to_owned()];
-        for clause in &search.clauses {
-            let expr = R::expr(&clause.field).ok_or_else(|| unknown(&clause.field))?;
-            wheres.push(writer.clause(&expr, clause)?);
-        }
-        let (mut inner, mut keys, mut kinds) = (vec!["r.*".to_owned()], Vec::new(), Vec::new());
-        for (n, Order { field, descending }) in search.order.iter().enumerate() {
-            let expr = R::expr(field).ok_or_else(|| unknown(field))?;
-            let nan = expr
-                .nan
-                .as_ref()
-                .map_or("0".to_owned(), |nan| writer.place(nan, &expr));
-            let value = writer.place(&expr.sql, &expr);
-            let null = writer.place(&expr.sql, &expr);
-            inner.push(format!(
-                "CASE WHEN {null} IS NOT NULL THEN 0 WHEN {nan} = 1 THEN 1 ELSE 2 END AS rank{n}"
-            ));
-            inner.push(format!("{value} AS key{n}"));
-            keys.push(Key {
-                sql: format!("CAST(s.rank{n} AS BIGINT)"),
-                descending: false,
-            });
-            keys.push(Key {
-                sql: format!("s.key{n}"),
-                descending: *descending,
-            });
-            kinds.extend([Kind::Integer, expr.kind]);
-        }
-        for (tie, kind, descending) in R::TIES {
-            keys.push(Key {
-                sql: format!("s.\"{tie}\""),
-                descending: *descending,
-            });
-            kinds.push(*kind);
-        }
-        let after = match &search.after {
-            None => "1 = 1".to_owned(),
-            Some(cursor) => writer.after(&keys, decode(cursor, &kinds)?),
+        let limit = match search.limit {
+            0 => 100,
+            limit => limit as usize,
         };
-        let orders: Vec<_> = keys
-            .iter()
-            .map(|key| format!("{}{}", key.sql, if key.descending { " DESC" } else { "" }))
-            .collect();
-        let keys: Vec<_> = keys.into_iter().map(|key| key.sql).collect();
-        let limit = if search.limit == 0 {
-            100
-        } else {
-            search.limit as usize
+        let mut after = match &search.after {
+            None => None,
+            Some(cursor) => Some(decode(cursor, &kinds::<R>(search)?)?),
         };
-        let sql = format!(
-            "SELECT {}, {} FROM (SELECT {} FROM {} r WHERE {}) s WHERE {after} ORDER BY {} LIMIT {}",
-            columns(R::FIELDS),
-            keys.join(", "),
-            inner.join(", "),
-            R::TABLE,
-            wheres.join(" AND "),
-            orders.join(", "),
-            limit + 1,
-        );
-        let mut rows = self.rows(&sql, &writer.params, |cols| {
-            let record = R::read(cols)?;
-            let keys = kinds
-                .iter()
-                .map(|kind| read_key(cols, *kind))
-                .collect::<Result<Vec<_>>>()?;
-            Ok((record, keys))
-        })?;
+        let rare = self.rarest::<R>(base, search)?;
+        let mut rows: Vec<Placed<R>> = Vec::new();
+        for rank in self.ranks::<R>(base, search, rare) {
+            if let (Some(rank), Some([Value::Int(reached), ..])) = (rank, after.as_deref())
+                && rank < *reached
+            {
+                continue;
+            }
+            let part = Part {
+                search,
+                base,
+                rare,
+                rank,
+                after: after.take(),
+                limit: limit + 1 - rows.len(),
+            };
+            rows.extend(self.part(&part)?);
+            if rows.len() > limit {
+                break;
+            }
+        }
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|(_, keys)| encode(keys));
@@ -347,4 +380,164 @@ impl Tx<'_> {
             next,
         })
     }
+
+    /// A clause that few records match, if there is one.
+    fn rarest<'s, R: Searchable>(
+        &mut self,
+        base: &Base<'_>,
+        search: &'s Search,
+    ) -> Result<Option<&'s Clause>> {
+        for clause in &search.clauses {
+            let mut writer = Writer {
+                params: Vec::new(),
+                dialect: self.dialect(),
+            };
+            let Some(found) = R::rare(&mut writer, clause, &base.params) else {
+                continue;
+            };
+            let sql = format!("SELECT COUNT(*) FROM ({found} LIMIT {}) f", FEW + 1);
+            let count: Option<i64> = self.single(&sql, &writer.params)?;
+            if count.is_some_and(|count| count <= FEW) {
+                return Ok(Some(clause));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The parts of the search, in order: each segment that can match, or all at once.
+    fn ranks<R: Searchable>(
+        &mut self,
+        base: &Base<'_>,
+        search: &Search,
+        rare: Option<&Clause>,
+    ) -> Vec<Option<i64>> {
+        let walked = search.order.first().filter(|first| {
+            let mut writer = self.writer(base);
+            rare.is_none()
+                && base.params.len() == 1
+                && R::segment(&mut writer, &first.field, 0).is_some()
+        });
+        let Some(first) = walked else {
+            return vec![None];
+        };
+        // What is compared has a value.
+        let compared = search
+            .clauses
+            .iter()
+            .any(|clause| clause.field == first.field && sign(clause.op).is_some());
+        let last = if compared { 1 } else { 2 };
+        (0..=last).map(Some).collect()
+    }
+
+    fn writer(&self, base: &Base<'_>) -> Writer {
+        Writer {
+            params: base.params.clone(),
+            dialect: self.dialect(),
+        }
+    }
+
+    /// The first records of one part.
+    fn part<R: Searchable>(&mut self, part: &Part<'_>) -> Result<Vec<Placed<R>>> {
+        let Part { search, base, .. } = part;
+        let mut writer = self.writer(base);
+        let segment = match (part.rank, search.order.first()) {
+            (Some(rank), Some(first)) => R::segment(&mut writer, &first.field, rank),
+            _ => None,
+        };
+        let looked_up = part.rare.and_then(|clause| {
+            R::rare(&mut writer, clause, &base.params)
+                .map(|found| format!("r.\"{}\" IN ({found})", R::KEY_COLUMN))
+        });
+        let by_index = if looked_up.is_some() { "+" } else { "" };
+        let mut wheres = vec![base.condition.replace('@', by_index)];
+        wheres.extend(looked_up);
+        wheres.extend(segment.as_ref().map(|segment| segment.condition.clone()));
+        for clause in &search.clauses {
+            let walked = segment
+                .as_ref()
+                .and_then(|segment| segment.value.clone())
+                .filter(|_| search.order[0].field == clause.field);
+            let expr = match walked {
+                Some(value) => value,
+                None => R::expr(&clause.field).ok_or_else(|| unknown(&clause.field))?,
+            };
+            wheres.push(writer.clause(&expr, clause)?);
+        }
+        let (mut inner, mut keys, mut fixed) = (vec!["r.*".to_owned()], Vec::new(), Vec::new());
+        for (n, Order { field, descending }) in search.order.iter().enumerate() {
+            let key = |column: &str, descending| Key {
+                sql: format!("s.{column}{n}"),
+                descending,
+            };
+            match (&segment, part.rank) {
+                (Some(segment), Some(rank)) if n == 0 => {
+                    fixed.push(Value::Int(rank));
+                    match &segment.value {
+                        Some(value) => {
+                            inner.push(format!("{} AS key0", value.sql));
+                            keys.push(key("key", *descending));
+                        }
+                        None => fixed.push(Value::Null),
+                    }
+                }
+                _ => {
+                    let expr = R::expr(field).ok_or_else(|| unknown(field))?;
+                    inner.push(format!("{} AS rank{n}", writer.rank(&expr)));
+                    inner.push(format!("{} AS key{n}", writer.place(&expr.sql, &expr)));
+                    keys.push(Key {
+                        sql: format!("CAST(s.rank{n} AS BIGINT)"),
+                        descending: false,
+                    });
+                    keys.push(key("key", *descending));
+                }
+            }
+        }
+        keys.extend(R::TIES.iter().map(|(tie, _, descending)| Key {
+            sql: format!("s.\"{tie}\""),
+            descending: *descending,
+        }));
+        let after = match &part.after {
+            None => "1 = 1".to_owned(),
+            Some(values) => writer.after(&keys, values[fixed.len()..].to_vec()),
+        };
+        let orders: Vec<_> = keys
+            .iter()
+            .map(|key| format!("{}{}", key.sql, if key.descending { " DESC" } else { "" }))
+            .collect();
+        let selected: Vec<_> = keys.into_iter().map(|key| key.sql).collect();
+        let from = match &segment {
+            Some(segment) => segment.from.to_owned(),
+            None => format!("{} r", R::TABLE),
+        };
+        let sql = format!(
+            "SELECT {}, {} FROM (SELECT {} FROM {from} WHERE {}) s WHERE {after} ORDER BY {} LIMIT {}",
+            columns(R::FIELDS),
+            selected.join(", "),
+            inner.join(", "),
+            wheres.join(" AND "),
+            orders.join(", "),
+            part.limit,
+        );
+        let kinds = kinds::<R>(search)?;
+        self.rows(&sql, &writer.params, |cols| {
+            let record = R::read(cols)?;
+            let mut place = fixed.clone();
+            for kind in &kinds[fixed.len()..] {
+                place.push(read_key(cols, *kind)?);
+            }
+            Ok((record, place))
+        })
+    }
+}
+
+/// The kinds of the keys that make a record's place: of each order its rank and value, then the
+/// tie-break.
+fn kinds<R: Searchable>(search: &Search) -> Result<Vec<Kind>> {
+    let mut kinds = Vec::new();
+    for Order { field, .. } in &search.order {
+        let expr = R::expr(field).ok_or_else(|| unknown(field))?;
+        kinds.extend([Kind::Integer, expr.kind]);
+    }
+    kinds.extend(R::TIES.iter().map(|(_, kind, _)| *kind));
+    Ok(kinds)
 }

@@ -1,10 +1,13 @@
 //! How metric points are kept: a series per metric of a run, with its latest point beside it,
 //! and the points in the order in which histories are read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 
+use super::runs::RunNumber;
 use crate::error::Result;
 use crate::tracking::MetricPoint;
 use crate::tx::column::{Cols, Column, Row, Value};
@@ -13,8 +16,9 @@ use crate::tx::{Tx, params};
 /// How many points one statement adds.
 const POINTS: usize = 50;
 
-/// The columns of one series.
-const SERIES: &str = "\"id\", \"last_value\", \"last_nan\", \"last_at\", \"last_step\"";
+/// The columns of one series, and then what tells it apart from the others of its metric.
+const SERIES: &str = "\"id\", \"last_value\", \"last_nan\", \"last_at\", \"last_step\", \"current\", \
+    \"model_id\", \"dataset_name\", \"dataset_digest\"";
 
 /// A value as it is kept: NaN apart, since SQLite has none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,37 +45,82 @@ impl Kept {
 }
 
 /// One series and its latest point.
+#[derive(Clone)]
 struct Series {
     id: i64,
-    last: Kept,
-    at: Timestamp,
-    step: i64,
+    last: Latest,
+    current: bool,
     dirty: bool,
 }
 
-impl Series {
-    /// Whether the point comes after the latest: larger step, then time, then value.
-    fn is_overtaken_by(&self, kept: Kept, point: &MetricPoint) -> bool {
-        let old = (self.step, self.at);
-        let new = (point.step, point.at);
-        new > old || (new == old && (kept.value > self.last.value || (self.last.nan && !kept.nan)))
+/// The latest point of a series.
+#[derive(Clone, Copy, PartialEq)]
+struct Latest {
+    kept: Kept,
+    at: Timestamp,
+    step: i64,
+}
+
+impl Latest {
+    fn of(point: &MetricPoint) -> Self {
+        Self {
+            kept: Kept::of(point.value),
+            at: point.at,
+            step: point.step,
+        }
+    }
+
+    /// Whether this one is later: larger step, then time, then value, of which NaN is the least.
+    fn is_after(&self, other: &Self) -> bool {
+        let (new, old) = ((self.step, self.at), (other.step, other.at));
+        let larger = match (self.kept.nan, other.kept.nan) {
+            (false, false) => self.kept.value > other.kept.value,
+            (false, true) => true,
+            (true, _) => false,
+        };
+        new > old || (new == old && larger)
     }
 }
 
-/// What tells two series of a run apart.
-type SeriesKey<'p> = (&'p str, &'p str, &'p str, &'p str);
+/// What tells two series of a metric apart: logged model, name and digest of the dataset.
+type Labels<'p> = (Cow<'p, str>, Cow<'p, str>, Cow<'p, str>);
 
-fn key(point: &MetricPoint) -> SeriesKey<'_> {
+fn labels(point: &MetricPoint) -> Labels<'_> {
     let (name, digest) = point
         .dataset
         .as_ref()
         .map_or(("", ""), |(name, digest)| (name.as_str(), digest.as_str()));
-    (
-        &point.key,
-        point.model_id.as_deref().unwrap_or_default(),
-        name,
-        digest,
-    )
+    let model = point.model_id.as_deref().unwrap_or_default();
+    (model.into(), name.into(), digest.into())
+}
+
+/// The series of one metric of a run; nearly always one.
+struct Metric<'p> {
+    series: HashMap<Labels<'p>, Series>,
+}
+
+impl Metric<'_> {
+    /// Marks the one series that has the latest point of all; of equal ones the eldest.
+    fn choose_current(&mut self) {
+        let mut latest: Option<&Series> = None;
+        for series in self.series.values() {
+            let better = latest.is_none_or(|best| {
+                series.last.is_after(&best.last)
+                    || (!best.last.is_after(&series.last) && series.id < best.id)
+            });
+            if better {
+                latest = Some(series);
+            }
+        }
+        let Some(chosen) = latest.map(|series| series.id) else {
+            return;
+        };
+        for series in self.series.values_mut() {
+            let current = series.id == chosen;
+            series.dirty |= series.current != current;
+            series.current = current;
+        }
+    }
 }
 
 /// A point with its labels, as every query of this module selects it.
@@ -128,48 +177,61 @@ fn insert_points(count: usize) -> String {
 
 impl Tx<'_> {
     /// Adds points to a run; those that are there already change nothing.
-    pub(super) fn add_points(&mut self, run: i64, points: &[MetricPoint]) -> Result<()> {
-        let mut known: HashMap<SeriesKey<'_>, Series> = HashMap::new();
-        let mut values: Vec<Value<'_>> = Vec::with_capacity(5 * points.len());
+    pub(super) fn add_points(&mut self, run: RunNumber, points: &[MetricPoint]) -> Result<()> {
+        let mut known: HashMap<&str, Metric<'_>> = HashMap::new();
+        let mut rows = Vec::with_capacity(points.len());
         for point in points {
-            let kept = Kept::of(point.value);
-            let series = match known.entry(key(point)) {
-                std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
-                std::collections::hash_map::Entry::Vacant(space) => {
-                    space.insert(self.series(run, point, kept)?)
+            let metric = match known.entry(&point.key) {
+                Entry::Occupied(found) => found.into_mut(),
+                Entry::Vacant(space) => space.insert(self.metric(run, &point.key)?),
+            };
+            let latest = Latest::of(point);
+            let series = match metric.series.get_mut(&labels(point)) {
+                Some(series) => series,
+                None => {
+                    let first = metric.series.is_empty();
+                    let made = self.new_series(run, point, latest, first)?;
+                    metric.series.entry(labels(point)).or_insert(made)
                 }
             };
-            if series.is_overtaken_by(kept, point) {
-                (series.last, series.at, series.step, series.dirty) =
-                    (kept, point.at, point.step, true);
+            if latest.is_after(&series.last) {
+                (series.last, series.dirty) = (latest, true);
             }
-            let Kept { value, nan } = kept;
-            values.extend([
-                Value::Int(series.id),
-                Value::Int(point.at.as_microsecond()),
-                Value::Int(point.step),
-                Value::Real(value),
-                Value::Int(i64::from(nan)),
-            ]);
+            rows.push((series.id, latest));
         }
-        self.insert_point_rows(&values)?;
-        for series in known.values().filter(|series| series.dirty) {
-            let sql = "UPDATE metric_series SET \"last_value\" = ?2, \"last_nan\" = ?3, \"last_at\" = ?4, \"last_step\" = ?5 WHERE \"id\" = ?1";
-            self.execute(
-                sql,
-                params![
-                    series.id,
-                    series.last.value,
-                    series.last.nan,
-                    series.at,
-                    series.step
-                ],
-            )?;
+        self.insert_points(rows)?;
+        for metric in known.values_mut() {
+            metric.choose_current();
+            for series in metric.series.values().filter(|series| series.dirty) {
+                self.keep_latest(series)?;
+            }
         }
         Ok(())
     }
 
-    fn insert_point_rows(&mut self, values: &[Value<'_>]) -> Result<()> {
+    fn keep_latest(&mut self, series: &Series) -> Result<()> {
+        let sql = "UPDATE metric_series SET \"last_value\" = ?2, \"last_nan\" = ?3, \"last_at\" = ?4, \"last_step\" = ?5, \
+                   \"current\" = ?6 WHERE \"id\" = ?1";
+        let Latest { kept, at, step } = series.last;
+        let given = params![series.id, kept.value, kept.nan, at, step, series.current];
+        self.execute(sql, given).map(drop)
+    }
+
+    /// In the order in which they are kept, so that neighbours are written together.
+    fn insert_points(&mut self, mut rows: Vec<(i64, Latest)>) -> Result<()> {
+        rows.sort_by(|(a, left), (b, right)| {
+            (a, left.at, left.step).cmp(&(b, right.at, right.step))
+        });
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(5 * rows.len());
+        for (series, Latest { kept, at, step }) in rows {
+            values.extend([
+                Value::Int(series),
+                Value::Int(at.as_microsecond()),
+                Value::Int(step),
+                Value::Real(kept.value),
+                Value::Int(i64::from(kept.nan)),
+            ]);
+        }
         let many = values.chunks_exact(5 * POINTS);
         let rest = many.remainder();
         if values.len() >= 5 * POINTS {
@@ -185,39 +247,63 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The series that the point belongs to; a new one has the point as its latest.
-    fn series(&mut self, run: i64, point: &MetricPoint, kept: Kept) -> Result<Series> {
-        let (key, model, name, digest) = key(point);
-        let sql = format!(
-            "SELECT {SERIES} FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?2 AND \"model_id\" = ?3 \
-             AND \"dataset_name\" = ?4 AND \"dataset_digest\" = ?5"
-        );
-        let found = self.rows(&sql, params![run, key, model, name, digest], |cols| {
-            Ok(Series {
+    /// What is known of a run's metric.
+    fn metric<'p>(&mut self, run: RunNumber, key: &str) -> Result<Metric<'p>> {
+        let sql = format!("SELECT {SERIES} FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?2");
+        let found = self.rows(&sql, params![run.number, key], |cols| {
+            let series = Series {
                 id: cols.get()?,
-                last: Kept {
-                    value: cols.get()?,
-                    nan: cols.get()?,
+                last: Latest {
+                    kept: Kept {
+                        value: cols.get()?,
+                        nan: cols.get()?,
+                    },
+                    at: cols.get()?,
+                    step: cols.get()?,
                 },
-                at: cols.get()?,
-                step: cols.get()?,
+                current: cols.get()?,
                 dirty: false,
-            })
+            };
+            let mut label = || Ok::<_, crate::Error>(Cow::Owned(cols.get::<String>()?));
+            Ok(((label()?, label()?, label()?), series))
         })?;
-        if let Some(series) = found.into_iter().next() {
-            return Ok(series);
-        }
-        let sql = "INSERT INTO metric_series (\"run\", \"key\", \"model_id\", \"dataset_name\", \"dataset_digest\", \
-                   \"last_value\", \"last_nan\", \"last_at\", \"last_step\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING \"id\"";
+        Ok(Metric {
+            series: found.into_iter().collect(),
+        })
+    }
+
+    /// A series that has the point as its latest.
+    fn new_series(
+        &mut self,
+        run: RunNumber,
+        point: &MetricPoint,
+        last: Latest,
+        current: bool,
+    ) -> Result<Series> {
+        let sql = "INSERT INTO metric_series (\"run\", \"experiment\", \"key\", \"model_id\", \"dataset_name\", \"dataset_digest\", \
+                   \"last_value\", \"last_nan\", \"last_at\", \"last_step\", \"current\") \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING \"id\"";
+        let own = labels(point);
+        let (model, name, digest) = (&*own.0, &*own.1, &*own.2);
+        let Latest { kept, at, step } = last;
         let given = params![
-            run, key, model, name, digest, kept.value, kept.nan, point.at, point.step
+            run.number,
+            run.experiment,
+            point.key,
+            model,
+            name,
+            digest,
+            kept.value,
+            kept.nan,
+            at,
+            step,
+            current
         ];
         let id = self.single(sql, given)?.unwrap_or_default();
         Ok(Series {
             id,
-            last: kept,
-            at: point.at,
-            step: point.step,
+            last,
+            current,
             dirty: false,
         })
     }

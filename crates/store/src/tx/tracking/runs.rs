@@ -37,7 +37,29 @@ pub(super) struct RunRow {
 record!(RunRow in "tracked_runs", key(number), run_id, experiment, project, name, user_id, status, start_time, end_time,
     artifact_uri, lifecycle, deleted_at, parent);
 
+/// The run's number and that of its experiment.
+#[derive(Clone, Copy)]
+pub(super) struct RunNumber {
+    pub(super) number: i64,
+    pub(super) experiment: i64,
+}
+
 impl Tx<'_> {
+    /// The run's numbers.
+    fn numbered(&mut self, run_id: &str) -> Result<RunNumber> {
+        let sql = "SELECT \"number\", \"experiment\" FROM tracked_runs WHERE \"run_id\" = ?1";
+        let found = self.rows(sql, params![run_id], |cols| {
+            Ok(RunNumber {
+                number: cols.get()?,
+                experiment: cols.get()?,
+            })
+        })?;
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::missing("run", run_id))
+    }
+
     /// The run's number.
     pub(super) fn tracked(&mut self, run_id: &str) -> Result<i64> {
         let sql = "SELECT \"number\" FROM tracked_runs WHERE \"run_id\" = ?1";
@@ -142,7 +164,7 @@ impl Tracking for Tx<'_> {
         let number = number.unwrap_or_default();
         self.add_tags(number, &run.tags)?;
         self.add_params(number, run.params.iter())?;
-        self.add_points(number, &run.metrics)?;
+        self.add_points(RunNumber { number, experiment }, &run.metrics)?;
         self.log_inputs(run_id, &run.inputs)?;
         self.log_outputs(run_id, &run.outputs)
     }
@@ -187,11 +209,17 @@ impl Tracking for Tx<'_> {
     }
 
     fn log_metrics(&mut self, run_id: &str, points: &[MetricPoint]) -> Result<()> {
-        let run = self.tracked(run_id)?;
+        if points.is_empty() {
+            return Ok(());
+        }
+        let run = self.numbered(run_id)?;
         self.add_points(run, points)
     }
 
     fn tag_tracked_run(&mut self, run_id: &str, tags: &[TagChange]) -> Result<()> {
+        if tags.is_empty() {
+            return Ok(());
+        }
         let run = self.tracked(run_id)?;
         for TagChange { key, value } in tags {
             match value {
@@ -257,6 +285,11 @@ impl Tracking for Tx<'_> {
     }
 
     fn purge_tracked_run(&mut self, run_id: &str) -> Result<bool> {
+        self.execute(
+            "DELETE FROM metric_points WHERE \"series\" IN (SELECT m.\"id\" FROM metric_series m \
+             JOIN tracked_runs r ON r.\"number\" = m.\"run\" WHERE r.\"run_id\" = ?1)",
+            params![run_id],
+        )?;
         Ok(self.execute(
             "DELETE FROM tracked_runs WHERE \"run_id\" = ?1",
             params![run_id],

@@ -6,15 +6,16 @@ use super::metrics::{PointRow, point_columns};
 use super::runs::RunRow;
 use super::{IDS, filled, marks, seen};
 use crate::error::Result;
-use crate::search::{Field, Page, Search};
+use crate::search::{Clause, Field, Op, Operand, Page, Search};
 use crate::tracking::{Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead};
 use crate::tx::column::{Cols, Value};
-use crate::tx::search::{Expr, Kind, Searchable};
+use crate::tx::search::{Expr, Kind, Searchable, Segment, Writer, sign};
 use crate::tx::{Tx, params};
 
-/// The order in which a run's series compete for the latest value of a metric.
-const LATEST: &str =
-    "ORDER BY m.\"last_step\" DESC, m.\"last_at\" DESC, m.\"last_value\" DESC LIMIT 1";
+/// Whatever was logged.
+const ALL: &str = "1 = 1";
+/// The series that has the latest value of a run's metric.
+const LATEST: &str = "m.\"current\" = 1";
 
 impl Searchable for RunRow {
     const TIES: &'static [(&'static str, Kind, bool)] = &[
@@ -28,7 +29,7 @@ impl Searchable for RunRow {
             Field::Metric(key) => {
                 let of = |column: &str| {
                     format!(
-                        "(SELECT {column} FROM metric_series m WHERE m.\"run\" = r.\"number\" AND m.\"key\" = ? {LATEST})"
+                        "(SELECT {column} FROM metric_series m WHERE m.\"run\" = r.\"number\" AND m.\"key\" = ? AND {LATEST})"
                     )
                 };
                 let value = of("CASE WHEN m.\"last_nan\" = 1 THEN NULL ELSE m.\"last_value\" END");
@@ -47,6 +48,75 @@ impl Searchable for RunRow {
             },
         }
     }
+
+    const KEY_COLUMN: &'static str = "number";
+
+    fn rare(writer: &mut Writer, clause: &Clause, owners: &[Value<'static>]) -> Option<String> {
+        match (&clause.field, clause.op, &clause.operand) {
+            (Field::Param(key), Op::Eq, Operand::Text(text)) => {
+                Some(labels_with(writer, "run_params", key, text))
+            }
+            (Field::Tag(key), Op::Eq, Operand::Text(text)) if !key.starts_with("mlflow.") => {
+                let found = labels_with(writer, "run_tags", key, text);
+                Some(format!("{found} AND substr(t.\"key\", 1, 7) <> 'mlflow.'"))
+            }
+            (Field::Metric(key), op, Operand::Number(number)) if op != Op::Ne => {
+                let sign = sign(op)?;
+                let owners: Vec<String> = owners
+                    .iter()
+                    .map(|owner| writer.mark(owner.clone()))
+                    .collect();
+                let owners = owners.join(", ");
+                let key = writer.mark(Value::Text(key.clone().into()));
+                let number = writer.mark(Value::Real(*number));
+                Some(format!(
+                    "SELECT w.\"run\" FROM metric_series w WHERE w.\"experiment\" IN ({owners}) AND w.\"key\" = {key} \
+                     AND w.\"current\" = 1 AND w.\"last_nan\" = 0 AND w.\"last_value\" {sign} {number}"
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn segment(writer: &mut Writer, field: &Field, rank: i64) -> Option<Segment> {
+        let Field::Metric(key) = field else {
+            return None;
+        };
+        let key = writer.mark(Value::Text(key.clone().into()));
+        if rank == 2 {
+            let condition = format!(
+                "NOT EXISTS (SELECT 1 FROM metric_series w WHERE w.\"run\" = r.\"number\" AND w.\"key\" = {key})"
+            );
+            return Some(Segment {
+                from: "tracked_runs r",
+                condition,
+                value: None,
+            });
+        }
+        let condition = format!(
+            "w.\"experiment\" = ?1 AND w.\"key\" = {key} AND w.\"current\" = 1 AND w.\"last_nan\" = {rank} \
+             AND r.\"number\" = w.\"run\""
+        );
+        // SQLite joins what is crossed in the order in which it is written.
+        Some(Segment {
+            from: "metric_series w CROSS JOIN tracked_runs r",
+            condition,
+            value: (rank == 0).then(|| Expr::column("w.\"last_value\"", Kind::Real)),
+        })
+    }
+}
+
+/// The runs that have the label, by the beginning of its value and then by all of it.
+fn labels_with(writer: &mut Writer, table: &str, key: &str, value: &str) -> String {
+    let beginning: String = value.chars().take(64).collect();
+    let key = writer.mark(Value::Text(key.to_owned().into()));
+    let beginning = writer.mark(Value::Text(beginning.into()));
+    let value = writer.mark(Value::Text(value.to_owned().into()));
+    // Compared as it is, SQLite would put the value into `substr`, too, and not find the index any more.
+    format!(
+        "SELECT t.\"run\" FROM {table} t WHERE t.\"key\" = {key} AND substr(t.\"value\", 1, 64) = {beginning} \
+         AND t.\"value\" || '' = {value}"
+    )
 }
 
 fn attribute(name: &str) -> Option<Expr> {
@@ -97,9 +167,9 @@ impl Tx<'_> {
         let ids = filled(&numbers);
         let pair = |cols: &mut Cols<'_>| Ok((cols.get()?, cols.get()?));
         let mut params: ByRun<(String, String)> =
-            self.logged("\"key\", \"value\"", "run_params m", &ids, pair)?;
+            self.logged("\"key\", \"value\"", "run_params m", ALL, &ids, pair)?;
         let mut tags: ByRun<(String, String)> =
-            self.logged("\"key\", \"value\"", "run_tags m", &ids, pair)?;
+            self.logged("\"key\", \"value\"", "run_tags m", ALL, &ids, pair)?;
         let latest = point_columns(
             "m.\"last_value\"",
             "m.\"last_nan\"",
@@ -107,10 +177,10 @@ impl Tx<'_> {
             "m.\"last_step\"",
         );
         let mut metrics: ByRun<PointRow> =
-            self.logged(&latest, "metric_series m", &ids, PointRow::read)?;
+            self.logged(&latest, "metric_series m", LATEST, &ids, PointRow::read)?;
         let columns =
             "\"name\", \"digest\", \"source_type\", \"source\", \"schema\", \"profile\", \"tags\"";
-        let mut inputs: ByRun<Input> = self.logged(columns, "run_inputs m", &ids, |cols| {
+        let mut inputs: ByRun<Input> = self.logged(columns, "run_inputs m", ALL, &ids, |cols| {
             Ok(Input {
                 name: cols.get()?,
                 digest: cols.get()?,
@@ -121,13 +191,18 @@ impl Tx<'_> {
                 tags: cols.get()?,
             })
         })?;
-        let mut outputs: ByRun<Output> =
-            self.logged("\"model_id\", \"step\"", "run_outputs m", &ids, |cols| {
+        let mut outputs: ByRun<Output> = self.logged(
+            "\"model_id\", \"step\"",
+            "run_outputs m",
+            ALL,
+            &ids,
+            |cols| {
                 Ok(Output {
                     model_id: cols.get()?,
                     step: cols.get()?,
                 })
-            })?;
+            },
+        )?;
         all.extend(rows.into_iter().map(|row| {
             TrackedRun {
                 run_id: row.run_id,
@@ -152,7 +227,12 @@ impl Tx<'_> {
                     .unwrap_or_default()
                     .into_iter()
                     .collect(),
-                metrics: latest_of_each(metrics.remove(&row.number).unwrap_or_default()),
+                metrics: metrics
+                    .remove(&row.number)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|PointRow(point)| point)
+                    .collect(),
                 inputs: inputs.remove(&row.number).unwrap_or_default(),
                 outputs: outputs.remove(&row.number).unwrap_or_default(),
             }
@@ -165,11 +245,12 @@ impl Tx<'_> {
         &mut self,
         columns: &str,
         table: &str,
+        which: &str,
         ids: &[Value<'_>],
         read: impl Fn(&mut Cols<'_>) -> Result<T>,
     ) -> Result<ByRun<T>> {
         let sql = format!(
-            "SELECT m.\"run\", {columns} FROM {table} WHERE m.\"run\" IN ({}) ORDER BY 1, 2",
+            "SELECT m.\"run\", {columns} FROM {table} WHERE m.\"run\" IN ({}) AND {which} ORDER BY 1, 2",
             marks(1, IDS)
         );
         let mut by_run = ByRun::new();
@@ -178,21 +259,6 @@ impl Tx<'_> {
         }
         Ok(by_run)
     }
-}
-
-/// One point per metric, the latest, sorted by metric.
-fn latest_of_each(points: Vec<PointRow>) -> Vec<MetricPoint> {
-    let mut latest: BTreeMap<String, MetricPoint> = BTreeMap::new();
-    for PointRow(point) in points {
-        let newer = |old: &MetricPoint| {
-            (point.step, point.at) > (old.step, old.at)
-                || ((point.step, point.at) == (old.step, old.at) && point.value > old.value)
-        };
-        if latest.get(&point.key).is_none_or(newer) {
-            latest.insert(point.key.clone(), point);
-        }
-    }
-    latest.into_values().collect()
 }
 
 impl TrackingRead for Tx<'_> {
@@ -253,7 +319,7 @@ impl TrackingRead for Tx<'_> {
             });
         }
         let base = format!(
-            "r.\"experiment\" IN ({}) AND {}",
+            "@r.\"experiment\" IN ({}) AND {}",
             marks(1, numbers.len()),
             seen(view)
         );
@@ -280,11 +346,11 @@ impl TrackingRead for Tx<'_> {
             "m.\"last_at\"",
             "m.\"last_step\"",
         );
-        let sql = format!("SELECT {latest} FROM metric_series m WHERE m.\"run\" = ?1");
+        let sql = format!("SELECT {latest} FROM metric_series m WHERE m.\"run\" = ?1 AND {LATEST}");
         let points = self.rows(&sql, params![run], PointRow::read)?;
-        Ok(latest_of_each(points)
+        Ok(points
             .into_iter()
-            .map(|point| (point.key, point.value))
+            .map(|PointRow(point)| (point.key, point.value))
             .collect())
     }
 

@@ -1,1 +1,0 @@
--- Metrics, indexed for searches.
