@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than any answer takes, also that of a large search to MLflow.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An answer: status, the version of the model that gave it, and the body.
 #[derive(Debug)]

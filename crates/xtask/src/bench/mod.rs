@@ -3,7 +3,9 @@
 //! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
 //! compares within one run wherever it can. It must never reach into the product's files or crates.
 
+mod connection;
 mod http;
+mod mlflow;
 mod onnx;
 mod process;
 mod product;
@@ -31,6 +33,10 @@ pub(crate) struct Args {
 enum Topic {
     /// Starting up, idling, what the platform adds to a step, and from a commit to an answer
     Steps,
+    /// Tracking, searches and files beside a real MLflow server (`make test-tools` installs it)
+    Mlflow,
+    /// Tracking with a million runs and a hundred million points
+    Growth,
 }
 
 impl Args {
@@ -47,6 +53,8 @@ impl Args {
         );
         let figures = match self.topic {
             Topic::Steps => steps::measure(&binary)?,
+            Topic::Mlflow => mlflow::measure(&binary)?,
+            Topic::Growth => mlflow::growth::measure(&binary)?,
         };
         report::print(&figures, self.output)?;
         Ok(if figures.iter().all(Figure::holds) {

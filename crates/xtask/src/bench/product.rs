@@ -57,6 +57,11 @@ impl Product {
         })
     }
 
+    /// Where the control plane answers.
+    pub(super) fn control(&self) -> SocketAddr {
+        self.control
+    }
+
     /// Starts the control plane.
     pub(super) fn server(&self) -> anyhow::Result<Role> {
         let port = self.control.port().to_string();
@@ -188,7 +193,8 @@ pub(super) fn pause(time: Duration) {
     std::thread::park_timeout(time);
 }
 
-fn free_address() -> anyhow::Result<SocketAddr> {
+/// An address on this machine that nothing listens on now.
+pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

@@ -13,7 +13,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// A measured value and the most it may be.
+/// A measured value and the most, or the least, that it may be.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Figure {
     bench: &'static str,
@@ -22,6 +22,9 @@ pub(super) struct Figure {
     unit: &'static str,
     /// `None`: told for comparison, without a goal.
     goal: Option<f64>,
+    /// Whether the goal is the least that is wanted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    least: bool,
     holds: bool,
 }
 
@@ -41,7 +44,24 @@ impl Figure {
             value,
             unit,
             goal: Some(goal),
+            least: false,
             holds: value <= goal,
+        }
+    }
+
+    /// A figure that must be `goal` at the least.
+    pub(super) fn at_least(
+        bench: &'static str,
+        figure: &'static str,
+        value: f64,
+        unit: &'static str,
+        goal: f64,
+    ) -> Self {
+        let value = rounded(value);
+        Figure {
+            least: true,
+            holds: value >= goal,
+            ..Figure::at_most(bench, figure, value, unit, goal)
         }
     }
 
@@ -58,6 +78,7 @@ impl Figure {
             value: rounded(value),
             unit,
             goal: None,
+            least: false,
             holds: true,
         }
     }
@@ -91,9 +112,9 @@ fn table(figures: &[Figure]) -> String {
         "figure", "value", "unit", "goal"
     );
     for figure in figures {
-        let goal = figure
-            .goal
-            .map_or_else(String::new, |goal| format!("≤ {goal}"));
+        let goal = figure.goal.map_or_else(String::new, |goal| {
+            format!("{} {goal}", if figure.least { "≥" } else { "≤" })
+        });
         let holds = if figure.holds { "" } else { "missed" };
         let line = format!(
             "{:<34} {:>10} {:<5} {goal:>8}  {holds}",
@@ -122,12 +143,14 @@ mod tests {
             Figure::at_most("steps", "ready", 0.12345, "s", 0.2),
             Figure::at_most("steps", "memory", 81.0, "MB", 80.0),
             Figure::told("steps", "bare", 20.0, "ms"),
+            Figure::at_least("steps", "ratio", 50.0, "x", 60.0),
         ];
         expect![[r"
             figure                                  value unit      goal
             ready                                   0.123 s        ≤ 0.2
             memory                                     81 MB        ≤ 80  missed
             bare                                       20 ms
+            ratio                                      50 x         ≥ 60  missed
         "]]
         .assert_eq(
             &table(&figures)
