@@ -25,6 +25,11 @@ pub(crate) fn newest() -> u32 {
 
 /// Applies what is missing. Must run in a transaction that nobody else can run beside.
 pub(crate) fn migrate(sql: &mut dyn Sql) -> Result<()> {
+    migrate_to(sql, newest())
+}
+
+/// Applies what is missing up to a version.
+pub(crate) fn migrate_to(sql: &mut dyn Sql, wanted: u32) -> Result<()> {
     let dialect = sql.dialect();
     if dialect == Dialect::Postgres {
         // Two servers that start at once take turns.
@@ -40,11 +45,12 @@ pub(crate) fn migrate(sql: &mut dyn Sql) -> Result<()> {
             known: newest(),
         });
     }
-    for (version, text) in (1..).zip(MIGRATIONS).skip(found as usize) {
+    let steps = (1..=wanted).zip(MIGRATIONS);
+    for (version, text) in steps.skip(found as usize) {
         sql.batch(&in_dialect(text, dialect))?;
         Tx::new(sql).execute(
             "INSERT INTO mainspan_schema (version) VALUES (?1)",
-            params![version as u32],
+            params![version],
         )?;
     }
     Ok(())

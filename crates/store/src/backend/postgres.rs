@@ -47,9 +47,14 @@ impl Postgres {
 
     /// Brings the schema up to date.
     pub(crate) fn migrate(&mut self) -> Result<()> {
+        self.migrate_to(migrate::newest())
+    }
+
+    /// Brings the schema up to a version.
+    pub(crate) fn migrate_to(&mut self, wanted: u32) -> Result<()> {
         let (client, statements) = self.client()?;
         let mut transaction = client.transaction().map_err(|e| failed(&e))?;
-        migrate::migrate(&mut PostgresSql::new(&mut transaction, statements))?;
+        migrate::migrate_to(&mut PostgresSql::new(&mut transaction, statements), wanted)?;
         transaction.commit().map_err(|e| failed(&e))
     }
 

@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// A dump per version, the first one first.
-const FIXTURES: &[&str] = &[
+pub(super) const FIXTURES: &[&str] = &[
     include_str!("fixtures/v1.sql"),
     include_str!("fixtures/v2.sql"),
     include_str!("fixtures/v3.sql"),
 ];
 
-fn database(dump: &str) -> (StateDir, tempfile::TempDir) {
+pub(super) fn database(dump: &str) -> (StateDir, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::create(dir.path()).unwrap();
     rusqlite::Connection::open(state.database())

@@ -7,6 +7,7 @@ mod full;
 mod migrations;
 mod postgres;
 mod search_model;
+mod upgrade;
 mod writer;
 
 use jiff::Timestamp;

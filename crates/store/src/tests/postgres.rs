@@ -2,7 +2,7 @@
 
 #[path = "../../../testkit/src/postgres.rs"]
 #[expect(unreachable_pub, reason = "public where the file is at home")]
-mod server;
+pub(super) mod server;
 
 use std::path::Path;
 use std::sync::Arc;
