@@ -3,7 +3,7 @@
 //! nothing else of it.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::{
         fs::{MetadataExt as _, chown},
         process::CommandExt as _,
@@ -30,7 +30,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one; it may take a moment until it answers. `None` where there is none and that is allowed.
+    /// Starts one; it answers when this returns. `None` where there is none and that is allowed.
     ///
     /// # Panics
     /// When there is none and nobody said that this is all right, or when it does not start.
@@ -73,7 +73,10 @@ impl Postgres {
             _folder: folder,
         };
         let deadline = Instant::now() + DEADLINE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        // It listens before it lets anybody in.
+        let mut ask = Command::new(programs.join("pg_isready"));
+        ask.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+        while !ask.status().unwrap().success() {
             server.lives();
             assert!(Instant::now() < deadline, "Postgres does not answer");
             std::thread::park_timeout(Duration::from_millis(20));

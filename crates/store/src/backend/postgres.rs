@@ -90,16 +90,31 @@ impl Postgres {
         }
     }
 
+    /// What collided twice waits for its turn among all that did, on all servers, rather than for
+    /// luck: where many write to one row, each would undo the others again and again.
     fn write_one(&mut self, job: &mut dyn Job, priority: Priority) -> Result<bool> {
         for attempt in 0..ATTEMPTS {
-            match self.try_write(job, priority)? {
+            let in_turn = attempt >= 2;
+            if in_turn {
+                self.batch("SELECT pg_advisory_lock(7070, 3)")?;
+            }
+            let done = self.try_write(job, priority);
+            if in_turn {
+                self.batch("SELECT pg_advisory_unlock(7070, 3)")?;
+            }
+            match done? {
                 Attempt::Done(noted) => return Ok(noted),
-                Attempt::Collided => park_timeout(Duration::from_millis(1 << attempt.min(5))),
+                Attempt::Collided => park_timeout(Duration::from_millis(1 << attempt.min(3))),
             }
         }
         Err(Error::Unavailable(
             "other writers were always faster: try again".to_owned(),
         ))
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        let (client, _) = self.client()?;
+        client.batch_execute(sql).map_err(|e| failed(&e))
     }
 
     fn try_write(&mut self, job: &mut dyn Job, priority: Priority) -> Result<Attempt> {
