@@ -22,6 +22,7 @@ mod serving;
 mod state;
 mod steps;
 mod story;
+mod tracking;
 mod traffic;
 mod triggers;
 mod words;
