@@ -12,9 +12,11 @@ pub mod limits;
 pub mod logged_models;
 pub mod model_file;
 pub mod names;
+pub mod otlp;
 pub mod registry;
 pub mod runs;
 pub mod tag;
+pub mod traces;
 
 pub use error::{Error, ErrorCode, required};
 

@@ -5,6 +5,7 @@
 
 mod rules;
 mod tokens;
+pub mod traces;
 
 pub use rules::Subject;
 

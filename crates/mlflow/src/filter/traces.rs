@@ -1,0 +1,573 @@
+//! The search grammar of traces: attributes, tags, metadata, spans, feedback, expectations and issues.
+//!
+//! Clauses as everywhere; RLIKE besides. A bare key is an attribute. Some keys are other things by another name,
+//! whatever stands before them: `name` and `prompt` are tags, `run_id` is metadata, `text` is the content of spans. All
+//! clauses about spans are about the same span.
+
+use super::{
+    Operator, Value,
+    tokens::{Token, tokenize},
+};
+use crate::{Error, traces::keys};
+
+/// What a clause is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A field of the trace.
+    Attribute(Attribute),
+    /// A tag.
+    Tag(String),
+    /// A metadata entry.
+    Metadata(String),
+    /// The run in which it was made, or to which it was linked.
+    Run,
+    /// A version of a prompt that it was linked with: `name/version`.
+    Prompt,
+    /// A field of a span.
+    Span(SpanField),
+    /// The value of a judgement, by its name.
+    Feedback(String),
+    /// The value that would have been right, by its name.
+    Expectation(String),
+    /// The id of an issue that shows in it.
+    Issue,
+}
+
+/// Fields of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// Its id.
+    RequestId,
+    /// When it began: milliseconds since 1970.
+    Timestamp,
+    /// How long it took, in milliseconds.
+    ExecutionTime,
+    /// When it ended; when it began, while it has not.
+    EndTime,
+    /// Its state.
+    Status,
+    /// The client's name for it.
+    ClientRequestId,
+    /// Its experiment; for sorting only.
+    ExperimentId,
+}
+
+/// Fields of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpanField {
+    /// Its name.
+    Name,
+    /// Its type.
+    Type,
+    /// Its status.
+    Status,
+    /// All of it, as a text.
+    Content,
+    /// An attribute, compared as it stands in the text.
+    Attribute(String),
+}
+
+/// How a clause compares.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// As in other searches.
+    Compare(Operator, Value),
+    /// With a regular expression.
+    Matches(String),
+}
+
+/// One clause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clause {
+    /// What it is about.
+    pub target: Target,
+    /// What has to hold.
+    pub test: Test,
+}
+
+/// One key of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// An attribute, a tag or metadata.
+    pub by: Target,
+    /// Smallest first.
+    pub ascending: bool,
+}
+
+/// Attributes that may be compared, and what else sorts.
+const COMPARED: [&str; 13] = [
+    "request_id",
+    "timestamp",
+    "timestamp_ms",
+    "execution_time",
+    "execution_time_ms",
+    "end_time",
+    "end_time_ms",
+    "status",
+    "client_request_id",
+    "name",
+    "run_id",
+    "prompt",
+    "text",
+];
+const SORTED: [&str; 11] = [
+    "experiment_id",
+    "timestamp",
+    "timestamp_ms",
+    "execution_time",
+    "execution_time_ms",
+    "end_time",
+    "end_time_ms",
+    "status",
+    "request_id",
+    "name",
+    "run_id",
+];
+const ENTITIES: [&str; 11] = [
+    "tag",
+    "tags",
+    "request_metadata",
+    "metadata",
+    "attribute",
+    "attributes",
+    "trace",
+    "span",
+    "feedback",
+    "expectation",
+    "issue",
+];
+/// Metadata that is kept in one form and compared as a whole only.
+const RESERVED: [&str; 2] = ["mlflow.trace.tokenUsage", "mlflow.trace.cost"];
+
+/// Parses a filter; an empty one has no clauses.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE that shows the clause.
+pub fn parse(filter: &str) -> Result<Vec<Clause>, Error> {
+    let tokens = tokenize(filter)?;
+    let mut rest = tokens.as_slice();
+    let mut clauses = Vec::new();
+    let mut joined = true;
+    while !rest.is_empty() {
+        if let Some(after) = keyword(rest, "AND") {
+            (rest, joined) = (after, true);
+            continue;
+        }
+        if !joined {
+            return Err(bad(filter, "expected AND (OR is not supported)"));
+        }
+        let (clause, after) = clause(rest, filter)?;
+        clauses.push(clause);
+        (rest, joined) = (after, false);
+    }
+    Ok(clauses)
+}
+
+/// Parses an order.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE that shows the clause.
+pub fn order(clause: &str) -> Result<Order, Error> {
+    let tokens = tokenize(clause)?;
+    let (entity, key, rest) = identifier(&tokens, clause, &SORTED)?;
+    let ascending = match rest {
+        [] => true,
+        [Token::Word(word)] if word.eq_ignore_ascii_case("asc") => true,
+        [Token::Word(word)] if word.eq_ignore_ascii_case("desc") => false,
+        _ => {
+            return Err(Error::invalid(format!(
+                "Invalid order_by clause '{clause}'. Could not be parsed."
+            )));
+        }
+    };
+    let by = match target(entity, &key)? {
+        Target::Metadata(key) if RESERVED.contains(&key.as_str()) => {
+            return Err(Error::invalid(format!(
+                "Ordering by reserved metadata '{key}' is not supported."
+            )));
+        }
+        by @ (Target::Attribute(_) | Target::Tag(_) | Target::Metadata(_)) => by,
+        Target::Run => Target::Metadata(keys::SOURCE_RUN.to_owned()),
+        Target::Prompt => Target::Tag(keys::LINKED_PROMPTS.to_owned()),
+        _ => {
+            return Err(Error::invalid(format!(
+                "Invalid identifier type '{entity}'"
+            )));
+        }
+    };
+    Ok(Order { by, ascending })
+}
+
+/// Entities by their one name.
+fn entity(word: &str) -> Option<&'static str> {
+    let known = ENTITIES.into_iter().find(|entity| *entity == word)?;
+    Some(match known {
+        "tags" => "tag",
+        "metadata" => "request_metadata",
+        "attributes" | "trace" => "attribute",
+        other => other,
+    })
+}
+
+/// The entity and key at the beginning: `entity.key`, `entity.`key``, or a bare key that is an attribute.
+fn identifier<'a>(
+    tokens: &'a [Token],
+    all: &str,
+    attributes: &[&str],
+) -> Result<(&'static str, String, &'a [Token]), Error> {
+    let (first, rest) = match tokens {
+        [Token::Word(word), rest @ ..] => (word.clone(), rest),
+        [Token::Quoted(word, '`' | '"'), rest @ ..] => (word.clone(), rest),
+        _ => return Err(bad(all, "expected 'entity.key'")),
+    };
+    let (kind, key) = match first.split_once('.') {
+        None => ("attribute", first),
+        Some((word, key)) => {
+            let kind = entity(word).ok_or_else(|| {
+                Error::invalid(format!(
+                    "Invalid entity type '{word}'. Valid values are {ENTITIES:?}"
+                ))
+            })?;
+            (kind, key.to_owned())
+        }
+    };
+    // A quoted end belongs to the key: tags.`a b`, span.attributes.`x`.
+    let (key, rest) = match rest {
+        [Token::Quoted(end, '`' | '"'), after @ ..] if key.is_empty() || key.ends_with('.') => {
+            (format!("{key}{end}"), after)
+        }
+        _ => (key, rest),
+    };
+    if kind == "attribute" && !attributes.contains(&key.as_str()) {
+        return Err(Error::invalid(format!(
+            "Invalid attribute key '{key}' specified. Valid keys are '{attributes:?}'"
+        )));
+    }
+    Ok((kind, key, rest))
+}
+
+/// What an entity's key is.
+fn target(entity: &str, key: &str) -> Result<Target, Error> {
+    if entity == "span" {
+        return span_field(key).map(Target::Span);
+    }
+    // Some keys have another name, whatever entity they were said to be of.
+    let (entity, key) = match key.to_ascii_lowercase().as_str() {
+        "name" => ("tag", keys::NAME.to_owned()),
+        "prompt" => return Ok(Target::Prompt),
+        "run_id" => return Ok(Target::Run),
+        "text" => return Ok(Target::Span(SpanField::Content)),
+        "timestamp" => (entity, "timestamp_ms".to_owned()),
+        "execution_time" => (entity, "execution_time_ms".to_owned()),
+        "end_time" => (entity, "end_time_ms".to_owned()),
+        _ => (entity, key.to_owned()),
+    };
+    Ok(match entity {
+        "tag" if key == keys::LINKED_PROMPTS => Target::Prompt,
+        "tag" => Target::Tag(key),
+        "request_metadata" if key == keys::SOURCE_RUN => Target::Run,
+        "request_metadata" => Target::Metadata(key),
+        "feedback" | "expectation" if key.is_empty() => {
+            return Err(Error::invalid("Assessment field name cannot be empty"));
+        }
+        "feedback" => Target::Feedback(key),
+        "expectation" => Target::Expectation(key),
+        "issue" if key == "id" => Target::Issue,
+        "issue" => {
+            return Err(Error::invalid(format!(
+                "Invalid issue attribute '{key}'. Supported attributes: id"
+            )));
+        }
+        _ => Target::Attribute(match key.as_str() {
+            "timestamp_ms" => Attribute::Timestamp,
+            "execution_time_ms" => Attribute::ExecutionTime,
+            "end_time_ms" => Attribute::EndTime,
+            "status" => Attribute::Status,
+            "client_request_id" => Attribute::ClientRequestId,
+            "experiment_id" => Attribute::ExperimentId,
+            _ => Attribute::RequestId,
+        }),
+    })
+}
+
+fn span_field(key: &str) -> Result<SpanField, Error> {
+    match key {
+        "name" => Ok(SpanField::Name),
+        "type" => Ok(SpanField::Type),
+        "status" => Ok(SpanField::Status),
+        "content" => Ok(SpanField::Content),
+        "attributes." => Err(Error::invalid(
+            "Span attribute name cannot be empty after 'attributes.'",
+        )),
+        _ => match key.strip_prefix("attributes.") {
+            Some(name) => Ok(SpanField::Attribute(name.to_owned())),
+            None => Err(Error::invalid(format!(
+                "Invalid span attribute '{key}'. Supported attributes: name, status, type, attributes.<attribute_name>."
+            ))),
+        },
+    }
+}
+
+fn clause<'a>(tokens: &'a [Token], all: &str) -> Result<(Clause, &'a [Token]), Error> {
+    let (entity, key, rest) = identifier(tokens, all, &COMPARED)?;
+    let (word, rest) =
+        comparator(rest).ok_or_else(|| bad(all, "expected a comparison operator"))?;
+    let (value, rest) = match word {
+        Word::Operator(Operator::IsNull | Operator::IsNotNull) => (Value::Nothing, rest),
+        _ => value(rest).ok_or_else(|| bad(all, "expected a number or a quoted text"))?,
+    };
+    let listed = matches!(value, Value::List(_));
+    if listed != matches!(word, Word::Operator(Operator::In | Operator::NotIn)) {
+        return Err(bad(all, "lists go with IN and NOT IN"));
+    }
+    typed(entity, &key, &word, &value)?;
+    let target = target(entity, &key)?;
+    allowed(&target, &word, &value)?;
+    let test = match (word, value) {
+        (Word::RLike, Value::Text(pattern)) => Test::Matches(pattern),
+        (Word::RLike, _) => return Err(bad(all, "RLIKE takes a quoted text")),
+        (Word::Operator(operator), value) => Test::Compare(operator, number(&target, value)?),
+    };
+    Ok((Clause { target, test }, rest))
+}
+
+/// An operator, as this grammar knows them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Word {
+    Operator(Operator),
+    RLike,
+}
+
+fn comparator(tokens: &[Token]) -> Option<(Word, &[Token])> {
+    match keyword(tokens, "RLIKE") {
+        Some(rest) => Some((Word::RLike, rest)),
+        None => super::operator(tokens).map(|(operator, rest)| (Word::Operator(operator), rest)),
+    }
+}
+
+fn value(tokens: &[Token]) -> Option<(Value, &[Token])> {
+    match tokens {
+        [Token::Number(number), rest @ ..] => Some((Value::Number(*number), rest)),
+        [Token::Quoted(text, '\'' | '"'), rest @ ..] => Some((Value::Text(text.clone()), rest)),
+        [Token::Symbol(open), rest @ ..] if open == "(" => super::list(rest),
+        _ => None,
+    }
+}
+
+fn keyword<'a>(tokens: &'a [Token], word: &str) -> Option<&'a [Token]> {
+    match tokens {
+        [Token::Word(first), rest @ ..] if first.eq_ignore_ascii_case(word) => Some(rest),
+        _ => None,
+    }
+}
+
+const COMPARES_NUMBERS: [Operator; 4] = [
+    Operator::Greater,
+    Operator::GreaterOrEqual,
+    Operator::Less,
+    Operator::LessOrEqual,
+];
+
+/// Whether the entity, as it was written, takes such a value.
+fn typed(entity: &str, key: &str, word: &Word, value: &Value) -> Result<(), Error> {
+    let numeric = matches!(word, Word::Operator(operator) if COMPARES_NUMBERS.contains(operator));
+    let fine = match (entity, value) {
+        (_, Value::Nothing) => true,
+        ("attribute", Value::Number(_)) => key.starts_with("timestamp") || key.contains("_time"),
+        ("attribute", Value::List(_)) => [
+            "name",
+            "status",
+            "request_id",
+            "run_id",
+            "client_request_id",
+        ]
+        .contains(&key),
+        ("feedback" | "expectation", Value::Number(_)) => numeric,
+        ("feedback" | "expectation", Value::Text(_)) => !numeric,
+        ("tag" | "span", Value::List(_)) => true,
+        (_, value) => matches!(value, Value::Text(_)),
+    };
+    if fine {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Expected a quoted string value for {entity} (e.g. 'my-value'), or a number for times and for judgements that are compared with < or >. Got {value:?} for '{key}'"
+    )))
+}
+
+/// Whether the target can be compared so.
+fn allowed(target: &Target, word: &Word, value: &Value) -> Result<(), Error> {
+    use Operator::{Equal, ILike, In, IsNotNull, IsNull, Like, NotEqual, NotIn};
+    let Word::Operator(operator) = *word else {
+        return match target {
+            Target::Attribute(attribute) if attribute.is_number() => Err(refused(target, word)),
+            Target::Prompt | Target::Issue => Err(refused(target, word)),
+            Target::Span(SpanField::Content) => Err(refused(target, word)),
+            Target::Metadata(key) if RESERVED.contains(&key.as_str()) => Err(refused(target, word)),
+            _ => Ok(()),
+        };
+    };
+    let takes = match target {
+        Target::Attribute(attribute) if attribute.is_number() => {
+            operator == Equal || operator == NotEqual || COMPARES_NUMBERS.contains(&operator)
+        }
+        Target::Span(SpanField::Content) => [Like, ILike].contains(&operator),
+        Target::Attribute(_) | Target::Span(_) => {
+            [Equal, NotEqual, Like, ILike, In, NotIn].contains(&operator)
+        }
+        Target::Metadata(key) if RESERVED.contains(&key.as_str()) => {
+            [Equal, NotEqual, IsNull, IsNotNull].contains(&operator)
+        }
+        Target::Tag(_) | Target::Metadata(_) | Target::Run => {
+            [Equal, NotEqual, Like, ILike, IsNull, IsNotNull].contains(&operator)
+        }
+        Target::Feedback(_) | Target::Expectation(_) => ![In, NotIn].contains(&operator),
+        Target::Issue => operator == Equal,
+        Target::Prompt => {
+            operator == Equal
+                && matches!(value, Value::Text(text) if text.matches('/').count() == 1)
+        }
+    };
+    if takes {
+        Ok(())
+    } else {
+        Err(refused(target, word))
+    }
+}
+
+/// Times and durations may be quoted.
+fn number(target: &Target, value: Value) -> Result<Value, Error> {
+    match (target, value) {
+        (Target::Attribute(attribute), Value::Text(text)) if attribute.is_number() => {
+            let number = text.trim().parse().map_err(|_| {
+                Error::invalid(format!("Expected a number for {attribute:?}. Got '{text}'"))
+            })?;
+            Ok(Value::Number(number))
+        }
+        (_, value) => Ok(value),
+    }
+}
+
+impl Attribute {
+    /// Whether it is a time or a duration.
+    pub fn is_number(self) -> bool {
+        matches!(
+            self,
+            Attribute::Timestamp | Attribute::ExecutionTime | Attribute::EndTime
+        )
+    }
+}
+
+fn refused(target: &Target, word: &Word) -> Error {
+    let word = match word {
+        Word::RLike => "RLIKE".to_owned(),
+        Word::Operator(operator) => format!("{operator:?}"),
+    };
+    Error::invalid(format!("Invalid comparator '{word}' for {target:?}"))
+}
+
+fn bad(all: &str, what: &str) -> Error {
+    Error::invalid(format!(
+        "Invalid clause(s) in filter string '{all}': {what}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_clause_is_about() {
+        let check = |filter: &str, expect: Target| {
+            let got = parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+            assert_eq!(got[0].target, expect, "{filter}");
+        };
+        check("timestamp > 5", Target::Attribute(Attribute::Timestamp));
+        check("end_time_ms <= '5'", Target::Attribute(Attribute::EndTime));
+        check(
+            "trace.status IN ('OK', 'ERROR')",
+            Target::Attribute(Attribute::Status),
+        );
+        check("name = 'x'", Target::Tag(keys::NAME.into()));
+        check("tags.name LIKE 'x%'", Target::Tag(keys::NAME.into()));
+        check("tags.`a b` IS NOT NULL", Target::Tag("a b".into()));
+        check("metadata.`mlflow.sourceRun` = 'x'", Target::Run);
+        check("run_id != 'x'", Target::Run);
+        check("prompt = 'p/1'", Target::Prompt);
+        check("trace.text LIKE '%x%'", Target::Span(SpanField::Content));
+        check(
+            "span.attributes.`a.b` ILIKE '%x'",
+            Target::Span(SpanField::Attribute("a.b".into())),
+        );
+        check("span.type NOT IN ('LLM')", Target::Span(SpanField::Type));
+        check("feedback.q >= 0.5", Target::Feedback("q".into()));
+        check("expectation.`a b` = 'x'", Target::Expectation("a b".into()));
+        check("issue.id = 'iss-1'", Target::Issue);
+    }
+
+    #[test]
+    fn several_clauses() {
+        let got = parse("status = 'OK' AND name RLIKE '^a' and tag.x = 'y' AND").unwrap();
+        assert_eq!(got.len(), 3);
+        assert_eq!(got[1].test, Test::Matches("^a".into()));
+        assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn refusals() {
+        for filter in [
+            "status = 'OK' OR status = 'OK'",
+            "status",
+            "status = OK",
+            "status IS NULL",
+            "status IN 'OK'",
+            "status = ('OK')",
+            "status = 5",
+            "name IN ('a')",
+            "tags.x IN ('a')",
+            "timestamp LIKE '5'",
+            "timestamp RLIKE '5'",
+            "timestamp > 'abc'",
+            "metric.x > 1",
+            "nothing = 'x'",
+            "span.foo = 'x'",
+            "span.attributes. = 'x'",
+            "span.content = 'x'",
+            "span.name = 5",
+            "span.name IS NULL",
+            "feedback.q > '4'",
+            "feedback.q = 5",
+            "feedback.q IN ('a')",
+            "issue.nope = 'x'",
+            "issue.id != 'x'",
+            "prompt = 'a'",
+            "prompt != 'a/1'",
+            "metadata.`mlflow.trace.cost` LIKE 'x'",
+            "metadata.x = 5",
+        ] {
+            assert!(parse(filter).is_err(), "{filter}");
+        }
+    }
+
+    #[test]
+    fn orders() {
+        let check = |clause: &str, expect: Option<(Target, bool)>| {
+            let got = order(clause).ok().map(|order| (order.by, order.ascending));
+            assert_eq!(got, expect, "{clause}");
+        };
+        check(
+            "timestamp DESC",
+            Some((Target::Attribute(Attribute::Timestamp), false)),
+        );
+        check("tags.`a b` asc", Some((Target::Tag("a b".into()), true)));
+        check(
+            "run_id",
+            Some((Target::Metadata(keys::SOURCE_RUN.into()), true)),
+        );
+        check("name", Some((Target::Tag(keys::NAME.into()), true)));
+        check("feedback.q", None);
+        check("zork", None);
+        check("timestamp sideways", None);
+        check("metadata.`mlflow.trace.cost`", None);
+    }
+}
