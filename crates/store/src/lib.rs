@@ -54,6 +54,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod traces;
 mod tracking;
 mod tx;
 mod words;
@@ -79,6 +80,11 @@ pub use search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
 pub use steps::{CachedStep, Step, StepState, Steps};
 pub use store::{Priority, Store};
 pub use tokens::{Idempotency, Token, Tokens};
+pub use traces::{
+    Assessment, AssessmentKind, Assessments, Figure, FigureFilter, FigureKind, Figures, Span,
+    SpanField, Trace, TraceClause, TraceDeletion, TraceField, TraceLink, TraceOrder, TraceSearch,
+    TraceTest, Traces,
+};
 pub use tracking::{
     Experiment, Experiments, Input, Lifecycle, LoggedModel, LoggedModels, MetricPoint,
     NewExperiment, Output, RunHead, RunView, TagChange, TrackedRun, Tracking, TrackingRead,

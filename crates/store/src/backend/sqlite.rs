@@ -7,7 +7,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -62,8 +64,23 @@ impl Sqlite {
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
             .map_err(|e| failed(&e))?;
+        self.regexp().map_err(|e| failed(&e))?;
         self.batch("PRAGMA busy_timeout=20000; PRAGMA foreign_keys=ON; PRAGMA case_sensitive_like=ON; PRAGMA temp_store=MEMORY;")?;
         self.batch(more)
+    }
+
+    /// `text REGEXP pattern`, which SQLite leaves to its users. A pattern that is none is found nowhere.
+    fn regexp(&self) -> rusqlite::Result<()> {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        self.connection
+            .create_scalar_function("regexp", 2, flags, |call| {
+                let pattern = call.get_or_create_aux(0, |pattern| {
+                    let pattern = pattern.as_str().map(Regex::new);
+                    Ok::<_, rusqlite::Error>(pattern.ok().and_then(Result::ok))
+                })?;
+                let text = call.get_raw(1).as_str();
+                Ok(matches!((&*pattern, text), (Some(pattern), Ok(text)) if pattern.is_match(text)))
+            })
     }
 
     pub(crate) fn batch(&self, sql: &str) -> Result<()> {

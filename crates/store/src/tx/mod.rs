@@ -21,6 +21,7 @@ mod runs;
 pub(crate) mod search;
 mod steps;
 mod tokens;
+mod traces;
 mod tracking;
 
 use crate::error::{Error, Result};

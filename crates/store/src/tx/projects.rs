@@ -23,6 +23,8 @@ const OWNED: &[&str] = &[
     "DELETE FROM alarms WHERE \"project\" = ?1",
     "DELETE FROM monitor_states WHERE \"project\" = ?1",
     "DELETE FROM metric_points WHERE \"series\" IN (SELECT m.\"id\" FROM metric_series m JOIN tracked_runs r ON r.\"number\" = m.\"run\" WHERE r.\"project\" = ?1)",
+    "DELETE FROM traces WHERE \"project\" = ?1",
+    "DELETE FROM trace_links WHERE \"project\" = ?1",
     "DELETE FROM tracked_runs WHERE \"project\" = ?1",
     "DELETE FROM logged_models WHERE \"project\" = ?1",
     "DELETE FROM experiments WHERE \"project\" = ?1",

@@ -9,6 +9,7 @@ mod models;
 mod retention;
 mod searches;
 mod serving;
+mod traces;
 mod tracking;
 mod work;
 
@@ -27,6 +28,7 @@ pub(crate) async fn conformance(store: &Store) {
     tracking::check(store).await;
     searches::check(store).await;
     artifacts::check(store).await;
+    traces::check(store).await;
     retention::check(store).await;
 }
 
