@@ -7,6 +7,7 @@ The calls are in `scenarios/`, a file per topic, each a list of
     - METHOD PATH: body                 # for GET the query; a path without a leading / is below /api/2.0/mlflow/
       save: {name: path.in.answer}      # `$name` stands for that value in all later calls of the file
       bytes: text                       # the body as it is, in place of JSON
+      base64: text                      # the same, for bytes that are no text
       headers: {Name: value}            # sent with the call
       query: {…}                        # for methods with a body
       meant: why                        # the answers differ, and should
@@ -15,6 +16,7 @@ The calls are in `scenarios/`, a file per topic, each a list of
 answered differently, and ends with 1 when there is one. What is not compared is in `normal.py`, nothing else.
 """
 import argparse
+import base64
 import json
 import pathlib
 import re
@@ -38,13 +40,13 @@ class Call:
 
     def __init__(self, entry, where):
         heads = [key for key in entry if CALL.fullmatch(key)]
-        others = set(entry) - {"save", "bytes", "headers", "query", "meant", *heads}
+        others = set(entry) - {"save", "bytes", "base64", "headers", "query", "meant", *heads}
         if len(heads) != 1 or others:
             raise SystemExit(f"{where}: not a call: {entry}")
         self.method, path = CALL.fullmatch(heads[0]).groups()
         self.path = path if path.startswith("/") else BASE + path
         self.body = entry[heads[0]]
-        self.save, self.bytes = entry.get("save", {}), entry.get("bytes")
+        self.save, self.bytes, self.base64 = entry.get("save", {}), entry.get("bytes"), entry.get("base64")
         self.headers, self.query = entry.get("headers", {}), entry.get("query")
         self.meant, self.where = entry.get("meant"), where
 
@@ -88,6 +90,8 @@ def send(base, call, saved):
     query = filled(call.query, saved) if call.query else None
     if call.bytes is not None:
         data, headers = filled(call.bytes, saved).encode(), {"Content-Type": "application/octet-stream"}
+    elif call.base64 is not None:
+        data, headers = base64.b64decode(call.base64), {"Content-Type": "application/octet-stream"}
     elif call.method in ("GET", "HEAD"):
         query = body
     elif body is not None:

@@ -13,7 +13,7 @@ LEFT_OUT = {
     "run_link": "a link to MLflow's pages",
 }
 # Lists whose order no client relies on.
-UNORDERED = {"tags", "params", "metrics", "aliases", "latest_versions"}
+UNORDERED = {"tags", "params", "metrics", "aliases", "latest_versions", "request_metadata", "assessments"}
 # Fields that hold an address of artifacts, whose number of slashes differs.
 ADDRESSES = {"artifact_location", "artifact_uri", "root_uri"}
 
@@ -29,6 +29,8 @@ def normal(value, saved, name=None):
         items = [normal(v, saved, name) for v in value]
         return sorted(items, key=json.dumps) if name in UNORDERED else items
     if isinstance(value, (int, float)) and not isinstance(value, bool) and "time" in (name or "") and value > 100_000_000:
+        return "TIME"
+    if isinstance(value, str) and (name or "").endswith("_time") and "2025" < value < "2100":
         return "TIME"
     if isinstance(value, str):
         for kind, one in saved.items():

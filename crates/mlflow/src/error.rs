@@ -18,6 +18,8 @@ pub enum ErrorCode {
     PermissionDenied,
     /// Nothing under that name.
     ResourceDoesNotExist,
+    /// A file that is not there, where MLflow says it in two words.
+    NotFound,
     /// No such route.
     EndpointNotFound,
     /// The state forbids it.
@@ -43,7 +45,9 @@ impl ErrorCode {
             | ErrorCode::BadRequest => 400,
             ErrorCode::Unauthenticated => 401,
             ErrorCode::PermissionDenied => 403,
-            ErrorCode::ResourceDoesNotExist | ErrorCode::EndpointNotFound => 404,
+            ErrorCode::ResourceDoesNotExist | ErrorCode::NotFound | ErrorCode::EndpointNotFound => {
+                404
+            }
             ErrorCode::ResourceConflict => 409,
             ErrorCode::ResourceExhausted => 429,
             ErrorCode::InternalError | ErrorCode::InvalidState => 500,

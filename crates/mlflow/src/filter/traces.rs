@@ -145,20 +145,20 @@ const RESERVED: [&str; 2] = ["mlflow.trace.tokenUsage", "mlflow.trace.cost"];
 /// INVALID_PARAMETER_VALUE that shows the clause.
 pub fn parse(filter: &str) -> Result<Vec<Clause>, Error> {
     let tokens = tokenize(filter)?;
+    if tokens.is_empty() && !filter.is_empty() {
+        return Err(bad(filter, "it could not be parsed"));
+    }
     let mut rest = tokens.as_slice();
     let mut clauses = Vec::new();
-    let mut joined = true;
     while !rest.is_empty() {
+        // As in MLflow, AND may be left out, or stand at an end.
         if let Some(after) = keyword(rest, "AND") {
-            (rest, joined) = (after, true);
+            rest = after;
             continue;
-        }
-        if !joined {
-            return Err(bad(filter, "expected AND (OR is not supported)"));
         }
         let (clause, after) = clause(rest, filter)?;
         clauses.push(clause);
-        (rest, joined) = (after, false);
+        rest = after;
     }
     Ok(clauses)
 }
@@ -516,6 +516,7 @@ mod tests {
     #[test]
     fn refusals() {
         for filter in [
+            " ",
             "status = 'OK' OR status = 'OK'",
             "status",
             "status = OK",

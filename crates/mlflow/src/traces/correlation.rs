@@ -45,23 +45,20 @@ impl Counts {
             return None;
         }
         let cells = [both, one - both, two - both, all + both - one - two].map(|n| n as f64);
+        if cells[1..] == [0.0; 3] {
+            return Some((1.0, 1.0));
+        }
         let counted = if both == 0 { -1.0 } else { core(cells) };
         Some((counted, core(cells.map(|n| n + PRIOR))))
     }
 }
 
-/// Of a table of counts: both, only one, only the other, none.
+/// Of a table of counts: both, only one, only the other, none. Sums of logarithms of counts, which is steadier than
+/// logarithms of quotients.
 fn core([n11, n10, n01, n00]: [f64; 4]) -> f64 {
-    let all = n11 + n10 + n01 + n00;
-    let (joint, one, two) = (n11 / all, (n11 + n10) / all, (n11 + n01) / all);
-    if n11 <= 0.0 {
-        return -1.0;
-    }
-    if n11 >= all || joint >= 1.0 {
-        return 1.0;
-    }
-    let value = (joint.ln() - one.ln() - two.ln()) / -joint.ln();
-    value.clamp(-1.0, 1.0)
+    let (both, all) = (n11.ln(), (n11 + n10 + n01 + n00).ln());
+    let mutual = (both + all) - ((n11 + n10).ln() + (n11 + n01).ln());
+    (mutual / -(both - all)).clamp(-1.0, 1.0)
 }
 
 #[cfg(test)]

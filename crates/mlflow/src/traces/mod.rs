@@ -4,6 +4,7 @@
 mod assessment;
 mod correlation;
 mod info;
+pub mod metrics;
 mod preview;
 mod rollup;
 mod span;
@@ -22,7 +23,7 @@ pub use info::{
 };
 pub use preview::preview;
 pub use rollup::{Rollup, roll_up};
-pub use span::{Stored, Unusable, artifact, stored, wire};
+pub use span::{Stored, Unusable, artifact, nodes, stored, wire};
 pub use usage::{COST, Kind as UsageKind, Node, TOKENS};
 
 /// Tags and metadata that mean something.

@@ -2,7 +2,7 @@
 //! ask for; and back to OTLP as answers show it.
 
 use super::{
-    COST,
+    COST, Node, UsageKind,
     translate::{Attributes, MODEL, PROVIDER, TYPE, find, translate},
 };
 use crate::otlp::{Any, Event, Link, Span, StatusCode};
@@ -225,6 +225,20 @@ fn speakable((name, value): &(String, Any)) -> (String, Any) {
 pub fn artifact<'c>(contents: impl IntoIterator<Item = &'c str>) -> String {
     let all: Vec<&str> = contents.into_iter().collect();
     format!("{{\"spans\":[{}]}}", all.join(","))
+}
+
+/// The tokens or money of a kept span.
+pub fn nodes(kind: UsageKind, span_id: &str, parent_id: Option<&str>, content: &str) -> Node {
+    let span = Any::parse(content).unwrap_or_default();
+    let attributes = span
+        .get("attributes")
+        .and_then(Any::as_map)
+        .unwrap_or_default();
+    let wanted = attributes.iter().filter(|(name, _)| name == kind.attribute);
+    let wanted: Attributes = wanted
+        .filter_map(|(name, text)| Some((name.clone(), text.as_text()?.to_owned())))
+        .collect();
+    kind.node(span_id, parent_id, &wanted)
 }
 
 /// A kept span as protobuf's JSON shows OTLP. Null for a text that is none of ours.

@@ -5,9 +5,12 @@
 
 use super::{failure::Refuse as _, find};
 use guard::Identity;
-use mlflow::{Error, artifacts};
+use mlflow::{Error, artifacts, traces::keys};
 use std::collections::BTreeMap;
-use store::{Experiment, Lifecycle, LoggedModel, RunHead, TrackedRun, TrackingRead as _, Tx};
+use store::{
+    Experiment, Lifecycle, LoggedModel, RunHead, Trace, Traces as _, TrackedRun, TrackingRead as _,
+    Tx,
+};
 
 /// The pipeline run that an MLflow run belongs to.
 const RUN_TAG: &str = "mainspan.run";
@@ -184,6 +187,39 @@ pub(super) fn source_access(
     }
 }
 
+/// Whether the caller may make or change that trace: a unit only in the experiment of its own run, and not those of
+/// other runs.
+pub(super) fn trace(tx: &mut Tx<'_>, who: &Identity, trace: &Trace) -> store::Result<()> {
+    let Identity::Unit { mlflow_run, .. } = who else {
+        return Ok(());
+    };
+    let own = find::head(tx, &trace.project, mlflow_run)?;
+    if own.experiment_id != trace.experiment_id {
+        let elsewhere = Error::denied(format!(
+            "a step traces in its own experiment {} only, not in {}",
+            own.experiment_id, trace.experiment_id
+        ));
+        return Err(elsewhere).refuse();
+    }
+    match trace.metadata.get(keys::SOURCE_RUN) {
+        Some(run_id) => changeable_run(tx, who, &trace.project, run_id).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Whether the caller may link traces to that run, which others may do before it is there.
+pub(super) fn linked_run(
+    tx: &mut Tx<'_>,
+    who: &Identity,
+    project: &str,
+    run_id: &str,
+) -> store::Result<()> {
+    match tx.run_head(run_id)?.filter(|run| run.project == project) {
+        Some(run) => run_access(tx, who, &run),
+        None => not_a_unit(who, "link traces to that one").refuse(),
+    }
+}
+
 /// Whether the caller may put or delete a file under the artifact proxy.
 pub(super) fn artifact(
     tx: &mut Tx<'_>,
@@ -202,6 +238,10 @@ pub(super) fn artifact(
             }
             other => other.map(drop),
         },
+        Owner::Trace(id) => match tx.trace(project, id)? {
+            Some(found) if trace_place(&found) == Some(root) => return trace(tx, who, &found),
+            _ => Ok(()),
+        },
         Owner::Run(id) => match find::head(tx, project, id) {
             Ok(run) if artifacts::proxy_path(&run.artifact_uri) == Some(root) => {
                 return run_access(tx, who, &run);
@@ -214,6 +254,11 @@ pub(super) fn artifact(
         Err(error) if matches!(who, Identity::Unit { .. }) => Err(error),
         Err(_) => Ok(()),
     }
+}
+
+/// The folder of a trace's files.
+fn trace_place(trace: &Trace) -> Option<&str> {
+    artifacts::proxy_path(trace.tags.get(keys::ARTIFACT_LOCATION)?)
 }
 
 /// Refuses the files of registered versions, which never change.
@@ -234,19 +279,21 @@ pub(super) fn unregistered(path: &str) -> Result<(), Error> {
 enum Owner<'p> {
     Run(&'p str),
     Model(&'p str),
+    Trace(&'p str),
 }
 
-/// The artifact root that a path is in (`…/<run>/artifacts` or `…/models/<model>/artifacts`) and whose it is.
+/// The artifact root that a path is in (`…/<run>/artifacts`, `…/models/<model>/artifacts` or
+/// `…/traces/<trace>/artifacts`) and whose it is.
 fn owner(path: &str) -> Option<(&str, Owner<'_>)> {
     let mut before = ("", "");
     let mut end = 0;
     for segment in path.split('/') {
         end += segment.len();
         if segment == "artifacts" && !before.1.is_empty() {
-            let owner = if before.0 == "models" {
-                Owner::Model(before.1)
-            } else {
-                Owner::Run(before.1)
+            let owner = match before.0 {
+                "models" => Owner::Model(before.1),
+                "traces" => Owner::Trace(before.1),
+                _ => Owner::Run(before.1),
             };
             return Some((&path[..end], owner));
         }
@@ -277,6 +324,10 @@ mod tests {
         check(
             "a/b/ab/artifacts/artifacts/x",
             Some(("a/b/ab/artifacts", Owner::Run("ab"))),
+        );
+        check(
+            "3/traces/tr-1/artifacts/traces.json",
+            Some(("3/traces/tr-1/artifacts", Owner::Trace("tr-1"))),
         );
         check("3/ab/x", None);
         for (path, free) in [

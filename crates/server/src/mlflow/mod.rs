@@ -26,6 +26,7 @@ mod routes;
 mod runs;
 mod source;
 mod stages;
+mod traces;
 mod versions;
 
 use crate::http::Routes;
@@ -47,6 +48,7 @@ pub fn routes(routes: Routes) -> Routes {
     let table = models::routes(table);
     let table = versions::routes(table);
     let table = stages::routes(table);
+    let table = traces::routes(table);
     aliases::routes(table).finish()
 }
 
@@ -84,9 +86,15 @@ mod tests {
                 );
             }
             let looks = route.method == Method::GET
-                || ["/search", "/get-latest-versions"]
-                    .iter()
-                    .any(|end| route.path.ends_with(end));
+                || [
+                    "/search",
+                    "/get-latest-versions",
+                    "/batchGetInfos",
+                    "/calculate-filter-correlation",
+                    "/traces/metrics",
+                ]
+                .iter()
+                .any(|end| route.path.ends_with(end));
             let allowed: &[Permission] = if looks {
                 &[Permission::TrackingRead, Permission::Public]
             } else {

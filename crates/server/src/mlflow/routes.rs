@@ -85,6 +85,22 @@ impl Table {
         self.based(&Method::GET, path, permission, summary, handler)
     }
 
+    /// An endpoint of another protocol, outside `/api`, that changes something.
+    pub(super) fn bare_write(
+        self,
+        path: &str,
+        summary: &'static str,
+        handler: &MethodRouter<App>,
+    ) -> Self {
+        self.based(
+            &Method::POST,
+            path,
+            Permission::TrackingWrite,
+            summary,
+            handler,
+        )
+    }
+
     fn based(
         self,
         method: &Method,

@@ -11,7 +11,7 @@ pub struct Figures {
     pub kind: FigureKind,
     /// All of these must hold.
     pub filters: Vec<FigureFilter>,
-    /// From then on; of spans' costs by the span's start, of everything else by the trace's.
+    /// From then on, by what dates the kind.
     pub from: Option<Timestamp>,
     /// Until then, inclusive.
     pub until: Option<Timestamp>,
@@ -24,6 +24,8 @@ pub enum FigureKind {
     Traces,
     /// Spans: by name, kind, status, model and provider.
     Spans,
+    /// The same, dated by their own start rather than their trace's.
+    Costs,
     /// Valid assessments: by name and value.
     Assessments,
 }

@@ -1,5 +1,6 @@
 //! Between the wire and the store: pure, no request, no transaction.
 
+pub(super) mod assessment;
 pub(super) mod experiment;
 pub(super) mod inputs;
 pub(super) mod logged_model;
@@ -7,6 +8,8 @@ pub(super) mod metric;
 pub(super) mod registry;
 pub(super) mod run;
 pub(super) mod search;
+pub(super) mod trace;
+pub(super) mod trace_search;
 
 use jiff::Timestamp;
 use mlflow::{Error, tag::Pair};

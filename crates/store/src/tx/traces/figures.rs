@@ -3,9 +3,9 @@
 use super::search::{Writer, span_column};
 use crate::error::Result;
 use crate::search::{Op, Operand};
-use crate::traces::{Figure, FigureFilter, FigureKind, Figures, SpanField, TraceTest};
+use crate::traces::{Figure, FigureFilter, FigureKind, Figures, TraceTest};
 use crate::tx::Tx;
-use crate::tx::column::{Cols, Param as _, owned};
+use crate::tx::column::{Cols, Param as _, Value, owned};
 
 /// The name, session and tokens of a trace, from its labels.
 fn label(table: &str, key: &str) -> String {
@@ -26,7 +26,7 @@ fn source(kind: FigureKind) -> (String, &'static str) {
             ),
             "traces t",
         ),
-        FigureKind::Spans => (
+        FigureKind::Spans | FigureKind::Costs => (
             "s.\"started\" / 1000000, s.\"name\", s.\"status\", s.\"ended\" - s.\"started\", s.\"kind\", s.\"model\", s.\"provider\", \
              s.\"input_cost\", s.\"output_cost\", s.\"total_cost\""
                 .to_owned(),
@@ -54,7 +54,7 @@ fn read(kind: FigureKind, cols: &mut Cols<'_>) -> Result<Figure> {
             figure.session = cols.get()?;
             figure.tokens = cols.get()?;
         }
-        FigureKind::Spans => {
+        FigureKind::Spans | FigureKind::Costs => {
             figure.status = cols.get()?;
             let nanos: Option<i64> = cols.get()?;
             figure.latency = nanos.map(|nanos| nanos.div_euclid(1_000_000) as f64);
@@ -87,15 +87,22 @@ impl Tx<'_> {
                     writer.field(field, &equal)?
                 }
                 FigureFilter::Run(run_id) => writer.run(run_id),
-                FigureFilter::Span(field, text) => writer.test_text(span(field), text),
+                FigureFilter::Span(field, text) => writer.test_text(span_column(field), text),
                 FigureFilter::AssessmentName(name) => writer.test_text("a.\"name\"", name),
                 FigureFilter::AssessmentKind(kind) => writer.test_text("a.\"kind\"", kind.as_str()),
             });
         }
         for (sign, time) in [(">=", which.from), ("<=", which.until)] {
             if let Some(time) = time {
-                let mark = writer.mark(owned(time.value()));
-                wheres.push(format!("t.\"request_time\" {sign} {mark}"));
+                let (column, value) = match which.kind {
+                    // The last millisecond is in it to its last nanosecond.
+                    FigureKind::Costs => {
+                        ("s.\"started\" / 1000000", Value::Int(time.as_millisecond()))
+                    }
+                    _ => ("t.\"request_time\"", owned(time.value())),
+                };
+                let mark = writer.mark(value);
+                wheres.push(format!("{column} {sign} {mark}"));
             }
         }
         let (columns, tables) = source(which.kind);
@@ -105,8 +112,4 @@ impl Tx<'_> {
         );
         self.rows(&sql, &writer.params, |cols| read(which.kind, cols))
     }
-}
-
-fn span(field: &SpanField) -> &'static str {
-    span_column(field)
 }
