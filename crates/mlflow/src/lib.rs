@@ -10,6 +10,7 @@ pub mod experiments;
 pub mod filter;
 pub mod limits;
 pub mod logged_models;
+pub mod mime;
 pub mod model_file;
 pub mod names;
 pub mod otlp;

@@ -32,6 +32,8 @@ pub trait Artifacts {
     /// All files below a folder (all of the project's when it is empty) by path; the file of that
     /// very name is not among them.
     fn artifacts(&mut self, project: &str, folder: &str) -> Result<Vec<Artifact>>;
+    /// Whether there is a file below that path.
+    fn is_artifact_folder(&mut self, project: &str, path: &str) -> Result<bool>;
     /// Removes the file of that name and all files below it; how many there were. The bytes stay.
     fn delete_artifacts(&mut self, project: &str, path: &str) -> Result<u64>;
 }

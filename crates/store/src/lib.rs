@@ -57,6 +57,8 @@ mod tokens;
 mod traces;
 mod tracking;
 mod tx;
+mod uploads;
+mod users;
 mod words;
 
 pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
@@ -90,3 +92,5 @@ pub use tracking::{
     NewExperiment, Output, RunHead, RunView, TagChange, TrackedRun, Tracking, TrackingRead,
 };
 pub use tx::Tx;
+pub use uploads::{Upload, UploadPart, Uploads};
+pub use users::{User, Users};

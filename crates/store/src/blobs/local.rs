@@ -1,7 +1,7 @@
 //! Blobs as local files, `blobs/ab/abcdef…`: written to a temporary file, synced, renamed.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,13 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use super::reader::{Part, read_file};
 use super::{Condemned, Stored};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 
-/// How many bytes are read at once.
-const PIECE: usize = 256 * 1024;
 /// How many pieces may wait between a file and the network.
-const PIECES: usize = 8;
+pub(super) const PIECES: usize = 8;
 
 /// A directory of blobs.
 #[derive(Debug)]
@@ -26,8 +25,10 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) fn open(root: PathBuf) -> Result<Self> {
-        let unfinished = root.join("tmp");
-        fs::create_dir_all(&unfinished).map_err(Error::io("create directory", &unfinished))?;
+        for folder in ["tmp", "parts"] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io("create directory", &folder))?;
+        }
         Ok(Self { root })
     }
 
@@ -53,18 +54,34 @@ impl Local {
         pieces: impl Stream<Item = std::io::Result<Bytes>> + Send,
         condemned: &Condemned,
     ) -> Result<Stored> {
-        let stored = write_temporary(pieces, &self.root.join("tmp")).await?;
+        let stored = write_temporary(pieces, &self.unfinished()).await?;
         condemned.lock().await.remove(&stored.1.digest);
         let target = self.path_of(&stored.1.digest);
         blocking(move || keep(&stored.0, stored.1, &target)).await
     }
 
-    pub(super) fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
+    /// All of the bytes, ending with an error when they are not what the digest says; or a part of them, unchecked.
+    pub(super) fn read(
+        &self,
+        digest: &Digest,
+        part: Option<Part>,
+    ) -> BoxStream<'static, Result<Bytes>> {
         let digest = digest.clone();
-        let pieces = read_file(self.path_of(&digest));
+        let expect = part.is_none().then(|| digest.clone());
+        let pieces = read_file(self.path_of(&digest), part.unwrap_or_default(), expect);
         pieces
             .map(move |piece| piece.map_err(|error| name_missing(error, &digest)))
             .boxed()
+    }
+
+    /// A place for the parts of uploads, beside the shelves.
+    pub(super) fn parts(&self) -> PathBuf {
+        self.root.join("parts")
+    }
+
+    /// Where files are written before they get their name.
+    pub(super) fn unfinished(&self) -> PathBuf {
+        self.root.join("tmp")
     }
 
     pub(super) fn size(&self, digest: &Digest) -> Result<Option<u64>> {
@@ -189,7 +206,7 @@ fn keep(temporary: &Temporary, stored: Stored, target: &Path) -> Result<Stored> 
 }
 
 /// Renames a synced file and syncs the directories that name it.
-fn publish(from: &Path, target: &Path) -> Result<()> {
+pub(super) fn publish(from: &Path, target: &Path) -> Result<()> {
     let directory = target.parent().unwrap_or(Path::new("/"));
     if !directory.exists() {
         fs::create_dir_all(directory).map_err(Error::io("create directory", directory))?;
@@ -204,34 +221,6 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
     File::open(directory)
         .and_then(|opened| opened.sync_all())
         .map_err(Error::io("sync", directory))
-}
-
-/// The bytes of a file in pieces, read on the blocking pool.
-pub(super) fn read_file(path: PathBuf) -> BoxStream<'static, Result<Bytes>> {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || {
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) => return drop(sender.blocking_send(Err(Error::io("open", path)(error)))),
-        };
-        let mut buffer = vec![0; PIECE];
-        loop {
-            let piece = match file.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(count) => Ok(Bytes::copy_from_slice(&buffer[..count])),
-                Err(error) => Err(Error::io("read", &path)(error)),
-            };
-            let ended = piece.is_err();
-            // A reader that went away needs no more.
-            if sender.blocking_send(piece).is_err() || ended {
-                return;
-            }
-        }
-    });
-    futures_util::stream::unfold(receiver, |mut receiver| async move {
-        Some((receiver.recv().await?, receiver))
-    })
-    .boxed()
 }
 
 /// Writes the pieces beside `to` and puts the whole file in its place.

@@ -5,6 +5,8 @@
 //! in their place. Nothing here knows what the bytes mean.
 
 mod local;
+mod parts;
+mod reader;
 mod remote;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::place::StateDir;
 use local::Local;
 pub(crate) use local::{blocking, sync_directory};
+use reader::{Part, mismatch, read_file};
 use remote::Remote;
 
 /// A store of bytes. Cheap to clone.
@@ -105,7 +108,7 @@ impl Blobs {
 
     /// Keeps a copy of the file's bytes, with flat memory.
     pub async fn put_file(&self, path: &Path) -> Result<Stored> {
-        let pieces = local::read_file(path.to_owned());
+        let pieces = read_file(path.to_owned(), Part::default(), None);
         self.put_stream(pieces.map(|piece| piece.map_err(std::io::Error::other)))
             .await
     }
@@ -123,11 +126,25 @@ impl Blobs {
     /// The bytes in pieces, with flat memory; when they turn out not to match their digest, the
     /// last item is an error.
     pub fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
-        let pieces = match self.place.as_ref() {
-            Place::Local(local) => local.read(digest),
-            Place::Remote(remote) => remote.read(digest),
-        };
-        verified(pieces, digest.clone()).boxed()
+        match self.place.as_ref() {
+            Place::Local(local) => local.read(digest, None),
+            Place::Remote(remote) => verified(remote.read(digest, None), digest.clone()).boxed(),
+        }
+    }
+
+    /// `length` of the bytes from the one at `from` on, in pieces. Nobody can verify a part: what was put was, and
+    /// whoever has all parts may.
+    pub fn read_part(
+        &self,
+        digest: &Digest,
+        from: u64,
+        length: u64,
+    ) -> BoxStream<'static, Result<Bytes>> {
+        let part = Part { from, length };
+        match self.place.as_ref() {
+            Place::Local(local) => local.read(digest, Some(part)),
+            Place::Remote(remote) => remote.read(digest, Some(part)),
+        }
     }
 
     /// Writes the verified bytes to a new file; a file that is there is replaced, at once and
@@ -235,11 +252,7 @@ fn verified(
                 }
                 Some(Err(error)) => Some((Err(error), (pieces, None))),
                 None if hasher.finish() == digest => None,
-                None => {
-                    let error =
-                        Error::Corrupt(format!("the bytes of {digest} are not what was put"));
-                    Some((Err(error), (pieces, None)))
-                }
+                None => Some((Err(mismatch(&digest)), (pieces, None))),
             }
         }
     })

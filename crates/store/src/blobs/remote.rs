@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
+use super::reader::{Part, read_file};
 use super::{Condemned, Stored, local};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -70,13 +71,20 @@ impl Remote {
         if self.size(&stored.digest).await? == Some(stored.size) {
             return Ok(stored);
         }
+        self.send(temporary.path(), &self.path_of(&stored.digest))
+            .await?;
+        Ok(stored)
+    }
+
+    /// Puts a local file there.
+    pub(super) async fn send(&self, file: &std::path::Path, to: &Path) -> Result<()> {
         let upload = self
             .objects
-            .put_multipart(&self.path_of(&stored.digest))
+            .put_multipart(to)
             .await
             .map_err(|e| failed(&e))?;
         let mut upload = WriteMultipart::new(upload);
-        let mut pieces = local::read_file(temporary.path().to_owned());
+        let mut pieces = read_file(file.to_owned(), Part::default(), None);
         while let Some(piece) = pieces.next().await {
             upload
                 .wait_for_capacity(PARTS)
@@ -91,19 +99,63 @@ impl Remote {
                 }
             }
         }
-        upload.finish().await.map_err(|e| failed(&e))?;
-        Ok(stored)
+        upload.finish().await.map_err(|e| failed(&e)).map(drop)
     }
 
-    pub(super) fn read(&self, digest: &Digest) -> BoxStream<'static, Result<Bytes>> {
-        let (objects, path, digest) = (
-            Arc::clone(&self.objects),
-            self.path_of(digest),
-            digest.clone(),
-        );
+    /// Where files are written before they are sent.
+    pub(super) fn temporary(&self) -> &std::path::Path {
+        &self.temporary
+    }
+
+    /// The place of a part of an upload.
+    pub(super) fn part(&self, upload: &str, name: &str) -> Path {
+        self.prefix.clone().join("parts").join(upload).join(name)
+    }
+
+    /// Removes all parts of an upload.
+    pub(super) async fn drop_parts(&self, upload: &str) -> Result<()> {
+        let folder = self.prefix.clone().join("parts").join(upload);
+        let found: Vec<_> = self
+            .objects
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .map_err(|e| failed(&e))?;
+        for part in found {
+            self.objects
+                .delete(&part.location)
+                .await
+                .map_err(|e| failed(&e))?;
+        }
+        Ok(())
+    }
+
+    /// The bytes, or a part of them.
+    pub(super) fn read(
+        &self,
+        digest: &Digest,
+        part: Option<Part>,
+    ) -> BoxStream<'static, Result<Bytes>> {
+        self.read_at(self.path_of(digest), digest.as_str(), part)
+    }
+
+    /// The bytes at a place, or a part of them; errors call them `name`.
+    pub(super) fn read_at(
+        &self,
+        path: Path,
+        name: &str,
+        part: Option<Part>,
+    ) -> BoxStream<'static, Result<Bytes>> {
+        let (objects, name) = (Arc::clone(&self.objects), name.to_owned());
+        let range = part.map(|part| (part.from..part.from.saturating_add(part.length)).into());
         let opening = async move {
-            let found = objects.get(&path).await.map_err(|error| match error {
-                object_store::Error::NotFound { .. } => Error::missing("blob", digest.as_str()),
+            let options = GetOptions {
+                range,
+                ..GetOptions::default()
+            };
+            let found = objects.get_opts(&path, options).await;
+            let found = found.map_err(|error| match error {
+                object_store::Error::NotFound { .. } => Error::missing("blob", name.as_str()),
                 other => failed(&other),
             })?;
             Ok::<_, Error>(found.into_stream().map_err(|e| failed(&e)))

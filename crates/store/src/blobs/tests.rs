@@ -2,7 +2,7 @@
 //! can suffer.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 
 use super::Blobs;
 use crate::{Digest, Error, StateDir, Store, StoreUrl};
@@ -36,8 +36,23 @@ async fn conforms(url: &str) {
     assert!(std::fs::read(&copy).unwrap() == whole);
     assert_eq!(blobs.put_file(&copy).await.unwrap(), stored);
 
+    for (from, length) in [
+        (0, 1),
+        (499_999, 2),
+        (1_000_000, 3_000_000),
+        (19_999_999, 1),
+    ] {
+        let pieces = blobs.read_part(&stored.digest, from, length);
+        let pieces: Vec<Bytes> = pieces.map(|piece| piece.unwrap()).collect().await;
+        let part = pieces.concat();
+        let from = usize::try_from(from).unwrap();
+        let expect = &whole[from..from + usize::try_from(length).unwrap()];
+        assert!(part == expect, "{url}: {from} {length}");
+    }
+
     let empty = blobs.put("").await.unwrap();
     assert_eq!(blobs.get(&empty).await.unwrap(), "");
+    parts(&blobs, url).await;
     let broken = stream::iter([Ok(Bytes::from("half")), Err(std::io::Error::other("gone"))]);
     assert!(blobs.put_stream(broken).await.is_err());
     let mut all = vec![abc.clone(), stored.digest, empty];
@@ -46,6 +61,41 @@ async fn conforms(url: &str) {
     assert!(blobs.delete(&abc).await.unwrap());
     assert!(!blobs.delete(&abc).await.unwrap());
     assert_eq!(blobs.size(&abc).await.unwrap(), None);
+}
+
+/// Parts in any order make one blob, and leave nothing else behind.
+async fn parts(blobs: &Blobs, url: &str) {
+    let send = async |number, bytes: &'static str| {
+        let pieces = stream::iter([Ok(Bytes::from(bytes))]);
+        (
+            number,
+            blobs.put_part("u", number, pieces).await.unwrap().digest,
+        )
+    };
+    let (two, one, other) = (send(2, "c").await, send(1, "ab").await, send(1, "xy").await);
+    let before = blobs.list().await.unwrap();
+    let joined = blobs.join_parts("u", &[one.clone(), two]).await.unwrap();
+    assert_eq!(
+        (joined.digest, joined.size),
+        (Digest::of(b"abc"), 3),
+        "{url}"
+    );
+    assert_eq!(
+        blobs.list().await.unwrap(),
+        before,
+        "{url}: `abc` was there"
+    );
+    let mixed = [(2, one.1)];
+    assert!(
+        blobs.join_parts("u", &mixed).await.is_err(),
+        "{url}: no such part"
+    );
+    blobs.drop_parts("u").await.unwrap();
+    blobs.drop_parts("u").await.unwrap();
+    assert!(
+        blobs.join_parts("u", &[other]).await.is_err(),
+        "{url}: gone"
+    );
 }
 
 #[tokio::test]

@@ -33,6 +33,15 @@ impl Artifacts for Tx<'_> {
         )
     }
 
+    fn is_artifact_folder(&mut self, project: &str, path: &str) -> Result<bool> {
+        let (from, to) = bounds(path);
+        let sql = format!(
+            "SELECT \"path\" FROM artifacts WHERE \"project\" = ?1 AND {BELOW} ORDER BY \"path\" LIMIT 1"
+        );
+        let found: Option<String> = self.single(&sql, params![project, from, to])?;
+        Ok(found.is_some())
+    }
+
     fn delete_artifacts(&mut self, project: &str, path: &str) -> Result<u64> {
         let (from, to) = bounds(path);
         let one = self.remove::<Artifact>(params![project, path])?;

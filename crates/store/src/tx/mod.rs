@@ -23,6 +23,8 @@ mod steps;
 mod tokens;
 mod traces;
 mod tracking;
+mod uploads;
+mod users;
 
 use crate::error::{Error, Result};
 use column::{Cols, Column, Row, Value};

@@ -30,6 +30,8 @@ const OWNED: &[&str] = &[
     "DELETE FROM experiments WHERE \"project\" = ?1",
     "DELETE FROM artifacts WHERE \"project\" = ?1",
     "DELETE FROM tokens WHERE \"project\" = ?1",
+    // Uploads stay until retention has dropped their parts.
+    "DELETE FROM users WHERE \"project\" = ?1 AND \"admin\" = 0",
 ];
 
 /// The join log's rows of a project's routes; `?1` is the pattern of their names.

@@ -43,6 +43,16 @@ pub(super) async fn check(store: &Store) {
         "a file is no folder"
     );
     assert_eq!(below(store, "").await.len(), 6);
+    for (path, folder) in [
+        ("1/r", true),
+        ("1/r/b", true),
+        ("1/r/a.txt", false),
+        ("1/r/b/", false),
+        ("2", false),
+    ] {
+        let is = read(store, move |tx| tx.is_artifact_folder("art", path)).await;
+        assert_eq!(is, folder, "{path}");
+    }
     let again = artifact("art", "1/r/a.txt", "new");
     let expect = again.clone();
     write(store, move |tx| tx.put_artifact(&again)).await;

@@ -11,6 +11,8 @@ mod searches;
 mod serving;
 mod traces;
 mod tracking;
+mod uploads;
+mod users;
 mod work;
 
 pub(crate) use models::{model, version};
@@ -29,6 +31,8 @@ pub(crate) async fn conformance(store: &Store) {
     searches::check(store).await;
     artifacts::check(store).await;
     traces::check(store).await;
+    uploads::check(store).await;
+    users::check(store).await;
     retention::check(store).await;
 }
 
