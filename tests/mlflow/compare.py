@@ -10,10 +10,13 @@ The calls are in `scenarios/`, a file per topic, each a list of
       base64: text                      # the same, for bytes that are no text
       headers: {Name: value}            # sent with the call
       query: {…}                        # for methods with a body
+      see: [Name]                       # headers of the answer that are compared, too
+      as: name:password                 # sent as basic authentication
       meant: why                        # the answers differ, and should
 
 `{times: N, of: X}` is the text X repeated, or a list of N copies of X with `$n` counting from 0. Prints each call that is
-answered differently, and ends with 1 when there is one. What is not compared is in `normal.py`, nothing else.
+answered differently, and ends with 1 when there is one. What is not compared is in `normal.py`, nothing else. Topics in
+`scenarios/auth/` are sent to two servers that let in users with a password only; `admin` is there, as `servers.ADMIN`.
 """
 import argparse
 import base64
@@ -27,7 +30,7 @@ import urllib.request
 
 import yaml
 
-from normal import normal
+from normal import normal, of_refusal
 from servers import both
 
 HERE = pathlib.Path(__file__).parent
@@ -40,7 +43,7 @@ class Call:
 
     def __init__(self, entry, where):
         heads = [key for key in entry if CALL.fullmatch(key)]
-        others = set(entry) - {"save", "bytes", "base64", "headers", "query", "meant", *heads}
+        others = set(entry) - {"save", "bytes", "base64", "headers", "query", "see", "as", "meant", *heads}
         if len(heads) != 1 or others:
             raise SystemExit(f"{where}: not a call: {entry}")
         self.method, path = CALL.fullmatch(heads[0]).groups()
@@ -48,19 +51,21 @@ class Call:
         self.body = entry[heads[0]]
         self.save, self.bytes, self.base64 = entry.get("save", {}), entry.get("bytes"), entry.get("base64")
         self.headers, self.query = entry.get("headers", {}), entry.get("query")
+        self.see, self.user = entry.get("see", []), entry.get("as")
         self.meant, self.where = entry.get("meant"), where
 
 
 def load(topics):
     """The calls of each topic, in the order of their files."""
-    files = sorted(HERE.glob("scenarios/*.yaml"))
-    unknown = set(topics) - {file.stem for file in files}
+    folder = HERE / "scenarios"
+    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in sorted(folder.rglob("*.yaml"))}
+    unknown = set(topics) - set(files)
     if unknown:
         raise SystemExit(f"no such topic: {', '.join(sorted(unknown))}")
     return {
-        file.stem: [Call(entry, f"{file.stem}[{n}]") for n, entry in enumerate(yaml.safe_load(file.read_text()))]
-        for file in files
-        if not topics or file.stem in topics
+        topic: [Call(entry, f"{topic}[{n}]") for n, entry in enumerate(yaml.safe_load(file.read_text()))]
+        for topic, file in files.items()
+        if not topics or topic in topics
     }
 
 
@@ -84,7 +89,7 @@ def filled(value, saved, n=None):
 
 
 def send(base, call, saved):
-    """The status, headers and body of the answer; a JSON body is read."""
+    """The status, body and headers of the answer; a JSON body is read."""
     path, body = filled(call.path, saved), filled(call.body, saved)
     data, headers = None, {}
     query = filled(call.query, saved) if call.query else None
@@ -99,16 +104,18 @@ def send(base, call, saved):
     if query:
         path += "?" + urllib.parse.urlencode(query, doseq=True)
     headers |= filled(call.headers, saved)
+    if call.user:
+        headers["Authorization"] = "Basic " + base64.b64encode(filled(call.user, saved).encode()).decode()
     request = urllib.request.Request(base + path, data, headers, method=call.method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            status, text = answer.status, answer.read()
+            status, text, head = answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
+        status, text, head = error.code, error.read(), error.headers
     try:
-        return status, json.loads(text)
+        return status, json.loads(text), head
     except ValueError:
-        return status, text.decode(errors="replace")
+        return status, text.decode(errors="replace"), head
 
 
 def found(answer, path):
@@ -122,16 +129,18 @@ def found(answer, path):
 
 
 def answers(base, calls):
-    """Of each call the status, the normalised body and the words of its error."""
+    """Of each call the status, the normalised body with the headers to see, and the words of its error."""
     saved, all_answers = {}, []
     for call in calls:
-        status, answer = send(base, call, saved)
+        status, answer, head = send(base, call, saved)
         for name, path in call.save.items():
             value = found(answer, path)
             if value is not None:
                 saved[name] = str(value)
         message = answer.get("message") if isinstance(answer, dict) else None
-        all_answers.append((status, normal(answer, saved), message))
+        body = of_refusal(status, normal(answer, saved))
+        seen = {name: normal(head[name], saved) for name in call.see}
+        all_answers.append((status, {"body": body, **seen} if seen else body, message))
     return all_answers
 
 
@@ -161,8 +170,13 @@ def main():
     parser.add_argument("-v", action="store_true", help="show where the words of an error differ, too")
     asked = parser.parse_args()
     topics = load(asked.topics)
-    with both(asked.binary) as (theirs, ours):
-        sent, different = compare(theirs, ours, topics, asked.v)
+    sent = different = 0
+    for auth in (False, True):
+        group = {topic: calls for topic, calls in topics.items() if topic.startswith("auth/") == auth}
+        if group:
+            with both(asked.binary, auth) as (theirs, ours):
+                counts = compare(theirs, ours, group, asked.v)
+            sent, different = sent + counts[0], different + counts[1]
     print(f"{sent} calls, {different} answered differently")
     return 1 if different or not sent else 0
 

@@ -18,6 +18,11 @@ UNORDERED = {"tags", "params", "metrics", "aliases", "latest_versions", "request
 ADDRESSES = {"artifact_location", "artifact_uri", "root_uri"}
 
 
+def of_refusal(status, body):
+    """Of an answer that turns a caller away, the status alone is compared: MLflow's body is a text, ours its own error body."""
+    return "REFUSED" if status in (401, 403) else body
+
+
 def normal(value, saved, name=None):
     """The value with ids and times replaced by their kind, and unordered lists sorted."""
     if isinstance(value, dict):

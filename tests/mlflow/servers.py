@@ -75,9 +75,44 @@ def mainspan_server(binary, folder, *options, **environment):
         yield url
 
 
+# The admin of servers that ask for a password.
+ADMIN = ("admin", "correct horse battery staple")
+
+
 @contextlib.contextmanager
-def both(binary):
+def mlflow_server_with_users(folder):
+    """The address of a real MLflow server with basic authentication."""
+    config = pathlib.Path(folder, "auth.ini")
+    config.write_text(f"""[mlflow]
+default_permission = READ
+database_uri = sqlite:///{folder}/auth.db
+admin_username = {ADMIN[0]}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+""")
+    environment = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(config),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
+    }
+    with mlflow_server(folder, "--app-name", "basic-auth", **environment) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def mainspan_server_with_users(binary, folder):
+    """The address of a Mainspan server that lets nobody in without a credential, with the same admin."""
+    with mainspan_server(binary, folder, "--no-anonymous-tracking") as url:
+        make = ["users", "create", ADMIN[0], "--role", "admin", "--all-projects", "--password-stdin"]
+        command = [os.path.abspath(binary), "--state", f"{folder}/state", "--server", url, *make]
+        subprocess.run(command, input=ADMIN[1] + "\n", text=True, check=True, stdout=subprocess.DEVNULL)
+        yield url
+
+
+@contextlib.contextmanager
+def both(binary, auth=False):
     """The addresses of MLflow and of Mainspan."""
     with tempfile.TemporaryDirectory() as theirs, tempfile.TemporaryDirectory() as ours:
-        with mlflow_server(theirs) as theirs_url, mainspan_server(binary, ours) as ours_url:
+        real = mlflow_server_with_users(theirs) if auth else mlflow_server(theirs)
+        own = mainspan_server_with_users(binary, ours) if auth else mainspan_server(binary, ours)
+        with real as theirs_url, own as ours_url:
             yield theirs_url, ours_url

@@ -57,6 +57,8 @@ pub fn decide(
     let Some(needed) = permission.least_role() else {
         return Ok(());
     };
+    // Rights are the whole server's, whatever project's address they are changed at.
+    let project = project.filter(|_| permission != Permission::Administer);
     match identity {
         Identity::Anonymous => {
             if permission.open_on_loopback() && policy.anonymous_tracking && policy.loopback {
@@ -67,23 +69,50 @@ pub fn decide(
         }
         Identity::Token {
             role, project: own, ..
+        }
+        | Identity::User {
+            role, project: own, ..
         } => {
-            same_project(identity, own.as_deref(), project)?;
+            if permission != Permission::Account {
+                same_project(identity, own.as_deref(), project)?;
+            }
             if *role >= needed {
                 Ok(())
             } else {
                 Err(lacks(identity, needed, &role.to_string()))
             }
         }
-        Identity::Unit { project: own, .. } => {
-            if !permission.open_on_loopback() {
-                return Err(lacks(identity, needed, "tracking of its own run only"));
-            }
-            match project {
-                Some(_) => same_project(identity, Some(own), project),
-                None => Err(lacks(identity, needed, "tracking of its own run only")),
-            }
-        }
+        Identity::Unit { project: own, .. } => tracking_only(
+            identity,
+            permission,
+            needed,
+            own,
+            project,
+            "tracking of its own run only",
+        ),
+        Identity::Ticket { project: own, .. } => tracking_only(
+            identity,
+            permission,
+            needed,
+            own,
+            project,
+            "one request of tracking",
+        ),
+    }
+}
+
+fn tracking_only(
+    identity: &Identity,
+    permission: Permission,
+    needed: Role,
+    own: &str,
+    asked: Option<&str>,
+    has: &str,
+) -> Result<(), Denied> {
+    if permission.open_on_loopback() && asked.is_some() {
+        same_project(identity, Some(own), asked)
+    } else {
+        Err(lacks(identity, needed, has))
     }
 }
 
@@ -128,9 +157,21 @@ mod tests {
         }
     }
 
+    fn user(role: Role, project: Option<&str>) -> Identity {
+        Identity::User {
+            name: "u".into(),
+            role,
+            project: project.map(Into::into),
+        }
+    }
+
     #[test]
     fn the_table() {
         use Permission::*;
+        let ticket = Identity::Ticket {
+            actor: "t".into(),
+            project: "a".into(),
+        };
         let unit = Identity::Unit {
             project: "a".into(),
             run: "r".into(),
@@ -190,6 +231,50 @@ mod tests {
             (&token(Role::Operator, None), Deploy, Some("a"), wide, true),
             (&token(Role::Operator, None), Administer, None, wide, false),
             (&token(Role::Admin, None), Administer, None, wide, true),
+            (
+                &token(Role::Admin, Some("a")),
+                Administer,
+                Some("a"),
+                wide,
+                false,
+            ),
+            (&token(Role::Admin, None), Administer, Some("a"), wide, true),
+            (
+                &token(Role::Viewer, Some("a")),
+                Account,
+                Some("b"),
+                wide,
+                true,
+            ),
+            (&Identity::Anonymous, Account, None, LOOPBACK, false),
+            (&user(Role::Viewer, Some("a")), Account, None, wide, true),
+            (
+                &user(Role::Viewer, Some("a")),
+                TrackingWrite,
+                Some("a"),
+                wide,
+                false,
+            ),
+            (
+                &user(Role::Developer, Some("a")),
+                TrackingWrite,
+                Some("a"),
+                wide,
+                true,
+            ),
+            (
+                &user(Role::Developer, Some("a")),
+                TrackingRead,
+                Some("b"),
+                wide,
+                false,
+            ),
+            (&user(Role::Admin, None), Administer, None, wide, true),
+            (&ticket, TrackingWrite, Some("a"), wide, true),
+            (&ticket, TrackingRead, Some("b"), wide, false),
+            (&ticket, Account, Some("a"), wide, false),
+            (&ticket, Read, Some("a"), wide, false),
+            (&unit, Account, Some("a"), wide, false),
             (&unit, TrackingWrite, Some("a"), wide, true),
             (&unit, TrackingWrite, Some("b"), wide, false),
             (&unit, Read, Some("a"), wide, false),

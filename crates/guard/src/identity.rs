@@ -16,6 +16,22 @@ pub enum Identity {
         /// The one project it is good for; `None` for all.
         project: Option<String>,
     },
+    /// A user who sent name and password.
+    User {
+        /// What they sign in with; appears in events as the actor.
+        name: String,
+        /// What they may do.
+        role: Role,
+        /// The one project they may do it in; `None` for all.
+        project: Option<String>,
+    },
+    /// Whoever holds a ticket for this very request: see [`crate::ticket`].
+    Ticket {
+        /// Who asked for it.
+        actor: String,
+        /// The project of the request.
+        project: String,
+    },
     /// A unit of a pipeline run: may do that run's tracking and nothing else.
     Unit {
         /// The project the run belongs to.
@@ -32,7 +48,8 @@ impl Identity {
     pub fn actor(&self) -> String {
         match self {
             Identity::Anonymous => "anonymous".to_owned(),
-            Identity::Token { name, .. } => name.clone(),
+            Identity::Token { name, .. } | Identity::User { name, .. } => name.clone(),
+            Identity::Ticket { actor, .. } => actor.clone(),
             Identity::Unit { run, .. } => format!("unit of run {run}"),
         }
     }

@@ -5,14 +5,18 @@
 //! files. Nothing here knows HTTP frameworks or routes.
 
 pub mod access;
+pub mod attempts;
 pub mod browser;
 pub mod credential;
 pub mod identity;
 pub mod keys;
+pub mod password;
 pub mod path;
 pub mod role;
+pub mod ticket;
 pub mod token;
 pub mod unit_token;
+pub mod verified;
 
 pub use access::{Denied, Policy, decide};
 pub use identity::Identity;

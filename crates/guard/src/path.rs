@@ -11,10 +11,14 @@ pub struct Unsafe {
     why: &'static str,
 }
 
-/// Checks `path`, already percent-decoded once by the HTTP layer, and returns it without empty and `.` segments.
+/// How often a path may have been encoded.
+const LAYERS: usize = 8;
+
+/// Checks `path`, already percent-decoded once by the HTTP layer, and returns it decoded until nothing is left to
+/// decode, without empty and `.` segments. A `%` that begins no escape stays what it is.
 ///
 /// # Errors
-/// [`Unsafe`] for whatever could leave the folder it will be joined to, today or after one more decoding.
+/// [`Unsafe`] for whatever could leave the folder it will be joined to.
 pub fn relative(path: &str) -> Result<String, Unsafe> {
     let refuse = |why| {
         Err(Unsafe {
@@ -25,6 +29,10 @@ pub fn relative(path: &str) -> Result<String, Unsafe> {
     if path.len() > 4096 {
         return refuse("longer than 4,096 bytes");
     }
+    let Some(decoded) = bare(path) else {
+        return refuse("its encoding cannot be read");
+    };
+    let path = decoded.as_str();
     if path.starts_with('/') {
         return refuse("must be relative");
     }
@@ -34,8 +42,8 @@ pub fn relative(path: &str) -> Result<String, Unsafe> {
     if path.chars().any(char::is_control) {
         return refuse("control characters are not allowed");
     }
-    if path.contains(['#', '?', '%']) {
-        return refuse("`#`, `?` and `%` are not allowed");
+    if path.contains(['#', '?']) {
+        return refuse("`#` and `?` are not allowed");
     }
     let mut kept = Vec::new();
     for segment in path.split('/') {
@@ -50,6 +58,38 @@ pub fn relative(path: &str) -> Result<String, Unsafe> {
         }
     }
     Ok(kept.join("/"))
+}
+
+/// The path without any escape; `None` for what is no text, or wrapped too often.
+fn bare(path: &str) -> Option<String> {
+    let mut path = path.to_owned();
+    for _ in 0..LAYERS {
+        let next = decoded(&path)?;
+        if next == path {
+            return Some(path);
+        }
+        path = next;
+    }
+    None
+}
+
+/// The text with its percent-escapes read once; `None` when that gives no UTF-8.
+pub fn decoded(text: &str) -> Option<String> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(u8::try_from(high * 16 + low).ok()?);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).ok()
 }
 
 #[cfg(test)]
@@ -69,6 +109,16 @@ mod tests {
             ("%2e%2e/x", None),
             ("%252e%252e/x", None),
             ("..%2fx", None),
+            ("100%.txt", Some("100%.txt")),
+            ("a%20b%2Fc", Some("a b/c")),
+            ("dbl%252541", Some("dblA")),
+            ("%2e", Some("")),
+            ("%2fetc", None),
+            ("a%5c..%5cb", None),
+            ("a%00b", None),
+            ("a%23b", None),
+            ("%ff", None),
+            ("%25252525252525252e", None),
             ("a\\..\\b", None),
             ("C:/x", None),
             ("a\0b", None),

@@ -65,7 +65,9 @@ pub enum Permission {
     Execute,
     /// Apply or destroy a project file, promote, roll back: changes what serves.
     Deploy,
-    /// Make, list and revoke tokens; change rights.
+    /// See and change one's own account; needs a credential, whatever its project.
+    Account,
+    /// Make, list and revoke tokens; change rights. Never for one project only.
     Administer,
 }
 
@@ -74,7 +76,7 @@ impl Permission {
     pub fn least_role(self) -> Option<Role> {
         match self {
             Permission::Public => None,
-            Permission::TrackingRead | Permission::Read => Some(Role::Viewer),
+            Permission::TrackingRead | Permission::Read | Permission::Account => Some(Role::Viewer),
             Permission::TrackingWrite | Permission::Execute => Some(Role::Developer),
             Permission::Deploy => Some(Role::Operator),
             Permission::Administer => Some(Role::Admin),

@@ -1,16 +1,11 @@
 //! Tokens that people make: shown once, argon2-hashed at rest, with role, project and expiry.
 //!
-//! Form: `ms_<id>_<secret>`; the id finds the row, the secret is checked against its hash. argon2 is slow on purpose,
-//! so [`Verified`] remembers, by SHA-256 of the whole token, those that passed; a revoked row is looked up every time.
+//! Form: `ms_<id>_<secret>`; the id finds the row, the secret is checked against its hash, as [`crate::verified`] does.
 
-use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
-};
+use crate::password;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
-use std::{collections::HashMap, sync::Mutex};
 
 /// A token just made: the only time its text exists in clear.
 #[derive(Clone, Debug)]
@@ -36,10 +31,7 @@ pub fn generate() -> Fresh {
         .map(|b| format!("{b:02x}"))
         .collect();
     let secret = random_secret();
-    let hash = Argon2::default()
-        .hash_password(secret.as_bytes())
-        .expect("argon2's default parameters are valid")
-        .to_string();
+    let hash = password::hash(&secret);
     Fresh {
         text: format!("ms_{id}_{secret}"),
         id,
@@ -53,41 +45,12 @@ pub fn split(text: &str) -> Option<(&str, &str)> {
     (id.len() == 12 && !secret.is_empty()).then_some((id, secret))
 }
 
-/// Remembers which (token, hash) pairs have passed argon2.
-#[derive(Debug, Default)]
-pub struct Verified(Mutex<HashMap<[u8; 32], String>>);
-
-/// More tokens than anyone uses at once; beyond it the memory starts afresh.
-const REMEMBERED: usize = 4096;
-
-impl Verified {
-    /// Whether `secret` belongs to `hash`; slow the first time (call it on a blocking thread), then fast.
-    pub fn check(&self, text: &str, secret: &str, hash: &str) -> bool {
-        let key: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        let remembered = self.lock().get(&key).is_some_and(|known| known == hash);
-        if remembered {
-            return true;
-        }
-        let passed = PasswordHash::new(hash).is_ok_and(|hash| {
-            Argon2::default()
-                .verify_password(secret.as_bytes(), &hash)
-                .is_ok()
-        });
-        if passed {
-            let mut memory = self.lock();
-            if memory.len() >= REMEMBERED {
-                memory.clear();
-            }
-            memory.insert(key, hash.to_owned());
-        }
-        passed
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], String>> {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+/// Whether a text has the form of one of this server's tokens: a person's, the owner's, a unit's or a ticket. No
+/// password may.
+pub fn looks_like(text: &str) -> bool {
+    ["ms_", "mso_", "msu_", "mst_"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix))
 }
 
 /// Compares two secrets without telling by its time how far they agree.
@@ -101,21 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_passes_only_with_its_own_secret_and_hash() {
-        let (mine, other) = (generate(), generate());
-        let (id, secret) = split(&mine.text).unwrap();
-        assert_eq!(id, mine.id);
-        assert!(!mine.hash.contains(secret));
-        let memory = Verified::default();
-        for _ in 0..2 {
-            assert!(memory.check(&mine.text, secret, &mine.hash));
-            assert!(
-                !memory.check(&mine.text, secret, &other.hash),
-                "a new hash ends a remembered pass"
-            );
-            assert!(!memory.check(&mine.text, "guess", &other.hash));
-        }
-        assert!(!memory.check(&mine.text, secret, "not a hash"));
+    fn a_token_has_two_halves() {
+        let fresh = generate();
+        let (id, secret) = split(&fresh.text).unwrap();
+        assert_eq!(id, fresh.id);
+        assert!(looks_like(&fresh.text) && !looks_like("a password"));
+        assert!(!fresh.hash.contains(secret));
         assert!(split("ms_short_x").is_none() && split("bearer").is_none());
         assert!(same("a", "a") && !same("a", "b"));
     }

@@ -123,6 +123,8 @@ enum Verb {
     Alarms,
     /// Make, list and revoke tokens
     Tokens(verbs::tokens::Tokens),
+    /// Make, list and remove users with a password
+    Users(verbs::users::Users),
     /// Ask a service for a prediction
     Predict(verbs::predict::Predict),
     /// What works on this machine and what does not
@@ -180,6 +182,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Events(verb) => verb.run(common),
         Verb::Alarms => verbs::events::alarms(common),
         Verb::Tokens(verb) => verb.run(common),
+        Verb::Users(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),
         Verb::Doctor => verbs::doctor::run(common),
         Verb::Backup(verb) => verb.run(common),

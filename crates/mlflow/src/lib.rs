@@ -18,6 +18,7 @@ pub mod registry;
 pub mod runs;
 pub mod tag;
 pub mod traces;
+pub mod users;
 
 pub use error::{Error, ErrorCode, required};
 

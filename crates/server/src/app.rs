@@ -1,12 +1,11 @@
 //! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
 
-use crate::{options::Options, pace::Pace};
+use crate::{http::Passwords, options::Options, pace::Pace};
 use gateway::AdminClient;
 use guard::{
     Policy,
     browser::Names,
     keys::{self, KeyError, MasterKey},
-    token::Verified,
 };
 use jiff::Timestamp;
 use platform::Platform;
@@ -31,7 +30,7 @@ struct Parts {
     gateway: AdminClient,
     owner_token: String,
     master_key: MasterKey,
-    verified: Verified,
+    passwords: Passwords,
     names: Names,
     pace: Pace,
     reports: Mutex<Vec<(&'static str, Report)>>,
@@ -123,7 +122,7 @@ impl App {
             gateway,
             owner_token,
             master_key,
-            verified: Verified::default(),
+            passwords: Passwords::default(),
             names,
             pace: Pace::default(),
             reports: Mutex::default(),
@@ -187,9 +186,9 @@ impl App {
         &self.parts.master_key
     }
 
-    /// Tokens that have passed their slow check.
-    pub fn verified(&self) -> &Verified {
-        &self.parts.verified
+    /// Checks of tokens and passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.parts.passwords
     }
 
     /// Names that the control port answers to.

@@ -18,6 +18,7 @@ mod room;
 mod run;
 pub mod runs;
 mod shared;
+mod users;
 
 pub use app::{App, StartError};
 pub use options::Options;

@@ -13,3 +13,4 @@ pub(crate) mod rollouts;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod tokens;
+pub(crate) mod users;

@@ -11,6 +11,7 @@ mod rollouts;
 mod runs;
 mod status;
 mod tokens;
+mod users;
 
 use crate::http::Routes;
 
@@ -24,5 +25,6 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = rollouts::routes(routes);
     let routes = events::routes(routes);
     let routes = tokens::routes(routes);
+    let routes = users::routes(routes);
     backup::routes(doctor::routes(routes))
 }

@@ -3,7 +3,7 @@
 //! Checks Host and Origin, verifies the credential, finds the project the route is about, and asks
 //! [`guard::decide`]. Handlers get the verified [`Caller`].
 
-use super::ApiError;
+use super::{ApiError, error, identify::identify};
 use crate::app::App;
 use axum::{
     Extension, Json,
@@ -11,21 +11,15 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use guard::{
-    Denied, Identity, Permission, Role,
-    credential::{self, Credential},
-    token, unit_token,
-};
-use http::{HeaderMap, StatusCode, header};
-use jiff::SignedDuration;
-use store::{Priority, Runs as _, Tokens as _};
+use guard::{Denied, Identity, Permission};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// The project of MLflow's bare root.
 pub const DEFAULT_PROJECT: &str = "default";
 /// MLflow's workspace is our project.
 const WORKSPACE: &str = "x-mlflow-workspace";
-/// How exactly a token's last use is known.
-const USED_TO_THE: SignedDuration = SignedDuration::from_mins(1);
+/// How a client may say who it is; browsers ask for name and password then.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"mainspan\"");
 
 /// What a route needs.
 #[derive(Clone, Copy, Debug)]
@@ -72,16 +66,18 @@ pub async fn check(
         };
         return ApiError::new(status, "foreign", foreign.to_string()).into_response();
     }
-    let identity = match authenticate(&app, headers).await {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let tracking = is_tracking(needs.permission) || error::is_mlflows(path);
+    let identity = match identify(&app, headers, (method, path)).await {
         Ok(identity) => identity,
-        Err(error) if is_tracking(needs.permission) => return in_mlflow_shape(&error),
+        Err(error) if tracking => return in_mlflow_shape(&error),
         Err(error) => return error.into_response(),
     };
     let mut project = params
         .iter()
         .find(|(name, _)| *name == "project")
         .map(|(_, value)| value.to_owned());
-    if is_tracking(needs.permission) && project.is_none() {
+    if tracking && project.is_none() {
         project = Some(
             text_of(headers, WORKSPACE)
                 .unwrap_or(DEFAULT_PROJECT)
@@ -94,7 +90,7 @@ pub async fn check(
         project.as_deref(),
         app.policy(),
     ) {
-        return denied_response(&denied, is_tracking(needs.permission));
+        return denied_response(&denied, tracking);
     }
     request
         .extensions_mut()
@@ -123,13 +119,23 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn in_mlflow_shape(error: &ApiError) -> Response {
     let code = match error.status {
         StatusCode::UNAUTHORIZED => mlflow::ErrorCode::Unauthenticated,
+        StatusCode::TOO_MANY_REQUESTS => mlflow::ErrorCode::ResourceExhausted,
         _ => mlflow::ErrorCode::InternalError,
     };
-    (
+    challenged(
         error.status,
-        Json(mlflow::Error::new(code, error.message.clone())),
+        mlflow::Error::new(code, error.message.clone()),
     )
-        .into_response()
+}
+
+fn challenged(status: StatusCode, error: mlflow::Error) -> Response {
+    let mut response = (status, Json(error)).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
 }
 
 fn denied_response(denied: &Denied, tracking: bool) -> Response {
@@ -146,101 +152,7 @@ fn denied_response(denied: &Denied, tracking: bool) -> Response {
         ),
     };
     if tracking {
-        return (
-            status,
-            Json(mlflow::Error::new(mlflow_code, denied.to_string())),
-        )
-            .into_response();
+        return challenged(status, mlflow::Error::new(mlflow_code, denied.to_string()));
     }
     ApiError::new(status, code, denied.to_string()).into_response()
-}
-
-async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
-    let wrong = || {
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthenticated",
-            "the token is unknown, expired or revoked: ask for a new one",
-        )
-    };
-    let header = match headers
-        .get(header::AUTHORIZATION)
-        .map(http::HeaderValue::to_str)
-    {
-        Some(Err(_)) => return Err(wrong()),
-        Some(Ok(text)) => Some(text),
-        None => None,
-    };
-    let text = match credential::parse(header) {
-        Credential::None => return Ok(Identity::Anonymous),
-        Credential::Malformed => return Err(wrong()),
-        Credential::Token(text) => text,
-    };
-    if token::same(&text, app.owner_token()) {
-        return Ok(Identity::Token {
-            name: "owner".to_owned(),
-            role: Role::Admin,
-            project: None,
-        });
-    }
-    if unit_token::looks_like(&text) {
-        let identity = unit_token::verify(&text, app.master_key(), app.now()).ok_or_else(wrong)?;
-        return if over(app, &identity).await? {
-            Err(wrong())
-        } else {
-            Ok(identity)
-        };
-    }
-    stored(app, text).await?.ok_or_else(wrong)
-}
-
-/// Looks a token up and checks its secret; remembers, to the minute, that it was used.
-/// Whether a unit's run has ended: what it has recorded is final then, and so is its token.
-async fn over(app: &App, identity: &Identity) -> Result<bool, ApiError> {
-    let Identity::Unit { run, .. } = identity else {
-        return Ok(false);
-    };
-    let id = run.clone();
-    let state = app.store().read(move |tx| tx.run_state(&id)).await?;
-    Ok(state.is_some_and(store::RunState::is_final))
-}
-
-async fn stored(app: &App, text: String) -> Result<Option<Identity>, ApiError> {
-    let Some((id, _)) = token::split(&text) else {
-        return Ok(None);
-    };
-    let id = id.to_owned();
-    let Some(row) = app.store().read(move |tx| tx.token(&id)).await? else {
-        return Ok(None);
-    };
-    let now = app.now();
-    if row.expires_at.is_some_and(|at| at <= now) {
-        return Ok(None);
-    }
-    let Ok(role) = row.role.parse::<Role>() else {
-        return Ok(None);
-    };
-    let (verifier, hash) = (app.clone(), row.hash.clone());
-    let passed = tokio::task::spawn_blocking(move || {
-        token::split(&text)
-            .is_some_and(|(_, secret)| verifier.verified().check(&text, secret, &hash))
-    });
-    if !passed.await.map_err(|error| ApiError::internal(&error))? {
-        return Ok(None);
-    }
-    if row
-        .last_used
-        .is_none_or(|last| now.duration_since(last) >= USED_TO_THE)
-    {
-        let id = row.id.clone();
-        let touched = app
-            .store()
-            .write(Priority::Bulk, move |tx| tx.touch_token(&id, now));
-        touched.await?;
-    }
-    Ok(Some(Identity::Token {
-        name: row.name,
-        role,
-        project: row.project,
-    }))
 }

@@ -51,6 +51,15 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    /// 429 for guesses.
+    pub fn too_many_attempts() -> Self {
+        ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "too many wrong passwords or tokens: wait some seconds, and try again",
+        )
+    }
+
     /// 500: logged with its chain, told without it.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "a request failed by our own fault");
@@ -101,11 +110,16 @@ impl From<store::Error> for ApiError {
     }
 }
 
+/// Whether a path is one of MLflow's protocol, known or not.
+pub(super) fn is_mlflows(path: &str) -> bool {
+    let prefixes = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
+    prefixes.iter().any(|prefix| path.contains(prefix))
+}
+
 /// Answers paths that no route has.
 pub async fn unknown_path(uri: Uri) -> Response {
     let path = uri.path();
-    let foreign = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
-    if foreign.iter().any(|prefix| path.contains(prefix)) {
+    if is_mlflows(path) {
         let error = mlflow::Error::new(
             mlflow::ErrorCode::EndpointNotFound,
             format!("no endpoint {path}"),

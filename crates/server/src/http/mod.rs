@@ -5,8 +5,12 @@
 
 pub mod auth;
 pub mod error;
+mod identify;
+mod passwords;
+pub mod ranges;
 pub mod routes;
 
 pub use auth::Caller;
 pub use error::ApiError;
+pub use passwords::Passwords;
 pub use routes::{RouteInfo, Routes};

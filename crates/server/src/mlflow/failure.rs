@@ -1,5 +1,6 @@
 //! Answers that say no, in MLflow's shape.
 
+use crate::http::ApiError;
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -78,6 +79,19 @@ impl From<store::Error> for Failure {
             }
         };
         Error::new(code, error.to_string()).into()
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let code = match error.status {
+            StatusCode::TOO_MANY_REQUESTS => ErrorCode::ResourceExhausted,
+            _ => ErrorCode::InternalError,
+        };
+        Failure {
+            status: error.status,
+            error: Error::new(code, error.message),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod runs;
 mod source;
 mod stages;
 mod traces;
+mod users;
 mod versions;
 
 use crate::http::Routes;
@@ -49,6 +50,7 @@ pub fn routes(routes: Routes) -> Routes {
     let table = versions::routes(table);
     let table = stages::routes(table);
     let table = traces::routes(table);
+    let table = users::routes(table);
     aliases::routes(table).finish()
 }
 
@@ -95,6 +97,21 @@ mod tests {
                 ]
                 .iter()
                 .any(|end| route.path.ends_with(end));
+                || ["/search", "/get-latest-versions"]
+                    .iter()
+                    .any(|end| route.path.ends_with(end));
+            if ["/mlflow/users/", "/mlflow/roles/"]
+                .iter()
+                .any(|part| route.path.contains(part))
+            {
+                let allowed = [Permission::Account, Permission::Administer];
+                assert!(
+                    allowed.contains(&route.permission),
+                    "{method} {}",
+                    route.path
+                );
+                continue;
+            }
             let allowed: &[Permission] = if looks {
                 &[Permission::TrackingRead, Permission::Public]
             } else {

@@ -1,0 +1,144 @@
+//! From the `Authorization` header to an identity: tokens of people and units, tickets, users with a password.
+
+use super::{ApiError, passwords::Checked};
+use crate::app::App;
+use guard::{
+    Identity, Role,
+    credential::{self, Credential},
+    ticket, token, unit_token,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::SignedDuration;
+use store::{Priority, Runs as _, Token, Tokens as _, User, Users as _};
+
+/// How exactly a token's last use is known.
+const USED_TO_THE: SignedDuration = SignedDuration::from_mins(1);
+
+fn wrong() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "the token is unknown, expired or revoked: ask for a new one",
+    )
+}
+
+fn wrong_password() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "there is no such user, or the password is another",
+    )
+}
+
+/// Who sends a request; the pair is its method and path.
+pub(super) async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    request: (&str, &str),
+) -> Result<Identity, ApiError> {
+    let header = match headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
+        Some(Err(_)) => return Err(wrong()),
+        Some(Ok(text)) => Some(text),
+        None => None,
+    };
+    match credential::parse(header) {
+        Credential::None => Ok(Identity::Anonymous),
+        Credential::Malformed => Err(wrong()),
+        Credential::Token(text) => of_token(app, &text, request).await,
+        Credential::Password { name, password } => of_user(app, name, password).await,
+    }
+}
+
+async fn of_token(app: &App, text: &str, request: (&str, &str)) -> Result<Identity, ApiError> {
+    if token::same(text, app.owner_token()) {
+        return Ok(Identity::Token {
+            name: "owner".to_owned(),
+            role: Role::Admin,
+            project: None,
+        });
+    }
+    if ticket::looks_like(text) {
+        return ticket::verify(text, request, app.master_key(), app.now()).ok_or_else(wrong);
+    }
+    if !unit_token::looks_like(text) {
+        return stored(app, text).await;
+    }
+    let identity = unit_token::verify(text, app.master_key(), app.now()).ok_or_else(wrong)?;
+    if over(app, &identity).await? {
+        return Err(wrong());
+    }
+    Ok(identity)
+}
+
+/// Whether a unit's run has ended: what it has recorded is final then, and so is its token.
+async fn over(app: &App, identity: &Identity) -> Result<bool, ApiError> {
+    let Identity::Unit { run, .. } = identity else {
+        return Ok(false);
+    };
+    let id = run.clone();
+    let state = app.store().read(move |tx| tx.run_state(&id)).await?;
+    Ok(state.is_some_and(store::RunState::is_final))
+}
+
+/// Looks a token up and checks its secret; remembers, to the minute, that it was used.
+async fn stored(app: &App, text: &str) -> Result<Identity, ApiError> {
+    let (id, secret) = token::split(text).ok_or_else(wrong)?;
+    let wanted = id.to_owned();
+    let found = app.store().read(move |tx| tx.token(&wanted)).await?;
+    let row = found.ok_or_else(wrong)?;
+    let now = app.now();
+    if row.expires_at.is_some_and(|at| at <= now) {
+        return Err(wrong());
+    }
+    let role = row.role.parse::<Role>().map_err(|_| wrong())?;
+    match app.passwords().check(id, secret, Some(&row.hash)).await? {
+        Checked::Passed => {}
+        Checked::Failed => return Err(wrong()),
+        Checked::Later => return Err(ApiError::too_many_attempts()),
+    }
+    used(app, &row).await?;
+    Ok(Identity::Token {
+        name: row.name,
+        role,
+        project: row.project,
+    })
+}
+
+async fn used(app: &App, row: &Token) -> Result<(), ApiError> {
+    let now = app.now();
+    let known = row
+        .last_used
+        .is_some_and(|last| now.duration_since(last) < USED_TO_THE);
+    if !known {
+        let id = row.id.clone();
+        let touched = app
+            .store()
+            .write(Priority::Bulk, move |tx| tx.touch_token(&id, now));
+        touched.await?;
+    }
+    Ok(())
+}
+
+async fn of_user(app: &App, name: String, password: String) -> Result<Identity, ApiError> {
+    let wanted = name.clone();
+    let row = app.store().read(move |tx| tx.user(&wanted)).await?;
+    let hash = row.as_ref().map(|row| row.hash.as_str());
+    match app.passwords().check(&name, &password, hash).await? {
+        Checked::Passed => row.and_then(identity).ok_or_else(wrong_password),
+        Checked::Failed => Err(wrong_password()),
+        Checked::Later => Err(ApiError::too_many_attempts()),
+    }
+}
+
+/// What a user may do; nothing when the role is none.
+fn identity(row: User) -> Option<Identity> {
+    let (role, project) = match row.admin {
+        true => (Role::Admin, None),
+        false => (row.role.parse().ok()?, row.project),
+    };
+    Some(Identity::User {
+        name: row.name,
+        role,
+        project,
+    })
+}
