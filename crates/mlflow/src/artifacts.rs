@@ -1,7 +1,8 @@
 //! Artifacts: the proxy's answers and the URIs that name them.
 
-use crate::{Error, limits};
+use crate::{Error, limits, tag::integer};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One file or folder of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +11,7 @@ pub struct File {
     pub path: String,
     /// A folder.
     pub is_dir: bool,
-    /// Bytes; absent for folders.
+    /// Bytes; absent for folders and empty files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_size: Option<u64>,
 }
@@ -25,6 +26,107 @@ pub struct List {
     pub run_uuid: Option<String>,
     /// Folder under the run's root.
     pub path: Option<String>,
+}
+
+/// `mpu/create` of an upload in parts; the folder is in the path of the request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CreateMultipart {
+    /// The file at the client, of which the name counts.
+    pub path: String,
+    /// How many parts will come.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub num_parts: Option<i64>,
+}
+
+/// Where one part goes, and with which headers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Credential {
+    /// The address for a PUT.
+    pub url: String,
+    /// From 1.
+    pub part_number: u32,
+    /// To send along.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// `mpu/complete`, and without its parts `mpu/abort`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndMultipart {
+    /// The file at the client, of which the name counts.
+    pub path: String,
+    /// Which upload.
+    pub upload_id: String,
+    /// What was sent.
+    pub parts: Vec<SentPart>,
+}
+
+/// A part as the client remembers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SentPart {
+    /// From 1.
+    pub part_number: u32,
+    /// As the server named its bytes.
+    pub etag: String,
+}
+
+/// The most parts of one upload.
+const MOST_PARTS: i64 = 10_000;
+
+/// The number of parts of an upload to begin.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE.
+pub fn number_of_parts(asked: Option<i64>) -> Result<u32, Error> {
+    let asked = asked.unwrap_or(1);
+    u32::try_from(asked)
+        .ok()
+        .filter(|_| (1..=MOST_PARTS).contains(&asked))
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "num_parts must be between 1 and {MOST_PARTS} (got {asked})"
+            ))
+        })
+}
+
+/// The name that a file has at the client, whatever system that runs.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// `presigned-upload-url` and `presigned-download-url`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Presign {
+    /// A run's file …
+    pub run_id: Option<String>,
+    /// … or a logged model's.
+    pub model_id: Option<String>,
+    /// Below its root.
+    pub path: Option<String>,
+    /// For how many seconds.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub expiration: Option<i64>,
+}
+
+/// `get-artifact` and its likes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GetFile {
+    /// Of this run …
+    pub run_id: Option<String>,
+    /// … the same from old clients …
+    pub run_uuid: Option<String>,
+    /// … or of this model …
+    pub name: Option<String>,
+    /// … in this version.
+    pub version: Option<String>,
+    /// The file below the root.
+    pub path: Option<String>,
+    /// The same for logged models.
+    pub artifact_file_path: Option<String>,
 }
 
 const SCHEME: &str = "mlflow-artifacts:/";
@@ -115,6 +217,16 @@ mod tests {
             below("s3://b/p?region=eu", "r/artifacts"),
             "s3://b/p/r/artifacts?region=eu"
         );
+        assert_eq!(file_name("/tmp/x/big.bin"), "big.bin");
+        assert_eq!(file_name(r"C:\x\big.bin"), "big.bin");
+        for (asked, expect) in [
+            (None, Some(1)),
+            (Some(10_000), Some(10_000)),
+            (Some(0), None),
+            (Some(10_001), None),
+        ] {
+            assert_eq!(number_of_parts(asked).ok(), expect, "{asked:?}");
+        }
         assert!(check_location("s3://bucket/a..b").is_ok());
         for bad in [
             "s3://b/../c",

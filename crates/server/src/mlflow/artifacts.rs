@@ -6,6 +6,7 @@
 use super::{
     access,
     call::{self, Call, Nothing},
+    download::{self, Asked},
     failure::{Answer, Failure, Refuse as _},
     listing,
     routes::Table,
@@ -13,17 +14,16 @@ use super::{
 use crate::{app::App, http::Caller};
 use axum::{
     Json,
-    body::Body,
     extract::{Request, State},
-    response::{IntoResponse as _, Response},
+    response::Response,
     routing::{delete, get, put},
 };
 use futures_util::TryStreamExt as _;
 use guard::path;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 use mlflow::{Error, artifacts::File, required};
 use serde_json::{Value, json};
-use store::{Artifact, Artifacts as _, Priority};
+use store::{Artifact, Artifacts as _, Priority, Stored, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow-artifacts/artifacts";
@@ -61,7 +61,7 @@ fn shown(text: &str) -> String {
 }
 
 /// The same, and it must name something below the root.
-fn named(text: &str) -> Result<String, Error> {
+pub(super) fn named(text: &str) -> Result<String, Error> {
     let path = checked(text)?;
     required("path", &path)?;
     Ok(path)
@@ -83,37 +83,40 @@ async fn list(call: Call<List>) -> Answer<Value> {
     Ok(Json(listing::answer(&files, None)))
 }
 
-async fn download(call: Call<Nothing>) -> Result<Response, Failure> {
+async fn download(
+    method: Method,
+    headers: HeaderMap,
+    call: Call<Nothing>,
+) -> Result<Response, Failure> {
     let path = named(call.param("path"))?;
-    let (project, wanted) = (call.project().to_owned(), path.clone());
-    let found = call.read(move |tx| tx.artifact(&project, &wanted)).await?;
-    let found = found.ok_or_else(|| Error::missing(format!("No such artifact: '{path}'")))?;
-    let mut response = Body::from_stream(call.app.blobs().read(&found.digest)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(found.size));
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    // Whatever somebody uploaded must not run as a page of this server.
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        HeaderValue::from_static("attachment"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    Ok(response)
+    let asked = Asked { method, headers };
+    download::send(&call.app, &asked, call.project(), &path).await
 }
 
 async fn upload(State(app): State<App>, request: Request) -> Result<StatusCode, Failure> {
     let (mut parts, body) = request.into_parts();
     let (caller, params) = call::who(&mut parts, &app).await?;
-    let path = named(params.get("path").map_or("", String::as_str))?;
+    let asked = params.get("path").map_or("", String::as_str);
+    if asked.ends_with('/') {
+        return Err(
+            Error::invalid("Artifact path must include a filename (cannot end with '/').").into(),
+        );
+    }
+    let path = named(asked)?;
     allowed(&app, &caller, &path).await?;
     let pieces = body.into_data_stream().map_err(std::io::Error::other);
     let stored = app.blobs().put_stream(pieces).await.map_err(broken)?;
+    keep(&app, caller, path, stored).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Gives bytes that are on disk their name.
+pub(super) async fn keep(
+    app: &App,
+    caller: Caller,
+    path: String,
+    stored: Stored,
+) -> Result<(), Failure> {
     let artifact = Artifact {
         project: caller.project().to_owned(),
         path,
@@ -121,30 +124,49 @@ async fn upload(State(app): State<App>, request: Request) -> Result<StatusCode, 
         size: stored.size,
         created_at: app.now(),
     };
-    app.store()
-        .write(Priority::Bulk, move |tx| {
-            access::artifact(tx, &caller.identity, &artifact.project, &artifact.path)?;
-            tx.put_artifact(&artifact)
-        })
-        .await?;
-    Ok(StatusCode::OK)
+    let work = move |tx: &mut Tx<'_>| keep_in(tx, &caller, &artifact);
+    Ok(app.store().write(Priority::Bulk, work).await?)
+}
+
+/// The same in a transaction of the caller's.
+pub(super) fn keep_in(tx: &mut Tx<'_>, caller: &Caller, artifact: &Artifact) -> store::Result<()> {
+    writable(tx, caller, &artifact.path)?;
+    tx.put_artifact(artifact)
+}
+
+/// Whether the caller may put a file there, and a file can be there.
+fn writable(tx: &mut Tx<'_>, caller: &Caller, path: &str) -> store::Result<()> {
+    let project = caller.project();
+    access::artifact(tx, &caller.identity, project, path)?;
+    if tx.is_artifact_folder(project, path)? {
+        return Err(Error::invalid(format!(
+            "'{path}' is a folder: choose another name for the file"
+        )))
+        .refuse();
+    }
+    for (at, _) in path.match_indices('/') {
+        let above = &path[..at];
+        if tx.artifact(project, above)?.is_some() {
+            return Err(Error::invalid(format!(
+                "'{above}' is a file: nothing can be put below it"
+            )))
+            .refuse();
+        }
+    }
+    Ok(())
 }
 
 /// Asked before the bytes are taken, and again when they have arrived.
-async fn allowed(app: &App, caller: &Caller, path: &str) -> Result<(), Failure> {
-    let (identity, project, path) = (
-        caller.identity.clone(),
-        caller.project().to_owned(),
-        path.to_owned(),
-    );
+pub(super) async fn allowed(app: &App, caller: &Caller, path: &str) -> Result<(), Failure> {
+    let (caller, path) = (caller.clone(), path.to_owned());
     Ok(app
         .store()
-        .read(move |tx| access::artifact(tx, &identity, &project, &path))
+        .read(move |tx| writable(tx, &caller, &path))
         .await?)
 }
 
 /// An upload that stopped half way is the client's; a full disk is told as what it is.
-fn broken(error: store::Error) -> Failure {
+pub(super) fn broken(error: store::Error) -> Failure {
     match error {
         store::Error::Io {
             action: "receive bytes for",
@@ -166,10 +188,8 @@ async fn remove(call: Call<Nothing>) -> Answer<Value> {
         for below in tx.artifacts(&project, &path)? {
             access::unregistered(&below.path).refuse()?;
         }
-        match tx.delete_artifacts(&project, &path)? {
-            0 => Err(Error::missing(format!("No such artifact: '{path}'"))).refuse(),
-            _ => Ok(()),
-        }
+        // What is gone already is as it should be.
+        tx.delete_artifacts(&project, &path).map(drop)
     })
     .await?;
     Ok(Json(json!({})))

@@ -115,13 +115,15 @@ pub(super) fn children(all: &[Artifact], folder: &str) -> Vec<File> {
             None => (rest, false),
         };
         let path = &artifact.path[..start + name.len()];
-        if children.iter().rev().any(|child| child.path == path) {
+        // All that is below one folder comes in one go.
+        if children.last().is_some_and(|child| child.path == path) {
             continue;
         }
         children.push(File {
             path: path.to_owned(),
             is_dir,
-            file_size: (!is_dir).then_some(artifact.size),
+            // Like what is unset, an empty file's size is left out.
+            file_size: (!is_dir && artifact.size > 0).then_some(artifact.size),
         });
     }
     children

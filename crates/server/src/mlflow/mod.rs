@@ -6,12 +6,15 @@
 //! between the wire and the store live in `convert`.
 
 mod access;
+mod address;
 mod aliases;
 mod artifacts;
 mod call;
 mod convert;
+mod download;
 mod experiments;
 mod failure;
+mod files;
 mod find;
 mod history;
 mod info;
@@ -20,7 +23,9 @@ mod listing;
 mod logged_models;
 mod logging;
 mod models;
+mod multipart;
 mod page;
+mod presigned;
 mod registered;
 mod routes;
 mod runs;
@@ -44,6 +49,9 @@ pub fn routes(routes: Routes) -> Routes {
     let table = inputs::routes(table);
     let table = history::routes(table);
     let table = artifacts::routes(table);
+    let table = files::routes(table);
+    let table = multipart::routes(table);
+    let table = presigned::routes(table);
     let table = listing::routes(table);
     let table = logged_models::routes(table);
     let table = models::routes(table);

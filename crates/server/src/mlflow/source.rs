@@ -198,7 +198,12 @@ pub(super) fn location(
     Ok(uri)
 }
 
-fn folder_of(tx: &mut Tx<'_>, project: &str, uri: &str) -> store::Result<Option<String>> {
+/// The place under the proxy that a URI means; none when it is elsewhere.
+pub(super) fn folder_of(
+    tx: &mut Tx<'_>,
+    project: &str,
+    uri: &str,
+) -> store::Result<Option<String>> {
     match uri.strip_prefix("runs:/") {
         Some(rest) => {
             let (id, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -21,7 +21,7 @@ use std::{
 };
 use store::{
     Blobs, Deployments as _, Digest, Events as _, Idempotency as _, Models as _, NewEvent,
-    Priority, Retention as _, RolloutFilter, Rollouts as _, Store, StoreUrl,
+    Priority, Retention as _, RolloutFilter, Rollouts as _, Store, StoreUrl, Uploads as _,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,8 @@ pub(super) struct Keep {
     keys: SignedDuration,
     /// Copies of models that do not serve.
     copies: SignedDuration,
+    /// Uploads in parts, after they were begun.
+    uploads: SignedDuration,
 }
 
 impl Keep {
@@ -49,6 +51,7 @@ impl Keep {
         cached_steps: SignedDuration::from_hours(24 * 30),
         keys: SignedDuration::from_hours(24 * 90),
         copies: SignedDuration::from_hours(24),
+        uploads: SignedDuration::from_hours(24 * 7),
     };
 }
 
@@ -68,6 +71,8 @@ pub(super) struct Gone {
     keys: u64,
     /// Copies of models from an object store.
     copies: u64,
+    /// Uploads in parts that nobody completed, and records of those that were.
+    uploads: u64,
 }
 
 /// What the last round did, for the API.
@@ -170,6 +175,7 @@ impl Parts {
         let mut gone = Gone {
             logs: self.logs(runs_before).await?,
             copies: self.copies(ago(self.keep.copies)).await?,
+            uploads: self.uploads(ago(self.keep.uploads)).await?,
             ..Gone::default()
         };
         if *self.store.url() == StoreUrl::Sqlite {
@@ -230,6 +236,23 @@ impl Parts {
         let needed = self.store.read(serving).await?;
         let folder = self.copies.clone();
         Ok(blocking(move || files::remove_old(&folder, before, &needed)).await?)
+    }
+
+    /// Gives up uploads that were begun before that time: their parts first, so that none is left without a record.
+    async fn uploads(&self, before: Timestamp) -> Result<u64, Fault> {
+        let mut gone = 0;
+        loop {
+            let old = self.store.read(move |tx| tx.uploads_before(before)).await?;
+            if old.is_empty() {
+                return Ok(gone);
+            }
+            gone += old.len() as u64;
+            for id in old {
+                self.blobs.drop_parts(&id).await?;
+                let work = move |tx: &mut store::Tx<'_>| tx.delete_upload(&id).map(drop);
+                self.store.write(Priority::Bulk, work).await?;
+            }
+        }
     }
 
     /// Removes what the last round condemned and nobody needs still; condemns what nobody needs now.

@@ -5,7 +5,7 @@ use pipeline::snapshot::{Entry, Manifest};
 use std::collections::BTreeMap;
 use store::{
     Artifact, Artifacts as _, CachedStep, Deployment, EventFilter, ModelVersion, RegisteredModel,
-    Run, RunState, Runs as _, StateDir, Step, Steps as _,
+    Run, RunState, Runs as _, StateDir, Step, Steps as _, Upload,
 };
 
 struct World {
@@ -52,6 +52,7 @@ impl World {
             cached_steps: first.cached_steps + second.cached_steps,
             keys: first.keys + second.keys,
             copies: first.copies + second.copies,
+            uploads: first.uploads + second.uploads,
         }
     }
 
@@ -304,4 +305,27 @@ async fn results_and_keys_are_forgotten_and_it_is_said_once() {
         .unwrap();
     let said: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(said, ["retention.removed"; 3]);
+}
+
+#[tokio::test]
+async fn uploads_that_nobody_completes_go_with_their_parts() {
+    let world = World::new();
+    for (id, begun) in [("old", 0), ("new", 5)] {
+        let upload = Upload {
+            id: id.into(),
+            project: "p".into(),
+            path: "1/r/artifacts/x".into(),
+            parts: 1,
+            created_at: day(begun),
+            digest: None,
+        };
+        world.write(move |tx| tx.insert_upload(&upload)).await;
+        let pieces = futures_util::stream::iter([Ok("part".into())]);
+        world.parts.blobs.put_part(id, 1, pieces).await.unwrap();
+    }
+    let part = [(1, Digest::of(b"part"))];
+    assert_eq!(world.rounds(7).await, Gone::default());
+    assert_eq!(world.rounds(8).await.uploads, 1);
+    assert!(world.parts.blobs.join_parts("old", &part).await.is_err());
+    assert!(world.parts.blobs.join_parts("new", &part).await.is_ok());
 }
