@@ -11,6 +11,7 @@ mod capacity;
 mod crash;
 mod files;
 mod hang;
+mod large;
 mod objects;
 mod outlook;
 mod postgres;

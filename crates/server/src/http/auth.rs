@@ -7,7 +7,7 @@ use super::{ApiError, error, identify::identify};
 use crate::app::App;
 use axum::{
     Extension, Json,
-    extract::{RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -47,7 +47,7 @@ impl Caller {
 /// The layer.
 pub async fn check(
     State((app, needs)): State<(App, Needs)>,
-    params: RawPathParams,
+    params: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -73,6 +73,10 @@ pub async fn check(
         Err(error) if tracking => return in_mlflow_shape(&error),
         Err(error) => return error.into_response(),
     };
+    let params = match params {
+        Ok(params) => params,
+        Err(rejection) => return unreadable(&rejection, tracking),
+    };
     let mut project = params
         .iter()
         .find(|(name, _)| *name == "project")
@@ -96,6 +100,16 @@ pub async fn check(
         .extensions_mut()
         .insert(Caller { identity, project });
     next.run(request).await
+}
+
+/// A path that is no text.
+fn unreadable(rejection: &RawPathParamsRejection, tracking: bool) -> Response {
+    let why = rejection.body_text();
+    if tracking {
+        let error = mlflow::Error::invalid(why);
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
+    ApiError::invalid(why).into_response()
 }
 
 /// Extractor form of the caller.

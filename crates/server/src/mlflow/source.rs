@@ -155,7 +155,8 @@ fn unnamed(uri: &str, field: &str) -> Error {
 /// Files of this machine are nobody's source; object stores and the web are the client's business.
 fn elsewhere(uri: &str) -> Result<(), Error> {
     let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
-    if scheme.is_empty() || scheme.eq_ignore_ascii_case("file") || uri.starts_with('/') {
+    // A single letter is a drive.
+    if scheme.len() < 2 || scheme.eq_ignore_ascii_case("file") || uri.starts_with('/') {
         return Err(Error::invalid(format!(
             "Invalid model version source: '{uri}'. Files of this machine cannot be registered: log the model to a run, and register that"
         )));
@@ -264,6 +265,8 @@ mod tests {
             ("file:///etc", false),
             ("FILE:/etc", false),
             ("/etc", false),
+            ("C:/x", false),
+            ("c:\\x", false),
             ("etc", false),
         ] {
             assert_eq!(elsewhere(uri).is_ok(), fine, "{uri}");

@@ -66,9 +66,14 @@ impl Local {
         digest: &Digest,
         part: Option<Part>,
     ) -> BoxStream<'static, Result<Bytes>> {
-        let digest = digest.clone();
+        let (digest, path) = (digest.clone(), self.path_of(digest));
+        // Blobs are files of our own making; a link leads to somebody else's.
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            let error = Error::Corrupt(format!("{} is a link", path.display()));
+            return futures_util::stream::iter([Err(error)]).boxed();
+        }
         let expect = part.is_none().then(|| digest.clone());
-        let pieces = read_file(self.path_of(&digest), part.unwrap_or_default(), expect);
+        let pieces = read_file(path, part.unwrap_or_default(), expect);
         pieces
             .map(move |piece| piece.map_err(|error| name_missing(error, &digest)))
             .boxed()

@@ -63,6 +63,8 @@ fn produce(
     file.seek(SeekFrom::Start(part.from))
         .map_err(Error::io("read", path))?;
     let (mut left, mut hasher) = (part.length, expect.map(|_| Hasher::default()));
+    // The last piece is held back until all are known to be right: no reader gets a whole file that is not.
+    let mut held: Option<Bytes> = None;
     while left > 0 {
         let want = left.min(PIECE);
         // Into fresh memory that nobody has to clear or copy.
@@ -79,14 +81,22 @@ fn produce(
         if let Some(hasher) = &mut hasher {
             hasher.update(&piece);
         }
-        if sender.blocking_send(Ok(piece)).is_err() {
+        if let Some(before) = held.replace(piece)
+            && sender.blocking_send(Ok(before)).is_err()
+        {
             return Ok(());
         }
     }
-    match (hasher.map(Hasher::finish), expect) {
-        (Some(found), Some(expect)) if found != *expect => Err(mismatch(expect)),
-        _ => Ok(()),
+    if let (Some(found), Some(expect)) = (hasher.map(Hasher::finish), expect)
+        && found != *expect
+    {
+        return Err(mismatch(expect));
     }
+    if let Some(last) = held {
+        // A reader that went away needs it no more.
+        let _ = sender.blocking_send(Ok(last));
+    }
+    Ok(())
 }
 
 /// The bytes of a digest are others.

@@ -164,6 +164,8 @@ async fn damaged_bytes_are_never_given_out() {
     let path = blobs.path_of(&digest).unwrap();
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "the mod3l").unwrap();
+    let mut pieces = blobs.read(&digest);
+    assert!(matches!(pieces.next().await, Some(Err(Error::Corrupt(_)))));
     let to = dir.path().join("out");
     std::fs::write(&to, "before").unwrap();
     assert!(matches!(blobs.get(&digest).await, Err(Error::Corrupt(_))));
@@ -177,6 +179,20 @@ async fn damaged_bytes_are_never_given_out() {
         2,
         "no temporary file stays"
     );
+}
+
+#[tokio::test]
+async fn links_lead_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = Blobs::local(&StateDir::create(dir.path()).unwrap()).unwrap();
+    let digest = blobs.put("mine").await.unwrap();
+    let (path, secret) = (blobs.path_of(&digest).unwrap(), dir.path().join("secret"));
+    std::fs::write(&secret, "mine").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&secret, &path).unwrap();
+    assert!(matches!(blobs.get(&digest).await, Err(Error::Corrupt(_))));
+    let part = blobs.read_part(&digest, 0, 2).next().await;
+    assert!(matches!(part, Some(Err(Error::Corrupt(_)))));
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! The unmodified MLflow client against a server. Each test runs one Python script, which asserts.
 
+mod asking;
+mod doors;
 mod files;
+mod identity;
+mod injection;
+mod paths;
 
 use std::{collections::BTreeMap, path::Path};
 use testkit::{Outcome, Python, Server};
