@@ -139,7 +139,7 @@ def answers(base, calls):
                 saved[name] = str(value)
         message = answer.get("message") if isinstance(answer, dict) else None
         body = of_refusal(status, normal(answer, saved))
-        seen = {name: normal(head[name], saved) for name in call.see}
+        seen = {name: head[name] for name in call.see}
         all_answers.append((status, {"body": body, **seen} if seen else body, message))
     return all_answers
 

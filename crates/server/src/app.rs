@@ -1,6 +1,10 @@
 //! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
 
-use crate::{http::Passwords, options::Options, pace::Pace};
+use crate::{
+    http::{Known, Passwords},
+    options::Options,
+    pace::Pace,
+};
 use gateway::AdminClient;
 use guard::{
     Policy,
@@ -31,6 +35,7 @@ struct Parts {
     owner_token: String,
     master_key: MasterKey,
     passwords: Passwords,
+    known: Known,
     names: Names,
     pace: Pace,
     reports: Mutex<Vec<(&'static str, Report)>>,
@@ -123,6 +128,7 @@ impl App {
             owner_token,
             master_key,
             passwords: Passwords::default(),
+            known: Known::default(),
             names,
             pace: Pace::default(),
             reports: Mutex::default(),
@@ -189,6 +195,11 @@ impl App {
     /// Checks of tokens and passwords.
     pub fn passwords(&self) -> &Passwords {
         &self.parts.passwords
+    }
+
+    /// Tokens and users that were just looked up.
+    pub fn known(&self) -> &Known {
+        &self.parts.known
     }
 
     /// Names that the control port answers to.

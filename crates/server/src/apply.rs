@@ -371,5 +371,7 @@ pub async fn destroy(app: &App, project: &str, by: &str) -> store::Result<()> {
             })?;
             Ok(())
         })
-        .await
+        .await?;
+    app.known().forget();
+    Ok(())
 }

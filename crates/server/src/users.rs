@@ -63,7 +63,9 @@ pub(crate) async fn create(
         say(tx, None, Some(rights))?;
         Ok(made)
     });
-    Ok(made.await?)
+    let made = made.await?;
+    app.known().forget();
+    Ok(made)
 }
 
 /// Gives another password; what was remembered of the old one is void at once.
@@ -80,7 +82,9 @@ pub(crate) async fn set_password(
         tx.set_user_hash(&name, &hash)?;
         say(tx, None, None)
     });
-    Ok(done.await?)
+    done.await?;
+    app.known().forget();
+    Ok(())
 }
 
 /// Gives all rights, or takes them.
@@ -100,7 +104,9 @@ pub(crate) async fn set_admin(
             Some(json!({ "admin": admin })),
         )
     });
-    Ok(done.await?)
+    done.await?;
+    app.known().forget();
+    Ok(())
 }
 
 /// Removes a user.
@@ -113,7 +119,9 @@ pub(crate) async fn remove(app: &App, actor: String, name: &str) -> Result<(), F
         }
         say(tx, None, None)
     });
-    Ok(done.await?)
+    done.await?;
+    app.known().forget();
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), Fault> {

@@ -101,6 +101,40 @@ fn roles_end_where_they_should() {
     assert_eq!(call(&world, read.0, read.1, &[&bearer]).status, 401);
 }
 
+/// `Authorization` with name and password.
+fn basic(name: &str, password: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let pair = STANDARD.encode(format!("{name}:{password}"));
+    format!("authorization: Basic {pair}")
+}
+
+#[test]
+fn users_are_made_and_removed_on_the_command_line() {
+    let world = World::applied(PROJECT);
+    let signed_in =
+        |password: &str, path: &str| call(&world, "GET", path, &[&basic("ann", password)]).status;
+    let status = "/api/v1/projects/tiny/status";
+    let made = world.say(&["users", "create", "ann", "--role", "viewer"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let first = made.stdout.trim().to_owned();
+    assert_eq!(signed_in(&first, status), 200);
+    assert_eq!(signed_in(&first, "/api/v1/projects/other/status"), 403);
+    assert_eq!(signed_in("another password", status), 401);
+    let listed = world.say(&["users"]).stdout;
+    assert!(
+        listed.contains("ann") && !listed.contains(&first),
+        "{listed}"
+    );
+    let again = world.say(&["users", "create", "ann"]);
+    assert_eq!(again.code, 1, "{again:?}");
+    let changed = world.say(&["users", "passwd", "ann", "-o", "json"]).json();
+    let second = changed["password"].as_str().unwrap();
+    assert_eq!(signed_in(&first, status), 401);
+    assert_eq!(signed_in(second, status), 200);
+    assert_eq!(world.say(&["users", "delete", "ann"]).code, 0);
+    assert_eq!(signed_in(second, status), 401);
+}
+
 #[test]
 fn pages_of_strangers_cannot_use_a_browser() {
     let world = World::applied(PROJECT);

@@ -159,6 +159,7 @@ async fn revoke(
             recorded(tx, &actor, "token.revoked", &id, now, None)
         })
         .await?;
+    app.known().forget();
     Ok(StatusCode::NO_CONTENT)
 }
 

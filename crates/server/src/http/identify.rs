@@ -9,6 +9,7 @@ use guard::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
+use std::time::Instant;
 use store::{Priority, Runs as _, Token, Tokens as _, User, Users as _};
 
 /// How exactly a token's last use is known.
@@ -83,9 +84,7 @@ async fn over(app: &App, identity: &Identity) -> Result<bool, ApiError> {
 /// Looks a token up and checks its secret; remembers, to the minute, that it was used.
 async fn stored(app: &App, text: &str) -> Result<Identity, ApiError> {
     let (id, secret) = token::split(text).ok_or_else(wrong)?;
-    let wanted = id.to_owned();
-    let found = app.store().read(move |tx| tx.token(&wanted)).await?;
-    let row = found.ok_or_else(wrong)?;
+    let row = token_row(app, id).await?.ok_or_else(wrong)?;
     let now = app.now();
     if row.expires_at.is_some_and(|at| at <= now) {
         return Err(wrong());
@@ -104,6 +103,32 @@ async fn stored(app: &App, text: &str) -> Result<Identity, ApiError> {
     })
 }
 
+async fn token_row(app: &App, id: &str) -> Result<Option<Token>, ApiError> {
+    let (known, now) = (app.known().tokens(), Instant::now());
+    if let Some(row) = known.get(id, now) {
+        return Ok(Some(row));
+    }
+    let (began, wanted) = (known.begin(), id.to_owned());
+    let found = app.store().read(move |tx| tx.token(&wanted)).await?;
+    if let Some(row) = &found {
+        known.keep(began, id, row, now);
+    }
+    Ok(found)
+}
+
+async fn user_row(app: &App, name: &str) -> Result<Option<User>, ApiError> {
+    let (known, now) = (app.known().users(), Instant::now());
+    if let Some(row) = known.get(name, now) {
+        return Ok(Some(row));
+    }
+    let (began, wanted) = (known.begin(), name.to_owned());
+    let found = app.store().read(move |tx| tx.user(&wanted)).await?;
+    if let Some(row) = &found {
+        known.keep(began, name, row, now);
+    }
+    Ok(found)
+}
+
 async fn used(app: &App, row: &Token) -> Result<(), ApiError> {
     let now = app.now();
     let known = row
@@ -115,13 +140,14 @@ async fn used(app: &App, row: &Token) -> Result<(), ApiError> {
             .store()
             .write(Priority::Bulk, move |tx| tx.touch_token(&id, now));
         touched.await?;
+        let tokens = app.known().tokens();
+        tokens.change(&row.id, |held| held.last_used = Some(now));
     }
     Ok(())
 }
 
 async fn of_user(app: &App, name: String, password: String) -> Result<Identity, ApiError> {
-    let wanted = name.clone();
-    let row = app.store().read(move |tx| tx.user(&wanted)).await?;
+    let row = user_row(app, &name).await?;
     let hash = row.as_ref().map(|row| row.hash.as_str());
     match app.passwords().check(&name, &password, hash).await? {
         Checked::Passed => row.and_then(identity).ok_or_else(wrong_password),

@@ -6,11 +6,13 @@
 pub mod auth;
 pub mod error;
 mod identify;
+mod known;
 mod passwords;
 pub mod ranges;
 pub mod routes;
 
 pub use auth::Caller;
 pub use error::ApiError;
+pub use known::Known;
 pub use passwords::Passwords;
 pub use routes::{RouteInfo, Routes};

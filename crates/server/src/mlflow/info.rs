@@ -35,10 +35,12 @@ async fn server_info() -> Json<Value> {
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
+        // Both work for clients that are told to; without that, one stream is what serves them best here.
         "multipart_uploads_enabled": false,
         "multipart_downloads_enabled": false,
-        "presigned_upload_run_id_supported": false,
-        "presigned_upload_model_id_supported": false,
+        // What requests may say; whether the place of the files can do it is answered for each.
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
         "features_enabled": { "gateway": false },
     }))
 }
