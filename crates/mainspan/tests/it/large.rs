@@ -35,7 +35,8 @@ fn connect(product: &Product, method: &str, more: &str) -> TcpStream {
 #[test]
 fn a_large_file_goes_up_and_down_with_flat_memory() {
     // `make test-long` says 5,120; that much room is needed for temporary files.
-    let megabytes = std::env::var("MAINSPAN_FILE_MB").map_or(300, |text| text.parse().unwrap());
+    let megabytes: u64 =
+        std::env::var("MAINSPAN_FILE_MB").map_or(300, |text| text.parse().unwrap());
     let product = Product::up(BINARY);
     let pid = product.pid("server").unwrap();
     let before = memory(pid, "VmRSS");

@@ -1,8 +1,9 @@
 //! Blobs in an object store: the whole way of a model through a server that speaks S3.
 
 use crate::world::{BINARY, PROJECT, World};
+use serde_json::json;
 use std::path::Path;
-use testkit::{Product, Python};
+use testkit::{Product, Python, http};
 
 #[test]
 fn a_model_goes_its_way_through_an_object_store() {
@@ -23,11 +24,78 @@ fn a_model_goes_its_way_through_an_object_store() {
     // Two environments, each of whose replicas gets the model from the object store.
     assert_eq!(world.answers("/tiny/staging/delay", 1), 4.0);
     assert_eq!(world.answers("/delay", 1), 4.0);
+    addresses(&world);
     let blobs = world.product.state().join("blobs");
     let here = std::fs::read_dir(blobs).map_or(0, Iterator::count);
     assert_eq!(here, 0, "blobs are in the state directory");
     drop(server.stdin.take());
     server.wait().unwrap();
+}
+
+/// A file goes up whole and in parts, and comes down from the object store itself.
+fn addresses(world: &World) {
+    let control = world.product.control().unwrap();
+    let base = "/p/tiny/api/2.0/mlflow-artifacts";
+    let ask = |method: &str, path: &str, headers: &[String], body: &[u8]| {
+        let answer = http::ask(control, method, path, headers, body).unwrap();
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
+        answer
+    };
+    let file = format!("{base}/artifacts/1/r/artifacts/whole.txt");
+    ask("PUT", &file, &[], b"the bytes");
+    assert_eq!(ask("GET", &file, &[], b"").body, "the bytes");
+    let folder = format!("{base}/mpu/create/1/r/artifacts");
+    let made = ask(
+        "POST",
+        &folder,
+        &[],
+        br#"{"path": "parts.txt", "num_parts": 2}"#,
+    )
+    .json();
+    let mut parts = Vec::new();
+    for (pass, bytes) in made["credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(["the ", "bytes"])
+    {
+        let path = pass["url"].as_str().unwrap().split_once("/p/").unwrap().1;
+        let ticket = format!(
+            "authorization: {}",
+            pass["headers"]["Authorization"].as_str().unwrap()
+        );
+        ask("PUT", &format!("/p/{path}"), &[ticket], bytes.as_bytes());
+        let etag = store::Digest::of(bytes.as_bytes());
+        parts.push(json!({ "part_number": pass["part_number"], "etag": etag.hex() }));
+    }
+    let complete = json!({ "path": "parts.txt", "upload_id": made["upload_id"], "parts": parts });
+    ask(
+        "POST",
+        &folder.replace("create", "complete"),
+        &[],
+        complete.to_string().as_bytes(),
+    );
+    let address = ask(
+        "GET",
+        &format!("{base}/presigned/1/r/artifacts/parts.txt"),
+        &[],
+        b"",
+    )
+    .json();
+    let (host, path) = address["url"].as_str().unwrap()["http://".len()..]
+        .split_once('/')
+        .unwrap();
+    assert!(path.contains("X-Amz-Signature="), "{address}");
+    let range = ["range: bytes=4-8".to_owned()];
+    let part = http::ask(
+        host.parse().unwrap(),
+        "GET",
+        &format!("/{path}"),
+        &range,
+        b"",
+    )
+    .unwrap();
+    assert_eq!((part.status, part.body.as_str()), (206, "bytes"));
 }
 
 #[test]

@@ -8,12 +8,14 @@ mod local;
 mod parts;
 mod reader;
 mod remote;
+mod signing;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
@@ -144,6 +146,15 @@ impl Blobs {
         match self.place.as_ref() {
             Place::Local(local) => local.read(digest, Some(part)),
             Place::Remote(remote) => remote.read(digest, Some(part)),
+        }
+    }
+
+    /// An address of the object store's own, from which anybody may load the bytes for so long; none where there is no
+    /// such thing, as with files of this machine.
+    pub async fn address(&self, digest: &Digest, lifetime: Duration) -> Result<Option<String>> {
+        match self.place.as_ref() {
+            Place::Local(_) => Ok(None),
+            Place::Remote(remote) => remote.address(digest, lifetime).await,
         }
     }
 

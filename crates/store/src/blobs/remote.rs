@@ -4,14 +4,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
+use object_store::signer::{Method, Signer};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart};
 
 use super::reader::{Part, read_file};
-use super::{Condemned, Stored, local};
+use super::{Condemned, Stored, local, signing};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -25,6 +27,7 @@ const PREFIXES: [&str; 3] = ["aws_", "google_", "azure_"];
 #[derive(Debug)]
 pub(super) struct Remote {
     objects: Arc<dyn ObjectStore>,
+    signer: Option<Arc<dyn Signer>>,
     prefix: Path,
     temporary: PathBuf,
 }
@@ -43,14 +46,17 @@ impl Remote {
             .iter()
             .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
             .filter(|(key, _)| PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
+        let options: Vec<(String, String)> = options.collect();
         // One provider for the process; another role of it may have come first.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let signer = signing::signer(&parsed, &options);
         let (objects, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| {
             Error::Invalid(format!("cannot keep blobs at `{url}`: {e}; use a directory, or s3://, gs://, az:// or https:// with its credentials in the server's environment"))
         })?;
         std::fs::create_dir_all(&temporary).map_err(Error::io("create directory", &temporary))?;
         Ok(Self {
             objects: objects.into(),
+            signer,
             prefix,
             temporary,
         })
@@ -161,6 +167,21 @@ impl Remote {
             Ok::<_, Error>(found.into_stream().map_err(|e| failed(&e)))
         };
         futures_util::stream::once(opening).try_flatten().boxed()
+    }
+
+    /// An address from which anybody may load the bytes for so long; none where the store has no such thing.
+    pub(super) async fn address(
+        &self,
+        digest: &Digest,
+        lifetime: Duration,
+    ) -> Result<Option<String>> {
+        let Some(signer) = &self.signer else {
+            return Ok(None);
+        };
+        let path = self.path_of(digest);
+        let signed = signer.signed_url(Method::GET, &path, lifetime);
+        let url = signed.await.map_err(|e| failed(&e))?;
+        Ok(Some(url.into()))
     }
 
     pub(super) async fn size(&self, digest: &Digest) -> Result<Option<u64>> {

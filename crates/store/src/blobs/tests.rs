@@ -208,6 +208,43 @@ async fn what_a_killed_process_left_is_cleared() {
     assert_eq!(blobs.list().await.unwrap(), []);
 }
 
+#[tokio::test]
+async fn only_object_stores_have_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::create(dir.path()).unwrap();
+    let environment = [
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let digest = Digest::of(b"abc");
+    for (url, begins) in [
+        ("", None),
+        ("memory:///", None),
+        (
+            "s3://bucket/some/prefix",
+            Some("https://s3.eu-central-1.amazonaws.com/bucket/some/prefix/ba/ba78"),
+        ),
+    ] {
+        let blobs = Blobs::open(url, &state, &environment).unwrap();
+        let address = blobs
+            .address(&digest, std::time::Duration::from_secs(300))
+            .await
+            .unwrap();
+        assert_eq!(address.is_some(), begins.is_some(), "{url}");
+        let (address, begins) = (address.unwrap_or_default(), begins.unwrap_or_default());
+        assert!(
+            address.starts_with(begins) && !address.contains("s3cret"),
+            "{url}: {address}"
+        );
+        assert!(
+            begins.is_empty() || address.contains("X-Amz-Expires=300"),
+            "{url}: {address}"
+        );
+    }
+}
+
 #[test]
 fn an_unknown_place_is_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
