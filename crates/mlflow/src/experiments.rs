@@ -11,12 +11,15 @@ pub struct Experiment {
     /// Unique in its workspace.
     pub name: String,
     /// Where its runs' artifacts go.
+    #[serde(default)]
     pub artifact_location: String,
     /// `active` or `deleted`.
     pub lifecycle_stage: String,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub last_update_time: i64,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub creation_time: i64,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod logged_models;
 pub mod mime;
 pub mod model_file;
+pub mod moving;
 pub mod names;
 pub mod otlp;
 pub mod registry;
@@ -19,6 +20,7 @@ pub mod runs;
 pub mod tag;
 pub mod traces;
 pub mod users;
+pub mod tally;
 
 pub use error::{Error, ErrorCode, required};
 

@@ -113,6 +113,7 @@ pub struct Info {
     /// Its experiment.
     pub experiment_id: String,
     /// Its name.
+    #[serde(default)]
     pub name: String,
     /// Milliseconds since 1970.
     pub creation_timestamp_ms: i64,
@@ -156,5 +157,6 @@ pub struct LoggedModel {
     /// What it is.
     pub info: Info,
     /// What it holds.
+    #[serde(default)]
     pub data: Data,
 }

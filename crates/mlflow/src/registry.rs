@@ -18,8 +18,10 @@ pub struct RegisteredModel {
     /// Its name.
     pub name: String,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub creation_timestamp: i64,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub last_updated_timestamp: i64,
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -43,13 +45,16 @@ pub struct ModelVersion {
     /// A number as text.
     pub version: String,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub creation_timestamp: i64,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub last_updated_timestamp: i64,
     /// Who registered it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user_id: String,
     /// Legacy stage; `None` in words unless a client set one.
+    #[serde(default)]
     pub current_stage: String,
     /// For people; shown when it is empty, too.
     #[serde(default)]
@@ -61,6 +66,7 @@ pub struct ModelVersion {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run_id: String,
     /// `READY`.
+    #[serde(default)]
     pub status: String,
     /// Why the status is what it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]

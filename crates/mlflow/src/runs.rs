@@ -26,21 +26,26 @@ pub struct Info {
     /// 32 hex digits.
     pub run_id: String,
     /// The same, for old clients.
+    #[serde(default)]
     pub run_uuid: String,
     /// Name for people.
+    #[serde(default)]
     pub run_name: String,
     /// Its experiment.
     pub experiment_id: String,
     /// Who started it.
+    #[serde(default)]
     pub user_id: String,
     /// State.
     pub status: Status,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub start_time: i64,
     /// Milliseconds since 1970, once ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<i64>,
     /// Root of its artifacts.
+    #[serde(default)]
     pub artifact_uri: String,
     /// `active` or `deleted`.
     pub lifecycle_stage: String,
@@ -150,8 +155,10 @@ pub struct Run {
     /// What it is.
     pub info: Info,
     /// What it holds.
+    #[serde(default)]
     pub data: Data,
     /// Datasets and models that went in.
+    #[serde(default)]
     pub inputs: Inputs,
     /// Models that came out; left out of the answer to a creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,7 +44,7 @@ impl Handle {
 
 /// Every route of the control port.
 pub fn routes() -> Routes {
-    mlflow::routes(api::routes(Routes::new()))
+    mlflow::routes(mlflow::moving_routes(api::routes(Routes::new())))
 }
 
 /// Starts a server; returns once it answers.

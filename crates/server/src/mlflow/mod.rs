@@ -24,6 +24,7 @@ mod logged_models;
 mod logging;
 mod models;
 mod multipart;
+mod moving;
 mod page;
 mod presigned;
 mod registered;
@@ -37,6 +38,12 @@ mod versions;
 
 use crate::http::Routes;
 use routes::Table;
+
+/// Adds the routes by which MLflow's records are copied in, which are our own.
+#[must_use]
+pub fn moving_routes(routes: Routes) -> Routes {
+    moving::routes(routes)
+}
 
 /// Adds the routes.
 #[must_use]

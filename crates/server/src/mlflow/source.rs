@@ -7,6 +7,7 @@ use super::{
     failure::{Failure, Refuse as _},
     find, registered,
 };
+use crate::app::App;
 use inference::onnx;
 use mlflow::{
     Error, artifacts,
@@ -199,7 +200,7 @@ pub(super) fn location(
     Ok(uri)
 }
 
-/// The place under the proxy that a URI means; none when it is elsewhere.
+/// The folder under the proxy that a source names, when it is there.
 pub(super) fn folder_of(
     tx: &mut Tx<'_>,
     project: &str,
@@ -220,11 +221,21 @@ pub(super) async fn describe<M>(
     call: &Call<M>,
     source: &Source,
 ) -> Result<(Option<Digest>, Value), Failure> {
-    let Some(folder) = source.folder.clone() else {
+    Ok(look_into(&call.app, call.project(), source.folder.clone()).await?)
+}
+
+/// The same for a folder under the proxy, when there is one.
+pub(super) async fn look_into(
+    app: &App,
+    project: &str,
+    folder: Option<String>,
+) -> store::Result<(Option<Digest>, Value)> {
+    let Some(folder) = folder else {
         return Ok((None, Value::Null));
     };
-    let project = call.project().to_owned();
-    let held = call
+    let project = project.to_owned();
+    let held = app
+        .store()
         .read(move |tx| {
             let one = tx.artifact(&project, &folder)?;
             one.map_or_else(|| tx.artifacts(&project, &folder), |one| Ok(vec![one]))
@@ -233,7 +244,7 @@ pub(super) async fn describe<M>(
     let Some(file) = only_onnx(&held) else {
         return Ok((None, Value::Null));
     };
-    let bytes = call.app.blobs().get(&file.digest).await?;
+    let bytes = app.blobs().get(&file.digest).await?;
     let described = tokio::task::spawn_blocking(move || {
         onnx::describe(&bytes).and_then(|summary| summary.description())
     });

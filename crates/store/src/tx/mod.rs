@@ -13,6 +13,7 @@ pub(crate) mod filter;
 mod joinlog;
 mod leases;
 mod models;
+mod moving;
 mod projects;
 pub(crate) mod record;
 mod retention;

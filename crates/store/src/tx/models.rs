@@ -83,7 +83,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn keep_version_tags(&mut self, version: &ModelVersion) -> Result<()> {
+    pub(super) fn keep_version_tags(&mut self, version: &ModelVersion) -> Result<()> {
         let ModelVersion {
             project,
             model,

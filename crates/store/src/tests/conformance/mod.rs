@@ -6,6 +6,7 @@ mod artifacts;
 mod joins;
 mod leases;
 mod models;
+mod moving;
 mod retention;
 mod searches;
 mod serving;
@@ -33,6 +34,7 @@ pub(crate) async fn conformance(store: &Store) {
     traces::check(store).await;
     uploads::check(store).await;
     users::check(store).await;
+    moving::check(store).await;
     retention::check(store).await;
 }
 
