@@ -133,6 +133,8 @@ enum Verb {
     Backup(verbs::backup::Backup),
     /// Bring a backup back into an empty state directory
     Restore(verbs::backup::Restore),
+    /// Copy what another server holds into a project
+    Import(verbs::import::Import),
     /// Write a systemd unit that does what `up` does
     Install(roles::install::Install),
     /// Print a completion script for a shell
@@ -187,6 +189,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Doctor => verbs::doctor::run(common),
         Verb::Backup(verb) => verb.run(common),
         Verb::Restore(verb) => verb.run(common),
+        Verb::Import(verb) => verb.run(common),
         Verb::Install(verb) => verb.run(common),
         Verb::Completion(verb) => verb.run(),
         Verb::Server(role) => role.run(common),

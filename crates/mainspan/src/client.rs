@@ -59,6 +59,19 @@ impl Client {
         })
     }
 
+    /// The server's address, for those who call it by other means.
+    pub(crate) fn address(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// How the caller says who it is.
+    pub(crate) fn credential(&self) -> moving::http::Credential {
+        match &self.token {
+            Some(token) => moving::http::Credential::Bearer(token.clone()),
+            None => moving::http::Credential::None,
+        }
+    }
+
     /// GET.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.call(Method::GET, path, None)

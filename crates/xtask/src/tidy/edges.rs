@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("mlflow", &[]),
     ("inference", &[]),
+    ("moving", &["mlflow"]),
     ("store", &[]),
     ("platform", &[]),
     ("engine", &["inference"]),
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "mainspan",
         &[
-            "spec", "store", "platform", "engine", "gateway", "guard", "server",
+            "spec", "moving", "store", "platform", "engine", "gateway", "guard", "server",
         ],
     ),
     (
