@@ -135,6 +135,8 @@ enum Verb {
     Restore(verbs::backup::Restore),
     /// Copy what another server holds into a project
     Import(verbs::import::Import),
+    /// Copy a project's records into another server
+    Export(verbs::export::Export),
     /// Write a systemd unit that does what `up` does
     Install(roles::install::Install),
     /// Print a completion script for a shell
@@ -190,6 +192,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Backup(verb) => verb.run(common),
         Verb::Restore(verb) => verb.run(common),
         Verb::Import(verb) => verb.run(common),
+        Verb::Export(verb) => verb.run(common),
         Verb::Install(verb) => verb.run(common),
         Verb::Completion(verb) => verb.run(),
         Verb::Server(role) => role.run(common),

@@ -141,6 +141,18 @@ impl Http {
         self.send(&Method::POST, path, body)
     }
 
+    /// POST with a JSON body and more headers, whose answer says nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn tell(&self, path: &str, headers: &[(&'static str, &str)], body: &Value) -> Result<()> {
+        let with = headers
+            .iter()
+            .fold(self.clone(), |http, (name, value)| http.with(name, value));
+        with.call(&Method::POST, path, Some(&body.to_string().into()))
+            .map(drop)
+    }
+
     fn json<T: DeserializeOwned>(
         &self,
         method: &Method,

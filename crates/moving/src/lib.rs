@@ -5,7 +5,10 @@
 //! A copy can be ended at any instant: the same copy started again goes on from there, and changes nothing that is there.
 
 pub mod error;
+pub mod export;
 pub mod http;
 pub mod import;
+mod otlp;
 pub mod report;
 pub mod source;
+mod traces;

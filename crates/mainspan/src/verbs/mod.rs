@@ -4,6 +4,7 @@ pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod file;
 pub(crate) mod import;
 pub(crate) mod init;

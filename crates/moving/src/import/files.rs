@@ -44,7 +44,7 @@ impl Import<'_> {
 }
 
 /// The digest of all that a reader gives.
-pub(super) fn hashed(mut from: impl Read) -> Result<String> {
+pub(crate) fn hashed(mut from: impl Read) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     loop {

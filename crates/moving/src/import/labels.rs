@@ -10,13 +10,15 @@ use std::collections::HashMap;
 type Point = (String, i64, i64);
 
 #[derive(Debug, Default)]
-pub(super) struct Labels(HashMap<String, HashMap<Point, Vec<Metric>>>);
+pub(crate) struct Labels(HashMap<String, HashMap<Point, Vec<Metric>>>);
 
 impl Labels {
     /// Learns from the points of a model.
-    pub(super) fn learn(&mut self, model: &LoggedModel) {
+    pub(crate) fn learn(&mut self, model: &LoggedModel) {
         for metric in &model.data.metrics {
-            let Some(run) = &metric.run_id else { continue };
+            // A server that does not say which run measured a point: it was the one that made the model.
+            let run = metric.run_id.as_ref().or(model.info.source_run_id.as_ref());
+            let Some(run) = run else { continue };
             let point = (metric.key.clone(), metric.timestamp, metric.step);
             let labelled = Metric {
                 model_id: Some(model.info.model_id.clone()),
@@ -29,7 +31,7 @@ impl Labels {
     }
 
     /// Puts labels on the points of a run. One that was measured on several models becomes several.
-    pub(super) fn put(&self, run: &str, points: Vec<Metric>) -> Vec<Metric> {
+    pub(crate) fn put(&self, run: &str, points: Vec<Metric>) -> Vec<Metric> {
         let Some(known) = self.0.get(run) else {
             return points;
         };

@@ -3,8 +3,8 @@
 //! Order matters: experiments come first, logged models before the runs that measured them, files before the versions
 //! that are made of them. Nothing is remembered here between two copies: what is there already is asked of the project.
 
-mod files;
-mod labels;
+pub(crate) mod files;
+pub(crate) mod labels;
 mod registry;
 mod runs;
 mod target;
@@ -15,6 +15,7 @@ use crate::{
     error::Result,
     report::{Kind, Report},
     source::{Owner, Place, Source, pages},
+    traces,
 };
 use labels::Labels;
 use mlflow::moving::{Item, State};
@@ -90,7 +91,30 @@ impl<'a> Import<'a> {
             self.runs(id)?;
         }
         self.doing("registered models");
-        self.registry()
+        self.registry()?;
+        if !self.options.traces {
+            return Ok(());
+        }
+        for (id, name) in &experiments {
+            self.doing(&format!("traces of {name}"));
+            self.traces(id)?;
+        }
+        Ok(())
+    }
+
+    fn traces(&mut self, experiment: &str) -> Result<()> {
+        let (base, home) = (self.target.base(), self.experiment(experiment));
+        let into = traces::Into {
+            http: self.target.http(),
+            base: &base,
+            experiment: &home,
+            rename: &str::to_owned,
+        };
+        let (source, report) = (&mut *self.source, &mut self.report);
+        pages(
+            |after| source.traces(experiment, after),
+            |some| into.put_all(&some, report),
+        )
     }
 
     fn doing(&mut self, what: &str) {

@@ -33,6 +33,15 @@ impl Target {
         }
     }
 
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// What comes before the paths of foreign protocols.
+    pub(super) fn base(&self) -> String {
+        format!("/p/{}", self.project)
+    }
+
     fn at(&self, what: &str) -> String {
         format!("/api/v1/projects/{}/import{what}", self.project)
     }

@@ -147,7 +147,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("model_version_tags", "name, version, key, value, workspace"),
     (
         "trace_info",
-        "request_id, experiment_id, timestamp_ms, execution_time_ms, status, client_request_id, request_preview, response_preview",
+        "request_id, experiment_id, timestamp_ms, execution_time_ms, status, client_request_id, request_preview, response_preview, trace_name, session_id, input_tokens, output_tokens, total_tokens, cache_read_input_tokens, cache_creation_input_tokens, cache_creation_input_tokens_above_1hr, input_cost, output_cost, total_cost",
     ),
     ("trace_tags", "request_id, key, value"),
     ("trace_request_metadata", "request_id, key, value"),

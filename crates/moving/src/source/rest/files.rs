@@ -25,7 +25,11 @@ pub(super) fn all(http: &Http, place: &Place) -> Result<Vec<File>> {
             if file.is_dir {
                 folders.push(file.path);
             } else {
-                found.push(file);
+                // Of an empty file, MLflow says no size.
+                found.push(File {
+                    file_size: Some(file.file_size.unwrap_or_default()),
+                    ..file
+                });
             }
         }
     }
