@@ -98,10 +98,21 @@ fn by_key(pairs: &[Value]) -> Value {
     let pairs = pairs.iter().map(|pair| {
         (
             pair["key"].as_str().unwrap_or_default().to_owned(),
-            pair["value"].clone(),
+            sorted(&pair["value"]),
         )
     });
     Value::Object(pairs.collect())
+}
+
+/// A value with the entries of its maps in one order.
+fn sorted(value: &Value) -> Value {
+    let Some(entries) = value["kvlist_value"]["values"].as_array() else {
+        return match value["array_value"]["values"].as_array() {
+            Some(list) => list.iter().map(sorted).collect(),
+            None => value.clone(),
+        };
+    };
+    by_key(entries)
 }
 
 /// A span as MLflow's database and its files keep it, as MLflow answers it.

@@ -61,7 +61,7 @@ impl Into<'_> {
             Some(_) => State::Updated,
             None => State::Copied,
         };
-        self.start(&wanted)?;
+        // The head comes last: servers work some of it out of spans, and let the head's own word stand.
         if !wanted.spans.is_empty() {
             let headers = [("x-mlflow-experiment-id", self.experiment)];
             self.http.tell(
@@ -70,6 +70,7 @@ impl Into<'_> {
                 &otlp::export(&wanted.spans),
             )?;
         }
+        self.start(&wanted)?;
         match self.get(&id)? {
             Some(there) if shape(&there) == shape(&wanted) => Ok((state, None)),
             Some(there) => Ok((State::Different, Some(differing(&there, &wanted)))),
