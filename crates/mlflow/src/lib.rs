@@ -18,9 +18,9 @@ pub mod otlp;
 pub mod registry;
 pub mod runs;
 pub mod tag;
+pub mod tally;
 pub mod traces;
 pub mod users;
-pub mod tally;
 
 pub use error::{Error, ErrorCode, required};
 
