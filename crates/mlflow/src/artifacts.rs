@@ -197,6 +197,34 @@ pub fn check_location(uri: &str) -> Result<(), Error> {
     limits::at_most("artifact_location", uri, 2048)
 }
 
+/// Schemes whose URIs name a host that clients of this server would then be sent to.
+const HOSTS: [&str; 9] = [
+    "http", "https", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2", "abfss",
+];
+
+/// Checks the place of an experiment's artifacts: a store, and not a host that the client picks.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE.
+pub fn check_experiment_location(uri: &str) -> Result<(), Error> {
+    check_location(uri)?;
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let elsewhere = uri
+        .strip_prefix("mlflow-artifacts://")
+        .is_some_and(|rest| !rest.starts_with('/'));
+    let refused = HOSTS.iter().chain(&["runs"]);
+    if elsewhere
+        || refused
+            .into_iter()
+            .any(|host| scheme.eq_ignore_ascii_case(host))
+    {
+        return Err(Error::invalid(format!(
+            "'artifact_location' cannot use the '{scheme}' scheme: leave it out, or name an object store"
+        )));
+    }
+    Ok(())
+}
+
 /// The path under the proxy that a URI names; `None` for another scheme.
 pub fn proxy_path(uri: &str) -> Option<&str> {
     uri.strip_prefix(SCHEME)

@@ -1,6 +1,6 @@
 //! Experiments: requests and answers.
 
-use crate::tag::{Pair, integer};
+use crate::tag::{Pair, integer, word};
 use serde::{Deserialize, Serialize};
 
 /// An experiment as every answer shows it.
@@ -90,6 +90,7 @@ pub struct Search {
     /// `name [ASC|DESC]` and its kin.
     pub order_by: Vec<String>,
     /// `ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+    #[serde(deserialize_with = "word::deserialize")]
     pub view_type: Option<String>,
 }
 
@@ -101,6 +102,28 @@ pub struct DeleteTag {
     pub experiment_id: String,
     /// Tag name.
     pub key: String,
+}
+
+/// `experiments/search-datasets`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SearchDatasets {
+    /// Of which experiments.
+    pub experiment_ids: Vec<String>,
+}
+
+/// A dataset that runs of an experiment used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSummary {
+    /// The experiment.
+    pub experiment_id: String,
+    /// The dataset's name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
+    /// What it was used for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
 }
 
 /// A page of experiments.

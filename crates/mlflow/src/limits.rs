@@ -32,8 +32,16 @@ pub const RUNS_PAGE: (u64, u64) = (1000, 50_000);
 pub const HISTORY_PAGE: u64 = 25_000;
 /// Rows of a page of experiments unless told, and at most.
 pub const EXPERIMENTS_PAGE: (u64, u64) = (1000, 50_000);
-/// Rows of a page of logged models unless told, and at most.
+/// Rows of a page of logged models unless told, and at most: more may be asked for and come in several pages.
 pub const LOGGED_MODELS_PAGE: (u64, u64) = (100, 1000);
+/// Characters of the key and the value of an input's tag.
+pub const INPUT_TAG: (usize, usize) = (255, 500);
+/// Points of one metric of each of several runs unless told, and at most.
+pub const SAMPLED_POINTS: u64 = 2500;
+/// Runs whose histories may be asked for at once.
+pub const HISTORY_RUNS: usize = 100;
+/// Experiments whose datasets may be asked for at once.
+pub const DATASETS_OF: usize = 20;
 /// Characters of a dataset's name, digest, source, schema and profile.
 pub const DATASET: [(&str, usize); 5] = [
     ("name", 500),

@@ -62,7 +62,7 @@ pub struct ListFiles {
 #[serde(default)]
 pub struct Search {
     /// In which experiments.
-    pub experiment_ids: Vec<String>,
+    pub experiment_ids: Option<Vec<String>>,
     /// Search grammar.
     pub filter: Option<String>,
     /// Page size.
@@ -70,6 +70,8 @@ pub struct Search {
     pub max_results: Option<i64>,
     /// How it is sorted.
     pub order_by: Vec<OrderBy>,
+    /// Metrics on these datasets only.
+    pub datasets: Vec<OnDataset>,
     /// Where the last page ended.
     pub page_token: Option<String>,
 }
@@ -82,6 +84,20 @@ pub struct OrderBy {
     pub field_name: String,
     /// Smallest first, unless it says no.
     pub ascending: Option<bool>,
+    /// Metrics on this dataset only.
+    pub dataset_name: Option<String>,
+    /// And with this digest.
+    pub dataset_digest: Option<String>,
+}
+
+/// A dataset that metrics were measured on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OnDataset {
+    /// Its name.
+    pub dataset_name: String,
+    /// Its digest.
+    pub dataset_digest: Option<String>,
 }
 
 /// A page of logged models.
@@ -94,15 +110,6 @@ pub struct Found {
     /// Where the next page starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
-}
-
-/// A registered version that was made from a logged model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registration {
-    /// The registered model.
-    pub name: String,
-    /// Its version, a number as text.
-    pub version: String,
 }
 
 /// What a logged model is.
@@ -126,18 +133,15 @@ pub struct Info {
     /// Flavour or purpose.
     #[serde(default)]
     pub model_type: String,
-    /// The run that made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_run_id: Option<String>,
+    /// The run that made it; shown when there is none, too.
+    #[serde(default)]
+    pub source_run_id: String,
     /// Why the status is what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<String>,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Pair>,
-    /// Versions that were registered from it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub registrations: Vec<Registration>,
 }
 
 /// What a logged model holds.

@@ -75,7 +75,7 @@ fn normal(name: &str) -> bool {
 /// # Errors
 /// INVALID_PARAMETER_VALUE.
 pub fn model(name: &str) -> Result<(), Error> {
-    if name.is_empty() {
+    if name.trim().is_empty() {
         return Err(Error::missing_value("name"));
     }
     if name.contains(['/', ':']) {
@@ -120,7 +120,7 @@ pub fn alias(name: &str) -> Result<(), Error> {
     if name.is_empty()
         || !name
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
     {
         return Err(Error::invalid(format!(
             "Invalid alias name: '{name}'. Names may only contain alphanumerics, underscores (_), and dashes (-)."

@@ -62,9 +62,12 @@ pub struct ModelVersion {
     /// Where its files were when it was made.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// The MLflow run that made it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// The MLflow run that made it; shown when there is none, too.
+    #[serde(default)]
     pub run_id: String,
+    /// A page about that run, as the client gave it.
+    #[serde(default)]
+    pub run_link: String,
     /// `READY`.
     #[serde(default)]
     pub status: String,
@@ -125,6 +128,8 @@ pub struct CreateVersion {
     pub tags: Vec<Pair>,
     /// For people.
     pub description: Option<String>,
+    /// A page about the run.
+    pub run_link: Option<String>,
     /// The logged model it was made from.
     pub model_id: Option<String>,
 }
@@ -199,11 +204,12 @@ pub struct Search {
 /// Reads a version's number.
 ///
 /// # Errors
-/// INVALID_PARAMETER_VALUE as MLflow words it.
+/// INVALID_PARAMETER_VALUE as MLflow words it. A number that no version can have becomes 0, which none has.
 pub fn version_number(version: &str) -> Result<u32, crate::Error> {
-    version.parse().map_err(|_| {
+    let number: i64 = version.parse().map_err(|_| {
         crate::Error::invalid(format!(
             "Parameter 'version' must be an integer, got '{version}'."
         ))
-    })
+    })?;
+    Ok(u32::try_from(number).unwrap_or(0))
 }

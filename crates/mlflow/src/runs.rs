@@ -1,12 +1,12 @@
 //! Runs with their parameters, metrics, tags, inputs and outputs: requests and answers.
 
-use crate::tag::{Double, Pair, integer};
+use crate::tag::{Double, Pair, integer, word};
 use crate::{Error, limits, names};
 use serde::{Deserialize, Serialize};
 
 /// A run's status by MLflow's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[serde(rename_all = "UPPERCASE", try_from = "StatusWord")]
 pub enum Status {
     /// Going on.
     Running,
@@ -18,6 +18,37 @@ pub enum Status {
     Failed,
     /// Ended by somebody.
     Killed,
+}
+
+/// A status as clients send it: by name or by number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StatusWord {
+    Number(i64),
+    Name(String),
+}
+
+impl TryFrom<StatusWord> for Status {
+    type Error = String;
+
+    fn try_from(word: StatusWord) -> Result<Self, String> {
+        let name = match word {
+            StatusWord::Number(number) => number.to_string(),
+            StatusWord::Name(name) => name,
+        };
+        Ok(match name.as_str() {
+            "RUNNING" | "1" => Status::Running,
+            "SCHEDULED" | "2" => Status::Scheduled,
+            "FINISHED" | "3" => Status::Finished,
+            "FAILED" | "4" => Status::Failed,
+            "KILLED" | "5" => Status::Killed,
+            _ => {
+                return Err(format!(
+                    "no status `{name}`: use RUNNING, SCHEDULED, FINISHED, FAILED or KILLED"
+                ));
+            }
+        })
+    }
 }
 
 /// What a run is.
@@ -121,6 +152,11 @@ impl NewMetric {
         let Some(timestamp) = self.timestamp else {
             return Err(Error::missing_value(&field("timestamp")));
         };
+        if self.dataset_name.is_some() != self.dataset_digest.is_some() {
+            return Err(Error::invalid(
+                "Both dataset_name and dataset_digest must be provided if one is provided",
+            ));
+        }
         names::entry(&field("name"), &self.key)?;
         limits::at_most("Metric name", &self.key, limits::KEY)?;
         if timestamp < 0 {
@@ -373,7 +409,7 @@ pub struct LogOutputs {
     /// Which run.
     pub run_id: String,
     /// Logged models with their step.
-    pub models: Vec<ModelOutput>,
+    pub models: Option<Vec<ModelOutput>>,
 }
 
 /// `runs/log-model`, from clients before 3.0.
@@ -395,6 +431,7 @@ pub struct Search {
     /// Search grammar.
     pub filter: Option<String>,
     /// `ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+    #[serde(deserialize_with = "word::deserialize")]
     pub run_view_type: Option<String>,
     /// Page size.
     #[serde(deserialize_with = "integer::deserialize")]
@@ -420,6 +457,39 @@ pub struct History {
     pub max_results: Option<i64>,
     /// Where the last page ended.
     pub page_token: Option<String>,
+}
+
+/// `metrics/get-history-bulk`, for pages.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BulkHistory {
+    /// Which runs; the query repeats `run_id` for each.
+    #[serde(rename = "run_id[]")]
+    pub run_id: Vec<String>,
+    /// Which metric.
+    pub metric_key: Option<String>,
+    /// At most so many points in all.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub max_results: Option<i64>,
+}
+
+/// `metrics/get-history-bulk-interval`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SampledHistory {
+    /// Which runs.
+    pub run_ids: Vec<String>,
+    /// Which metric.
+    pub metric_key: String,
+    /// From this step on; both bounds or none.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub start_step: Option<i64>,
+    /// Up to this step.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub end_step: Option<i64>,
+    /// At most so many points of each run.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub max_results: Option<i64>,
 }
 
 /// `log-batch` and its kin name the run by either field.

@@ -60,6 +60,31 @@ pub mod integer {
     }
 }
 
+/// A word of an enum that clients send by name or by number.
+pub mod word {
+    use serde::{Deserialize, Deserializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(i64),
+        Name(String),
+    }
+
+    /// Reads the name, or the number as a text.
+    ///
+    /// # Errors
+    /// Another type of value.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+        Ok(
+            Option::<Either>::deserialize(d)?.map(|either| match either {
+                Either::Number(number) => number.to_string(),
+                Either::Name(name) => name,
+            }),
+        )
+    }
+}
+
 impl From<(String, String)> for Pair {
     fn from((key, value): (String, String)) -> Self {
         Pair { key, value }
@@ -87,10 +112,12 @@ impl<'de> Deserialize<'de> for Double {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Either {
+            Flag(bool),
             Number(f64),
             Text(String),
         }
         match Either::deserialize(d)? {
+            Either::Flag(flag) => Ok(Double(f64::from(u8::from(flag)))),
             Either::Number(v) => Ok(Double(v)),
             Either::Text(t) => match t.to_ascii_lowercase().as_str() {
                 "nan" => Ok(Double(f64::NAN)),
@@ -116,6 +143,7 @@ mod tests {
             ("\"Infinity\"", f64::INFINITY),
             ("\"-inf\"", f64::NEG_INFINITY),
             ("\"2\"", 2.0),
+            ("true", 1.0),
         ] {
             assert_eq!(serde_json::from_str::<Double>(json).unwrap(), Double(value));
         }

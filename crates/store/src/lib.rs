@@ -80,7 +80,7 @@ pub use projects::{AppliedSpec, Project, Projects};
 pub use retention::{Referred, Retention};
 pub use rollouts::{Rollout, RolloutFilter, RolloutKind, RolloutState, Rollouts, Verdict};
 pub use runs::{ActiveRun, Run, RunFilter, RunSpec, RunState, Runs};
-pub use search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
+pub use search::{Clause, Cursor, Field, Measured, Op, Operand, Order, Page, Search};
 pub use steps::{CachedStep, Step, StepState, Steps};
 pub use store::{Priority, Store};
 pub use tokens::{Idempotency, Token, Tokens};
@@ -92,6 +92,7 @@ pub use traces::{
 pub use tracking::{
     Experiment, Experiments, Input, Lifecycle, LoggedModel, LoggedModels, MetricPoint,
     NewExperiment, Output, RunHead, RunView, TagChange, TrackedRun, Tracking, TrackingRead,
+    UsedDataset,
 };
 pub use tx::Tx;
 pub use uploads::{Upload, UploadPart, Uploads};

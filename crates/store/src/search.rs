@@ -40,6 +40,17 @@ pub enum Field {
     Tag(String),
     /// `name`, `digest` or `context` of a dataset that was an input.
     Dataset(String),
+    /// Points that were measured on a logged model: a clause is about any of them, an order about the latest.
+    Measured(Measured),
+}
+
+/// Which points of a logged model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Of this metric; of any when there is none.
+    pub metric: Option<String>,
+    /// On one of these datasets, each a name, a digest or both; on any or none when there are none.
+    pub datasets: Vec<(Option<String>, Option<String>)>,
 }
 
 /// How a clause compares.

@@ -118,6 +118,14 @@ pub(super) fn query(text: &str) -> Value {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
         let value = Value::String(value.into_owned());
+        // One run in most requests, several in one.
+        if name == "run_id"
+            && let Value::Array(all) = fields
+                .entry("run_id[]")
+                .or_insert_with(|| Value::Array(Vec::new()))
+        {
+            all.push(value.clone());
+        }
         if LISTS.contains(&name.as_ref()) {
             let list = fields
                 .entry(name)
@@ -126,7 +134,8 @@ pub(super) fn query(text: &str) -> Value {
                 items.push(value);
             }
         } else {
-            fields.insert(name.into_owned(), value);
+            // As in MLflow, the first one counts.
+            fields.entry(name).or_insert(value);
         }
     }
     Value::Object(fields)
@@ -204,12 +213,13 @@ mod tests {
         check("", serde_json::json!({}));
         check(
             "run_id=a%20b&path=x%252fy",
-            serde_json::json!({ "run_id": "a b", "path": "x%2fy" }),
+            serde_json::json!({ "run_id": "a b", "run_id[]": ["a b"], "path": "x%2fy" }),
         );
         check(
             "order_by=a&order_by=b+DESC",
             serde_json::json!({ "order_by": ["a", "b DESC"] }),
         );
+        check("name=a&name=b", serde_json::json!({ "name": "a" }));
         check("max_results=5", serde_json::json!({ "max_results": "5" }));
     }
 }

@@ -16,7 +16,7 @@ use http::Method;
 use jiff::Timestamp;
 use mlflow::{
     Error, ErrorCode, artifacts,
-    experiments::{ById, ByName, Create, DeleteTag, Found, Search, SetTag, Update},
+    experiments::{ById, ByName, Create, DeleteTag, Found, Search, SearchDatasets, SetTag, Update},
     filter::Subject,
     limits, names, required,
 };
@@ -58,6 +58,12 @@ pub(super) fn routes(table: Table) -> Table {
             &format!("{at}/search"),
             "MLflow: search experiments",
             post(search),
+        )
+        .read(
+            Method::POST,
+            &format!("{at}/search-datasets"),
+            "MLflow: the datasets of experiments",
+            post(datasets),
         )
         .write(
             Method::POST,
@@ -122,7 +128,7 @@ fn wanted(call: &Call<Create>) -> Result<NewExperiment, Error> {
     }
     let location = convert::filled(artifact_location.as_deref());
     if let Some(location) = &location {
-        artifacts::check_location(location)?;
+        artifacts::check_experiment_location(location)?;
     }
     Ok(NewExperiment {
         project: call.project().to_owned(),
@@ -201,6 +207,30 @@ async fn search(call: Call<Search>) -> Answer<Found> {
         experiments: found.items.into_iter().map(wire).collect(),
         next_page_token: page::token(found.next),
     }))
+}
+
+async fn datasets(call: Call<SearchDatasets>) -> Answer<Value> {
+    let ids = call.message.experiment_ids.clone();
+    if ids.is_empty() || ids.len() > limits::DATASETS_OF {
+        return Err(Error::invalid(format!(
+            "SearchDatasets request must specify at least one experiment_id, and at most {}. Received {}.",
+            limits::DATASETS_OF,
+            ids.len()
+        ))
+        .into());
+    }
+    let project = call.project().to_owned();
+    let found = call
+        .read(move |tx| {
+            let own = super::runs::own(tx, &project, &ids)?;
+            tx.datasets_of(&own)
+        })
+        .await?;
+    let summaries: Vec<_> = found
+        .into_iter()
+        .map(convert::experiment::dataset)
+        .collect();
+    Ok(Json(page::answer("dataset_summaries", &summaries, None)))
 }
 
 async fn update(call: Call<Update>) -> Answer<Value> {

@@ -22,7 +22,7 @@ pub(super) fn experiment(tx: &mut Tx<'_>, project: &str, id: &str) -> store::Res
     let found = if is_default(id) {
         tx.experiment_by_name(project, DEFAULT)?
     } else {
-        number(id).refuse()?;
+        check_experiment_id(id)?;
         tx.experiment(project, id)?
     };
     found
@@ -30,12 +30,15 @@ pub(super) fn experiment(tx: &mut Tx<'_>, project: &str, id: &str) -> store::Res
         .refuse()
 }
 
-fn number(id: &str) -> Result<i64, Error> {
-    id.parse().map_err(|_| {
-        Error::invalid(format!(
-            "Invalid experiment ID '{id}'. Experiment ID must be a valid integer."
-        ))
-    })
+/// Refuses what cannot be an experiment's id.
+pub(super) fn check_experiment_id(id: &str) -> store::Result<()> {
+    if is_default(id) || id.parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Invalid experiment ID '{id}'. Experiment ID must be a valid integer."
+    )))
+    .refuse()
 }
 
 /// The same, but it must be active.

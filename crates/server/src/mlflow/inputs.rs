@@ -58,10 +58,12 @@ async fn log_inputs(call: Call<LogInputs>) -> Answer<Value> {
 
 async fn log_outputs(call: Call<LogOutputs>) -> Answer<Value> {
     let id = required("run_id", &call.message.run_id)?.to_owned();
-    if call.message.models.is_empty() {
-        return Err(Error::missing_value("models").into());
-    }
-    let outputs = call.message.models.iter().map(|model| Output {
+    let models = call
+        .message
+        .models
+        .as_deref()
+        .ok_or_else(|| Error::missing_value("models"))?;
+    let outputs = models.iter().map(|model| Output {
         model_id: model.model_id.clone(),
         step: model.step,
     });

@@ -15,8 +15,7 @@ use axum::{
 };
 use http::Method;
 use mlflow::{
-    Error, artifacts,
-    filter::Subject,
+    Error, ErrorCode, artifacts,
     logged_models::{Create, Finalize, Found, LogParams, Search, SetTags},
     names, required,
 };
@@ -190,6 +189,15 @@ async fn delete_tag(call: Call<Nothing>) -> Answer<Value> {
 async fn log_params(call: Call<LogParams>) -> Answer<Value> {
     let params = labels(&call.message.params);
     change(&call, move |_, model| {
+        for (key, value) in &params {
+            if model.params.get(key).is_some_and(|known| known != value) {
+                let message = format!(
+                    "Parameter '{key}' of model '{}' was logged before with another value, and parameters do not change.",
+                    model.model_id
+                );
+                return Err(Error::new(ErrorCode::BadRequest, message)).refuse();
+            }
+        }
         model.params.extend(params.clone());
         Ok(())
     })
@@ -227,18 +235,12 @@ async fn remove(call: Call<Nothing>) -> Answer<Value> {
 
 async fn search(call: Call<Search>) -> Answer<Found> {
     let asked = &call.message;
-    if asked.experiment_ids.is_empty() {
-        return Err(Error::missing_value("experiment_ids").into());
-    }
-    let order = convert::logged_model::order(&asked.order_by)?;
-    let search = convert::search::search(
-        Subject::LoggedModels,
-        asked.filter.as_deref(),
-        &order,
-        asked.max_results,
-        asked.page_token.as_deref(),
-    )?;
-    let (project, ids) = (call.project().to_owned(), asked.experiment_ids.clone());
+    let ids = asked
+        .experiment_ids
+        .clone()
+        .ok_or_else(|| Error::missing_value("experiment_ids"))?;
+    let search = convert::logged_model::search(asked)?;
+    let project = call.project().to_owned();
     let found = call
         .read(move |tx| {
             let experiments = own(tx, &project, &ids)?;

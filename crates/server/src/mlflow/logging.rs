@@ -13,13 +13,15 @@ use axum::{Json, routing::post};
 use guard::Identity;
 use http::Method;
 use mlflow::{
-    Error, limits, names, required,
+    Error, ErrorCode, limits, names, required,
     runs::{DeleteTag, LogBatch, LogMetric, LogPair, run_id},
     tag::Pair,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use store::{MetricPoint, RunHead, TagChange, Tracking as _, TrackingRead as _, Tx};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{
+    LoggedModels as _, MetricPoint, RunHead, TagChange, Tracking as _, TrackingRead as _, Tx,
+};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/runs";
@@ -192,6 +194,7 @@ async fn log<M>(call: &Call<M>, id: String, entries: Entries) -> Answer<Value> {
 
 fn put(tx: &mut Tx<'_>, run: &RunHead, entries: &Entries) -> store::Result<()> {
     let id = &run.run_id;
+    known_models(tx, &run.project, &entries.points)?;
     if !entries.params.is_empty() {
         let keys: Vec<&str> = entries.params.iter().map(|(key, _)| key.as_str()).collect();
         let known = tx.run_params(id, &keys)?;
@@ -199,7 +202,15 @@ fn put(tx: &mut Tx<'_>, run: &RunHead, entries: &Entries) -> store::Result<()> {
         tx.log_params(id, &entries.params)?;
     }
     tx.log_metrics(id, &entries.points)?;
-    tx.tag_tracked_run(id, &entries.tags)?;
+    // A run keeps its name when the tag that shows it is emptied.
+    let unnamed = |tag: &&TagChange| tag.key == NAME_TAG && tag.value.as_deref() == Some("");
+    let tags: Vec<TagChange> = entries
+        .tags
+        .iter()
+        .filter(|tag| !unnamed(tag))
+        .cloned()
+        .collect();
+    tx.tag_tracked_run(id, &tags)?;
     let name = entries
         .tags
         .iter()
@@ -210,6 +221,26 @@ fn put(tx: &mut Tx<'_>, run: &RunHead, entries: &Entries) -> store::Result<()> {
         let mut run = find::run(tx, &run.project, id)?;
         rename(tx, &mut run, &name)?;
         tx.update_tracked_run(&run)?;
+    }
+    Ok(())
+}
+
+/// Points are measured on logged models that there are.
+fn known_models(tx: &mut Tx<'_>, project: &str, points: &[MetricPoint]) -> store::Result<()> {
+    let models: BTreeSet<&str> = points
+        .iter()
+        .filter_map(|point| point.model_id.as_deref())
+        .collect();
+    for id in models {
+        if tx
+            .logged_model(id)?
+            .is_none_or(|model| model.project != project)
+        {
+            let message = format!(
+                "Logged model with ID '{id}' not found: log its metrics after it was created"
+            );
+            return Err(Error::new(ErrorCode::BadRequest, message)).refuse();
+        }
     }
     Ok(())
 }

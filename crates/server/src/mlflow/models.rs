@@ -144,8 +144,10 @@ async fn rename(call: Call<Rename>) -> Answer<Value> {
     let shown = call
         .write(move |tx| {
             find(tx, &change.project, &name)?;
-            registered::not_serving(tx, &change.project, &name, None)?;
-            tx.rename_model(&change.project, &name, &to)?;
+            if name != to {
+                registered::not_serving(tx, &change.project, &name, None)?;
+                tx.rename_model(&change.project, &name, &to)?;
+            }
             change.touch(tx, &to)?;
             change.event(
                 tx,

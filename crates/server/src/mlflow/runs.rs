@@ -19,7 +19,6 @@ use mlflow::{
     filter::Subject,
     limits, names, required,
     runs::{ById, Create, Found, Search, Update, run_id},
-    tag::Pair,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -103,7 +102,11 @@ fn wanted(call: &Call<Create>) -> Result<TrackedRun, Error> {
         start_time,
         tags,
     } = &call.message;
-    check_tags(tags)?;
+    // The tags that come with a run may have any name, as in MLflow.
+    for (index, tag) in tags.iter().enumerate() {
+        required(&format!("tags[{index}].key"), &tag.key)?;
+        limits::at_most(&format!("tags[{index}].key"), &tag.key, limits::KEY)?;
+    }
     let mut tags = labels(tags);
     let (asked, tagged) = (filled(run_name.as_deref()), tags.get(NAME_TAG).cloned());
     if let (Some(asked), Some(tagged)) = (&asked, &tagged)
@@ -145,14 +148,6 @@ fn place(run: &mut TrackedRun, experiment: Experiment) {
         &format!("{}/artifacts", run.run_id),
     );
     run.experiment_id = experiment.id;
-}
-
-/// Checks tags of a run as a whole request carries them.
-pub(super) fn check_tags(tags: &[Pair]) -> Result<(), Error> {
-    for (index, tag) in tags.iter().enumerate() {
-        check_tag(&tag.key, &format!("tags[{index}].key"))?;
-    }
-    Ok(())
 }
 
 /// Checks the key of one tag.
@@ -241,6 +236,7 @@ pub(super) fn own(
 ) -> store::Result<Vec<String>> {
     let mut own = Vec::with_capacity(ids.len());
     for id in ids {
+        find::check_experiment_id(id)?;
         let found = if find::is_default(id) {
             tx.experiment_by_name(project, find::DEFAULT)?
         } else {

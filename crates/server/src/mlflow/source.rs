@@ -116,6 +116,7 @@ fn within(
 fn of_version(tx: &mut Tx<'_>, project: &str, rest: &str) -> store::Result<Source> {
     let (name, number) = match rest.split_once('@') {
         Some((name, alias)) => {
+            registered::find(tx, project, name)?;
             let missing = || Error::invalid(format!("Registered model alias {alias} not found."));
             (
                 name,

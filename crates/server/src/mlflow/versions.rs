@@ -4,7 +4,7 @@ use super::{
     call::Call,
     convert::{
         self, filled, labels,
-        registry::{description, version},
+        registry::{RUN_LINK, description, version},
     },
     failure::{Answer, Failure},
     models::check_tags,
@@ -20,6 +20,7 @@ use axum::{
 use http::Method;
 use mlflow::{
     filter::Subject,
+    names,
     registry::{CreateVersion, OneVersion, RegistryTag, Search, version_number},
     required,
     tag::Pair,
@@ -84,7 +85,7 @@ pub(super) fn routes(table: Table) -> Table {
 async fn create(call: Call<CreateVersion>) -> Answer<Value> {
     let change = Change::of(&call)?;
     let asked = &call.message;
-    required("name", &asked.name)?;
+    names::model(&asked.name)?;
     required("source", &asked.source)?;
     check_tags(&asked.tags)?;
     let source = source::resolve(&call).await?;
@@ -113,7 +114,8 @@ fn wanted(call: &Call<CreateVersion>, change: &Change, source: Source) -> ModelV
         mlflow_model_id: source.model_id,
         run_id: None,
         artifact: None,
-        lineage: Value::Null,
+        lineage: filled(asked.run_link.as_deref())
+            .map_or(Value::Null, |link| json!({ RUN_LINK: link })),
         gate: Value::Null,
         signature: Value::Null,
         gate_state: GateState::None,
@@ -175,9 +177,8 @@ async fn update(call: Call<OneVersion>) -> Answer<Value> {
         description,
     } = call.message.clone();
     let shown = alter(&call, &name, &version, move |version| {
-        if let Some(text) = &description {
-            version.description.clone_from(text);
-        }
+        // As in MLflow, a description that is left out is taken away.
+        version.description = description.clone().unwrap_or_default();
     })
     .await?;
     Ok(Json(json!({ "model_version": shown })))

@@ -127,6 +127,7 @@ fn compared(a: &Seen, b: &Seen) -> Option<Ordering> {
 fn holds(run: &TrackedRun, clause: &Clause) -> bool {
     let value = seen(run, &clause.field);
     let there = !matches!(value, Seen::Missing | Seen::NaN);
+    let is_nan = matches!(value, Seen::NaN);
     let operand = match &clause.operand {
         Operand::Number(number) => Seen::Number(*number),
         Operand::Text(text) => Seen::Text(text.clone()),
@@ -135,6 +136,7 @@ fn holds(run: &TrackedRun, clause: &Clause) -> bool {
     match (clause.op, compared(&value, &operand)) {
         (Op::IsNull, _) => !there,
         (Op::NotNull, _) => there,
+        (Op::Ne, _) if is_nan => true,
         (Op::Eq, Some(order)) => order.is_eq(),
         (Op::Ne, Some(order)) => order.is_ne(),
         (Op::Lt, Some(order)) => order.is_lt(),

@@ -8,7 +8,7 @@ mod records;
 
 pub use records::{
     Experiment, Input, Lifecycle, LoggedModel, MetricPoint, NewExperiment, Output, RunHead,
-    RunView, TagChange, TrackedRun,
+    RunView, TagChange, TrackedRun, UsedDataset,
 };
 
 use std::collections::BTreeMap;
@@ -94,6 +94,17 @@ pub trait TrackingRead {
         skip: u64,
         limit: u32,
     ) -> Result<Vec<MetricPoint>>;
+    /// At most `most` points of one metric by step, then time, spread evenly over all of them (or over those with steps in
+    /// the interval, ends included): the first of each of `most` equal parts, and the very last.
+    fn metric_sample(
+        &mut self,
+        run_id: &str,
+        key: &str,
+        steps: Option<(i64, i64)>,
+        most: u32,
+    ) -> Result<Vec<MetricPoint>>;
+    /// The datasets that runs of these experiments used, each with its context once; at most 1000.
+    fn datasets_of(&mut self, experiments: &[String]) -> Result<Vec<UsedDataset>>;
 }
 
 /// MLflow 3's logged models.

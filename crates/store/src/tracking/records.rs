@@ -167,6 +167,19 @@ pub struct Input {
     pub tags: BTreeMap<String, String>,
 }
 
+/// A dataset that runs of an experiment used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedDataset {
+    /// The experiment's id.
+    pub experiment_id: String,
+    /// The dataset's name.
+    pub name: String,
+    /// Its digest.
+    pub digest: String,
+    /// What it was used for.
+    pub context: Option<String>,
+}
+
 /// An MLflow 3 logged model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoggedModel {
@@ -196,8 +209,8 @@ pub struct LoggedModel {
     pub tags: BTreeMap<String, String>,
     /// Parameters.
     pub params: BTreeMap<String, String>,
-    /// The latest point of each metric that was measured on it; read only.
-    pub metrics: Vec<MetricPoint>,
+    /// All points that were measured on it, each with the id of the run that logged it; read only.
+    pub metrics: Vec<(String, MetricPoint)>,
 }
 
 /// A logged model that a run made.

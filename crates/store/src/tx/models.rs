@@ -48,7 +48,10 @@ impl Searchable for ModelVersion {
             Field::Attribute(name) => match name.as_str() {
                 "name" => Some(Expr::column("r.\"model\"", Kind::Text)),
                 "version" | "version_number" => Some(Expr::column("r.\"version\"", Kind::Integer)),
-                "run_id" => Some(Expr::column("r.\"mlflow_run_id\"", Kind::Text)),
+                "run_id" => Some(Expr::column(
+                    "COALESCE(r.\"mlflow_run_id\", '')",
+                    Kind::Text,
+                )),
                 "source_path" | "source" => Some(Expr::column("r.\"source\"", Kind::Text)),
                 "creation_timestamp" => Some(Expr::column("r.\"created_at\"", Kind::Time)),
                 "last_updated_timestamp" => Some(Expr::column("r.\"updated_at\"", Kind::Time)),

@@ -25,16 +25,26 @@ pub(crate) enum Kind {
     Real,
 }
 
-/// A field as SQL. `?` stands for `key`.
+/// A field as SQL. Each `?` stands for the next of `keys`.
 #[derive(Debug, Clone)]
 pub(crate) struct Expr {
     pub(crate) sql: String,
     pub(crate) kind: Kind,
-    pub(crate) key: Option<String>,
+    pub(crate) keys: Vec<String>,
     /// Whether the value is NaN, when it can be.
     pub(crate) nan: Option<String>,
-    /// A frame for comparisons with any of several values; `@` stands for the comparison.
-    pub(crate) any: Option<&'static str>,
+    /// How clauses compare with any of several values, in place of the one.
+    pub(crate) any: Option<Any>,
+}
+
+/// A comparison with any of several values.
+#[derive(Debug, Clone)]
+pub(crate) struct Any {
+    /// The condition around it; `@` stands for the comparison, each `?` for the next of the keys.
+    pub(crate) frame: String,
+    /// One of the values, and whether it is NaN, when it can be.
+    pub(crate) value: String,
+    pub(crate) nan: Option<String>,
 }
 
 impl Expr {
@@ -42,7 +52,7 @@ impl Expr {
         Self {
             sql: sql.to_owned(),
             kind,
-            key: None,
+            keys: Vec::new(),
             nan: None,
             any: None,
         }
@@ -51,7 +61,7 @@ impl Expr {
     /// The value that a subquery with one `?` finds for a key.
     pub(crate) fn keyed(sql: &str, key: &str, kind: Kind) -> Self {
         Self {
-            key: Some(key.to_owned()),
+            keys: vec![key.to_owned()],
             ..Self::column(sql, kind)
         }
     }
@@ -117,15 +127,15 @@ impl Writer {
         format!("?{}", self.params.len())
     }
 
-    /// The expression with its key's place filled in.
+    /// The expression with its keys' places filled in.
     fn place(&mut self, sql: &str, expr: &Expr) -> String {
-        match &expr.key {
-            None => sql.to_owned(),
-            Some(key) => {
-                let mark = self.mark(Value::Text(key.clone().into()));
-                sql.replacen('?', &mark, 1)
-            }
+        let mut parts = sql.split('?');
+        let mut placed = parts.next().unwrap_or_default().to_owned();
+        for (part, key) in parts.zip(&expr.keys) {
+            placed += &self.mark(Value::Text(key.clone().into()));
+            placed += part;
         }
+        placed
     }
 
     /// Where missing values go: behind NaN, which is behind all others.
@@ -139,7 +149,15 @@ impl Writer {
     }
 
     fn clause(&mut self, expr: &Expr, clause: &Clause) -> Result<String> {
-        let value = self.place(&expr.sql, expr);
+        let (value, nan) = match &expr.any {
+            Some(any) => (any.value.clone(), any.nan.clone()),
+            None => (
+                self.place(&expr.sql, expr),
+                (clause.op == Op::Ne)
+                    .then(|| expr.nan.as_ref().map(|nan| self.place(nan, expr)))
+                    .flatten(),
+            ),
+        };
         let compared = match (clause.op, &clause.operand) {
             (Op::IsNull, _) => format!("{value} IS NULL"),
             (Op::NotNull, _) => format!("{value} IS NOT NULL"),
@@ -150,7 +168,8 @@ impl Writer {
                     .collect::<Result<Vec<_>>>()?;
                 let not = if clause.op == Op::NotIn { "NOT " } else { "" };
                 if marks.is_empty() {
-                    format!("{not}1 = 0")
+                    // In no list is nothing, and outside of it whatever there is.
+                    format!("({value} IS NOT NULL AND {not}1 = 0)")
                 } else {
                     format!("{value} {not}IN ({})", marks.join(", "))
                 }
@@ -177,12 +196,18 @@ impl Writer {
                     Operand::Text(text) => number_or_text(expr.kind, text)?,
                     _ => return Err(mismatch(clause)),
                 };
-                format!("{value} {sign} {}", self.mark(operand))
+                let compared = format!("{value} {sign} {}", self.mark(operand));
+                // NaN is unlike every number.
+                match nan.filter(|_| op == Op::Ne) {
+                    Some(nan) => format!("({compared} OR {nan} = 1)"),
+                    None => compared,
+                }
             }
         };
-        Ok(expr
-            .any
-            .map_or(compared.clone(), |frame| frame.replacen('@', &compared, 1)))
+        Ok(match &expr.any {
+            Some(any) => self.place(&any.frame, expr).replacen('@', &compared, 1),
+            None => compared,
+        })
     }
 
     /// The condition that a row comes after the cursor's.

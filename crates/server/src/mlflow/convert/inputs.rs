@@ -27,6 +27,10 @@ pub(in crate::mlflow) fn dataset(input: DatasetInput) -> Result<Input, Error> {
     for ((field, limit), text) in limits::DATASET.iter().zip(texts) {
         limits::at_most(field, text, *limit)?;
     }
+    for tag in &input.tags {
+        limits::at_most("key", &tag.key, limits::INPUT_TAG.0)?;
+        limits::at_most("value", &tag.value, limits::INPUT_TAG.1)?;
+    }
     mlflow::required("name", &dataset.name)?;
     mlflow::required("digest", &dataset.digest)?;
     Ok(Input {

@@ -33,6 +33,14 @@ pub(in crate::mlflow) fn plain(point: MetricPoint) -> Metric {
     }
 }
 
+/// The same, with the run that it belongs to.
+pub(in crate::mlflow) fn of_run(point: MetricPoint, run_id: &str) -> Metric {
+    Metric {
+        run_id: Some(run_id.to_owned()),
+        ..plain(point)
+    }
+}
+
 /// A point of a logged model as answers show it.
 pub(in crate::mlflow) fn wire(point: MetricPoint) -> Metric {
     let (dataset_name, dataset_digest) = point.dataset.unzip();

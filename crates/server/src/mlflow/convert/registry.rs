@@ -9,6 +9,8 @@ use store::GateState;
 const GATE_TAG: &str = "mainspan.gate";
 /// The pipeline run that registered a version.
 const RUN_TAG: &str = "mainspan.run";
+/// Where a version's lineage says which page is about its run.
+pub(in crate::mlflow) const RUN_LINK: &str = "run_link";
 
 /// A version as answers show it, with the aliases that point at it.
 pub(in crate::mlflow) fn version(
@@ -33,6 +35,10 @@ pub(in crate::mlflow) fn version(
         description: version.description,
         source: version.source,
         run_id: version.mlflow_run_id.unwrap_or_default(),
+        run_link: version.lineage[RUN_LINK]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         status: version.status,
         status_message: version.status_message,
         tags: pairs(tags),
@@ -67,15 +73,20 @@ pub(in crate::mlflow) fn model(
     }
 }
 
-/// The newest version of each stage, by number, of versions newest first.
+/// The newest version of each stage, of versions newest first.
 pub(in crate::mlflow) fn latest(versions: Vec<store::ModelVersion>) -> Vec<store::ModelVersion> {
-    let mut newest: BTreeMap<String, store::ModelVersion> = BTreeMap::new();
+    // Each stage with its oldest version, by which MLflow sorts, and its newest.
+    let mut stages: BTreeMap<String, (u32, store::ModelVersion)> = BTreeMap::new();
     for version in versions {
-        newest.entry(version.stage.clone()).or_insert(version);
+        let number = version.version;
+        stages
+            .entry(version.stage.clone())
+            .and_modify(|(oldest, _)| *oldest = number)
+            .or_insert((number, version));
     }
-    let mut newest: Vec<_> = newest.into_values().collect();
-    newest.sort_by_key(|version| version.version);
-    newest
+    let mut stages: Vec<_> = stages.into_values().collect();
+    stages.sort_by_key(|(oldest, _)| *oldest);
+    stages.into_iter().map(|(_, newest)| newest).collect()
 }
 
 /// A description that a client sent; none says "leave it".

@@ -36,7 +36,11 @@ pub(in crate::mlflow) fn info(run: &TrackedRun) -> Info {
         user_id: run.user_id.clone(),
         status: status(&run.status),
         start_time: run.start_time.as_millisecond(),
-        end_time: run.end_time.map(jiff::Timestamp::as_millisecond),
+        // As in MLflow, a run that ended in 1970 has not ended.
+        end_time: run
+            .end_time
+            .map(jiff::Timestamp::as_millisecond)
+            .filter(|at| *at != 0),
         artifact_uri: run.artifact_uri.clone(),
         lifecycle_stage: run.lifecycle.to_string(),
     }

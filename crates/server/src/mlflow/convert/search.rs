@@ -36,15 +36,31 @@ pub(in crate::mlflow) fn search(
     if matches!(subject, Subject::Models | Subject::Versions) {
         hide_prompts(&mut clauses);
     }
-    let order = order
-        .iter()
-        .map(|clause| filter::order(subject, clause).map(sorted));
+    let order = match (order, usual(subject)) {
+        ([], usual) => usual
+            .iter()
+            .map(|clause| filter::order(subject, clause))
+            .collect(),
+        (asked, _) => asked
+            .iter()
+            .map(|clause| filter::order(subject, clause))
+            .collect::<Result<Vec<_>, Error>>(),
+    };
     Ok(Search {
         clauses,
-        order: order.collect::<Result<_, Error>>()?,
+        order: order?.into_iter().map(sorted).collect(),
         after,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     })
+}
+
+/// The order of a search that asks for none, before the ties that the store breaks.
+fn usual(subject: Subject) -> &'static [&'static str] {
+    match subject {
+        Subject::Experiments => &["creation_time DESC", "experiment_id ASC"],
+        Subject::Versions => &["last_updated_timestamp DESC"],
+        Subject::Runs | Subject::Models | Subject::LoggedModels => &[],
+    }
 }
 
 /// Prompts are registered models with a tag, and ordinary searches do not see them. Clients ask for "not a prompt" by

@@ -37,14 +37,40 @@ async fn fill(store: &Store) -> String {
         run.params
             .extend(depth[n].map(|value| ("depth".to_owned(), value.to_owned())));
         run.tags.insert("even".into(), (n % 2 == 0).to_string());
+        run.inputs = match n {
+            0 => vec![input("flights", "d1", Some("train"))],
+            2 => vec![
+                input("flights", "d1", None),
+                input("weather", "d2", None),
+                input("m-1", "", None),
+            ],
+            _ => Vec::new(),
+        };
         run.lifecycle = if n == 4 {
             Lifecycle::Deleted
         } else {
             Lifecycle::Active
         };
-        write(store, move |tx| tx.create_tracked_run(&run)).await;
+        write(store, move |tx| {
+            tx.create_tracked_run(&run)?;
+            tx.log_inputs(&run.run_id, &run.inputs)
+        })
+        .await;
     }
     id
+}
+
+fn input(name: &str, digest: &str, context: Option<&str>) -> Input {
+    let label = |context: &str| ("mlflow.data.context".to_owned(), context.to_owned());
+    Input {
+        name: name.into(),
+        digest: digest.into(),
+        source_type: "local".into(),
+        source: "{}".into(),
+        schema: None,
+        profile: None,
+        tags: context.map(label).into_iter().collect(),
+    }
 }
 
 fn clause(field: Field, op: Op, operand: Operand) -> Clause {
@@ -74,6 +100,16 @@ async fn clauses(store: &Store, experiment: &str) {
     let cases: Vec<(Clause, &[&str])> = vec![
         (clause(acc(), Op::Gt, Operand::Number(0.5)), &["s4", "s3"]),
         (clause(acc(), Op::Le, Operand::Number(0.9)), &["s3", "s0"]),
+        // NaN is unlike every number, and like none; who has no value is neither.
+        (
+            clause(acc(), Op::Ne, Operand::Number(0.9)),
+            &["s4", "s1", "s0"],
+        ),
+        (clause(acc(), Op::Eq, Operand::Number(0.0)), &[]),
+        (
+            clause(acc(), Op::Ge, Operand::Number(-1.0)),
+            &["s4", "s3", "s0"],
+        ),
         (clause(depth(), Op::Eq, text("4")), &["s4", "s0"]),
         (clause(depth(), Op::Ne, text("4")), &["s3", "s1"]),
         (clause(depth(), Op::IsNull, Operand::Nothing), &["s2"]),
@@ -129,8 +165,29 @@ async fn clauses(store: &Store, experiment: &str) {
             clause(Field::Tag("even".into()), Op::Eq, text("false")),
             &["s3", "s1"],
         ),
+        // Any of a run's datasets; one without a context has none; logged models are no datasets.
         (
             clause(Field::Dataset("name".into()), Op::Eq, text("flights")),
+            &["s2", "s0"],
+        ),
+        (
+            clause(Field::Dataset("name".into()), Op::Ne, text("flights")),
+            &["s2"],
+        ),
+        (
+            clause(Field::Dataset("context".into()), Op::Ne, text("eval")),
+            &["s0"],
+        ),
+        (
+            clause(
+                Field::Dataset("digest".into()),
+                Op::NotIn,
+                Operand::Texts(vec!["d1".into()]),
+            ),
+            &["s2"],
+        ),
+        (
+            clause(Field::Dataset("name".into()), Op::Eq, text("m-1")),
             &[],
         ),
     ];

@@ -342,7 +342,7 @@ async fn logged_models(store: &Store, experiment: &str) {
     ready.status = "LOGGED_MODEL_READY".into();
     let changed = ready.clone();
     write(store, move |tx| tx.update_logged_model(&changed)).await;
-    ready.metrics = vec![measured];
+    ready.metrics = vec![("run-1".to_owned(), measured)];
     assert_eq!(
         read(store, |tx| tx.logged_model("m-1")).await.as_ref(),
         Some(&ready)
@@ -362,6 +362,180 @@ async fn logged_models(store: &Store, experiment: &str) {
             .items,
         [found]
     );
+    points_of_models(store, experiment).await;
+    charts(store, experiment).await;
     assert!(write(store, |tx| tx.delete_logged_model("m-1")).await);
     assert!(!write(store, |tx| tx.delete_logged_model("m-1")).await);
+}
+
+/// Clauses about the points of a model look at any of them, orders at the latest by time, both only on the datasets that
+/// are asked for.
+async fn points_of_models(store: &Store, experiment: &str) {
+    let logged = |name: &str, values: &[(f64, i64, i64, Option<&str>)]| {
+        let (id, values) = (name.to_owned(), values.to_vec());
+        values
+            .into_iter()
+            .map(move |(value, at, step, dataset)| MetricPoint {
+                at: jiff::Timestamp::from_second(at).unwrap(),
+                model_id: Some(id.clone()),
+                dataset: dataset.map(|name| (name.to_owned(), "d".to_owned())),
+                ..point("acc", value, step)
+            })
+            .collect::<Vec<_>>()
+    };
+    // The latest by time of m-a is 0.2, though 0.9 has the larger step.
+    let points = [
+        logged(
+            "m-a",
+            &[(0.9, 1, 9, Some("train")), (0.2, 2, 1, Some("test"))],
+        ),
+        logged("m-b", &[(0.5, 1, 1, Some("train"))]),
+        logged("m-c", &[(f64::NAN, 1, 1, None)]),
+    ]
+    .concat();
+    let home = experiment.to_owned();
+    write(store, move |tx| {
+        let first = tx.logged_model("m-1")?.expect("it was created");
+        for (n, id) in (1..).zip(["m-a", "m-b", "m-c", "m-d"]) {
+            tx.create_logged_model(&LoggedModel {
+                model_id: id.into(),
+                created_at: at(-n),
+                experiment_id: home.clone(),
+                ..first.clone()
+            })?;
+        }
+        tx.log_metrics("run-1", &points)
+    })
+    .await;
+    let on = |dataset: Option<&str>| {
+        Field::Measured(Measured {
+            metric: Some("acc".into()),
+            datasets: dataset
+                .map(|name| (Some(name.to_owned()), None))
+                .into_iter()
+                .collect(),
+        })
+    };
+    let any = Field::Measured(Measured {
+        metric: None,
+        datasets: vec![(None, Some("d".into()))],
+    });
+    let above = |field: Field, op, limit: f64| {
+        vec![Clause {
+            field,
+            op,
+            operand: Operand::Number(limit),
+        }]
+    };
+    let by = |field: Field, descending| vec![Order { field, descending }];
+    for (clauses, order, expect) in [
+        (above(on(None), Op::Gt, 0.4), vec![], vec!["m-a", "m-b"]),
+        (above(on(None), Op::Lt, 0.4), vec![], vec!["m-a"]),
+        (above(on(None), Op::Ne, 0.5), vec![], vec!["m-a", "m-c"]),
+        (
+            above(on(Some("train")), Op::Gt, 0.0),
+            vec![],
+            vec!["m-a", "m-b"],
+        ),
+        (above(on(Some("test")), Op::Gt, 0.4), vec![], vec![]),
+        (
+            vec![Clause {
+                field: any,
+                op: Op::NotNull,
+                operand: Operand::Nothing,
+            }],
+            vec![],
+            vec!["m-a", "m-b"],
+        ),
+        (
+            above(on(None), Op::Ne, 9.0),
+            by(on(None), false),
+            vec!["m-a", "m-b", "m-c"],
+        ),
+        (
+            above(on(None), Op::Ne, 9.0),
+            by(on(None), true),
+            vec!["m-b", "m-a", "m-c"],
+        ),
+        (
+            above(on(None), Op::Ne, 9.0),
+            by(on(Some("train")), true),
+            vec!["m-a", "m-b", "m-c"],
+        ),
+    ] {
+        let shown = format!("{clauses:?} {order:?}");
+        let search = Search {
+            clauses,
+            order,
+            ..Search::default()
+        };
+        let home = [experiment.to_owned()];
+        let page = read(store, move |tx| tx.search_logged_models(&home, &search)).await;
+        let found: Vec<_> = page
+            .items
+            .into_iter()
+            .map(|model| model.model_id)
+            .filter(|id| id != "m-1")
+            .collect();
+        assert_eq!(found, expect, "{shown}");
+    }
+}
+
+/// A history has a point once, whatever it was measured on, and a sample is spread evenly over it with both its ends.
+async fn charts(store: &Store, experiment: &str) {
+    let mut run = tracked("run-charts", experiment);
+    run.metrics = (0..10)
+        .map(|n| point("long", f64::from(n), i64::from(n)))
+        .collect();
+    let again = MetricPoint {
+        model_id: Some("m-a".into()),
+        ..point("long", 3.0, 3)
+    };
+    let input = |name: &str, context: &str| Input {
+        name: name.into(),
+        digest: "d1".into(),
+        source_type: "local".into(),
+        source: "{}".into(),
+        schema: None,
+        profile: None,
+        tags: BTreeMap::from([("mlflow.data.context".to_owned(), context.to_owned())]),
+    };
+    let inputs = [input("charted", "train"), input("charted 2", "")];
+    write(store, move |tx| {
+        tx.create_tracked_run(&run)?;
+        tx.log_metrics("run-charts", std::slice::from_ref(&again))?;
+        tx.log_inputs("run-charts", &inputs)
+    })
+    .await;
+    let history = read(store, |tx| tx.metric_history("run-charts", "long", 0, 100)).await;
+    assert_eq!(history.len(), 10);
+    for (steps, most, expect) in [
+        (None, 100, vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (None, 4, vec![0, 3, 6, 9]),
+        (None, 3, vec![0, 4, 9]),
+        (None, 1, vec![9]),
+        (Some((3, 5)), 100, vec![3, 4, 5]),
+        (Some((20, 30)), 100, vec![]),
+    ] {
+        let sample = read(store, move |tx| {
+            tx.metric_sample("run-charts", "long", steps, most)
+        })
+        .await;
+        let found: Vec<i64> = sample.iter().map(|point| point.step).collect();
+        assert_eq!(found, expect, "{steps:?} {most}");
+    }
+    let home = [experiment.to_owned()];
+    let used = read(store, move |tx| tx.datasets_of(&home)).await;
+    let used: Vec<_> = used
+        .into_iter()
+        .filter(|one| one.name.starts_with("charted"))
+        .map(|one| (one.name, one.context))
+        .collect();
+    assert_eq!(
+        used,
+        [
+            ("charted".to_owned(), Some("train".to_owned())),
+            ("charted 2".to_owned(), None)
+        ]
+    );
 }

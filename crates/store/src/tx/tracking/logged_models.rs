@@ -3,11 +3,11 @@
 use super::marks;
 use super::metrics::{PointRow, point_columns};
 use crate::error::Result;
-use crate::search::{Field, Page, Search};
+use crate::search::{Field, Measured, Page, Search};
 use crate::tracking::{LoggedModel, LoggedModels};
 use crate::tx::column::{Cols, Param as _, Value};
 use crate::tx::record::Record;
-use crate::tx::search::{Expr, Kind, Searchable};
+use crate::tx::search::{Any, Expr, Kind, Searchable};
 use crate::tx::{Tx, must, must_be_new, params};
 
 /// By hand, since the metrics are kept elsewhere.
@@ -82,26 +82,22 @@ impl Searchable for LoggedModel {
         };
         match field {
             Field::Attribute(name) => match name.as_str() {
-                text @ ("name" | "model_id" | "model_type" | "status" | "source_run_id") => {
+                text @ ("name" | "model_id" | "model_type" | "status") => {
                     Some(Expr::column(&format!("r.\"{text}\""), Kind::Text))
                 }
+                "source_run_id" => Some(Expr::column(
+                    "COALESCE(r.\"source_run_id\", '')",
+                    Kind::Text,
+                )),
                 "creation_timestamp" => Some(Expr::column("r.\"created_at\"", Kind::Time)),
                 "last_updated_timestamp" => Some(Expr::column("r.\"updated_at\"", Kind::Time)),
                 _ => None,
             },
-            Field::Metric(key) => {
-                let of = |column: &str| {
-                    format!(
-                        "(SELECT {column} FROM metric_series m WHERE m.\"model_id\" = r.\"model_id\" AND m.\"model_id\" <> '' \
-                         AND m.\"key\" = ? ORDER BY m.\"last_at\" DESC, m.\"last_step\" DESC LIMIT 1)"
-                    )
-                };
-                let value = of("CASE WHEN m.\"last_nan\" = 1 THEN NULL ELSE m.\"last_value\" END");
-                Some(Expr {
-                    nan: Some(of("m.\"last_nan\"")),
-                    ..Expr::keyed(&value, key, Kind::Real)
-                })
-            }
+            Field::Metric(key) => Some(measured(&Measured {
+                metric: Some(key.clone()),
+                datasets: Vec::new(),
+            })),
+            Field::Measured(which) => Some(measured(which)),
             Field::Param(key) => Some(Expr::keyed(
                 &labelled("logged_model_params"),
                 key,
@@ -110,6 +106,54 @@ impl Searchable for LoggedModel {
             Field::Tag(key) => Some(Expr::keyed(&labelled("logged_model_tags"), key, Kind::Text)),
             Field::Dataset(_) => None,
         }
+    }
+}
+
+/// Points measured on a model: clauses look at any of them, an order at the latest by time.
+fn measured(which: &Measured) -> Expr {
+    let mut keys = Vec::new();
+    let mut wheres = vec![
+        "m.\"model_id\" = r.\"model_id\"".to_owned(),
+        "m.\"model_id\" <> ''".to_owned(),
+    ];
+    if let Some(metric) = &which.metric {
+        wheres.push("m.\"key\" = ?".to_owned());
+        keys.push(metric.clone());
+    }
+    let mut datasets = Vec::new();
+    for (name, digest) in &which.datasets {
+        let mut both = Vec::new();
+        for (column, text) in [("dataset_name", name), ("dataset_digest", digest)] {
+            if let Some(text) = text {
+                both.push(format!("m.\"{column}\" = ?"));
+                keys.push(text.clone());
+            }
+        }
+        datasets.push(format!("({})", both.join(" AND ")));
+    }
+    if !datasets.is_empty() {
+        wheres.push(format!("({})", datasets.join(" OR ")));
+    }
+    let points = format!(
+        "FROM metric_series m JOIN metric_points p ON p.\"series\" = m.\"id\" \
+         JOIN tracked_runs t ON t.\"number\" = m.\"run\" WHERE {}",
+        wheres.join(" AND ")
+    );
+    let latest = |column: &str| {
+        format!(
+            "(SELECT {column} {points} ORDER BY p.\"at\" DESC, p.\"step\" DESC, t.\"run_id\" LIMIT 1)"
+        )
+    };
+    let value = "CASE WHEN p.\"nan\" = 1 THEN NULL ELSE p.\"value\" END";
+    Expr {
+        keys,
+        nan: Some(latest("p.\"nan\"")),
+        any: Some(Any {
+            frame: format!("EXISTS (SELECT 1 {points} AND @)"),
+            value: value.to_owned(),
+            nan: Some("p.\"nan\"".to_owned()),
+        }),
+        ..Expr::column(&latest(value), Kind::Real)
     }
 }
 
@@ -135,20 +179,18 @@ impl Tx<'_> {
     }
 
     fn with_metrics(&mut self, model: LoggedModel) -> Result<LoggedModel> {
-        let latest = point_columns(
-            "m.\"last_value\"",
-            "m.\"last_nan\"",
-            "m.\"last_at\"",
-            "m.\"last_step\"",
-        );
+        let columns = point_columns("p.\"value\"", "p.\"nan\"", "p.\"at\"", "p.\"step\"");
         let sql = format!(
-            "SELECT {latest} FROM metric_series m WHERE m.\"model_id\" = ?1 AND m.\"model_id\" <> '' ORDER BY m.\"key\", m.\"id\""
+            "SELECT t.\"run_id\", {columns} FROM metric_series m JOIN metric_points p ON p.\"series\" = m.\"id\" \
+             JOIN tracked_runs t ON t.\"number\" = m.\"run\" WHERE m.\"model_id\" = ?1 AND m.\"model_id\" <> '' \
+             ORDER BY m.\"key\", p.\"at\", p.\"step\", m.\"id\""
         );
-        let points = self.rows(&sql, params![model.model_id], PointRow::read)?;
-        Ok(LoggedModel {
-            metrics: points.into_iter().map(|PointRow(point)| point).collect(),
-            ..model
-        })
+        let metrics = self.rows(&sql, params![model.model_id], |cols| {
+            let run_id = cols.get()?;
+            let PointRow(point) = PointRow::read(cols)?;
+            Ok((run_id, point))
+        })?;
+        Ok(LoggedModel { metrics, ..model })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The traits of tracking in SQL. Runs carry a short number beside their id; whatever is logged
 //! to a run refers to that.
 
+mod charts;
 mod experiments;
 mod logged_models;
 mod metrics;

@@ -7,9 +7,11 @@ use super::runs::RunRow;
 use super::{IDS, filled, marks, seen};
 use crate::error::Result;
 use crate::search::{Clause, Field, Op, Operand, Page, Search};
-use crate::tracking::{Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead};
+use crate::tracking::{
+    Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead, UsedDataset,
+};
 use crate::tx::column::{Cols, Value};
-use crate::tx::search::{Expr, Kind, Searchable, Segment, Writer, sign};
+use crate::tx::search::{Any, Expr, Kind, Searchable, Segment, Writer, sign};
 use crate::tx::{Tx, params};
 
 /// Whatever was logged.
@@ -43,9 +45,10 @@ impl Searchable for RunRow {
             Field::Dataset(name) => match name.as_str() {
                 "name" => Some(dataset("i.\"name\"")),
                 "digest" => Some(dataset("i.\"digest\"")),
-                "context" => Some(dataset("i.\"context\"")),
+                "context" => Some(dataset("NULLIF(i.\"context\", '')")),
                 _ => None,
             },
+            Field::Measured(_) => None,
         }
     }
 
@@ -138,9 +141,14 @@ fn labelled(table: &str) -> String {
 }
 
 fn dataset(column: &str) -> Expr {
-    let any = "EXISTS (SELECT 1 FROM run_inputs i WHERE i.\"run\" = r.\"number\" AND @)";
+    // Inputs without a digest are logged models.
+    let frame = "EXISTS (SELECT 1 FROM run_inputs i WHERE i.\"run\" = r.\"number\" AND i.\"digest\" <> '' AND @)";
     Expr {
-        any: Some(any),
+        any: Some(Any {
+            frame: frame.to_owned(),
+            value: column.to_owned(),
+            nan: None,
+        }),
         ..Expr::column(column, Kind::Text)
     }
 }
@@ -372,8 +380,20 @@ impl TrackingRead for Tx<'_> {
             }
         };
         let columns = point_columns("p.\"value\"", "p.\"nan\"", "p.\"at\"", "p.\"step\"");
+        // A point that was measured on several models or datasets is one point of the run.
+        let once = match series.as_slice() {
+            [_] => "",
+            _ => "GROUP BY m.\"key\", p.\"value\", p.\"nan\", p.\"at\", p.\"step\"",
+        };
+        let columns = match series.as_slice() {
+            [_] => columns,
+            _ => columns
+                .replace("m.\"model_id\"", "MIN(m.\"model_id\")")
+                .replace("m.\"dataset_name\"", "MIN(m.\"dataset_name\")")
+                .replace("m.\"dataset_digest\"", "MIN(m.\"dataset_digest\")"),
+        };
         let sql = format!(
-            "SELECT {columns} FROM metric_points p JOIN metric_series m ON m.\"id\" = p.\"series\" WHERE {which} \
+            "SELECT {columns} FROM metric_points p JOIN metric_series m ON m.\"id\" = p.\"series\" WHERE {which} {once} \
              ORDER BY p.\"at\", p.\"step\", p.\"value\", p.\"nan\" LIMIT ?2 OFFSET ?3"
         );
         let points = match series.as_slice() {
@@ -381,5 +401,19 @@ impl TrackingRead for Tx<'_> {
             _ => self.rows(&sql, params![run, limit, skip, key], PointRow::read)?,
         };
         Ok(points.into_iter().map(|PointRow(point)| point).collect())
+    }
+
+    fn metric_sample(
+        &mut self,
+        run_id: &str,
+        key: &str,
+        steps: Option<(i64, i64)>,
+        most: u32,
+    ) -> Result<Vec<MetricPoint>> {
+        self.sample(run_id, key, steps, most)
+    }
+
+    fn datasets_of(&mut self, experiments: &[String]) -> Result<Vec<UsedDataset>> {
+        self.used_datasets(experiments)
     }
 }

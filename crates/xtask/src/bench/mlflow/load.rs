@@ -24,7 +24,11 @@ pub(super) fn measure(peer: &Peer) -> anyhow::Result<Vec<Figure>> {
                 scope.spawn(move || work(peer, experiment, client, over))
             })
             .collect();
-        while begun.elapsed() < TIME && !clients.iter().any(|client| client.is_finished()) {
+        while begun.elapsed() < TIME
+            && !clients
+                .iter()
+                .any(std::thread::ScopedJoinHandle::is_finished)
+        {
             most = most.max(peer.memory()?.resident);
             super::pause(Duration::from_millis(50));
         }
