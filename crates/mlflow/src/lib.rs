@@ -5,6 +5,7 @@
 //! 64-bit integers as numbers, enums by name, unset fields left out.
 
 pub mod artifacts;
+pub mod endpoints;
 pub mod error;
 pub mod experiments;
 pub mod filter;

@@ -34,6 +34,7 @@ mod source;
 mod stages;
 mod traces;
 mod users;
+mod unserved;
 mod versions;
 
 use crate::http::Routes;
@@ -67,6 +68,8 @@ pub fn routes(routes: Routes) -> Routes {
     let table = traces::routes(table);
     let table = users::routes(table);
     aliases::routes(table).finish()
+    let table = aliases::routes(table);
+    unserved::routes(table).finish()
 }
 
 #[cfg(test)]

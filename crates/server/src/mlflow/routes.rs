@@ -101,6 +101,32 @@ impl Table {
         )
     }
 
+    /// An endpoint at a path from the root, with its twin when it is below `/api`.
+    pub(super) fn anywhere(
+        self,
+        method: &Method,
+        path: &str,
+        permission: Permission,
+        summary: &'static str,
+        handler: &MethodRouter<App>,
+    ) -> Self {
+        let below = TWINS
+            .iter()
+            .find_map(|twin| path.strip_prefix(twin).filter(|rest| rest.starts_with('/')));
+        match below {
+            None => self.based(method, path, permission, summary, handler),
+            Some(below) => TWINS.into_iter().fold(self, |table, twin| {
+                table.based(
+                    method,
+                    &format!("{twin}{below}"),
+                    permission,
+                    summary,
+                    handler,
+                )
+            }),
+        }
+    }
+
     fn based(
         self,
         method: &Method,
