@@ -21,7 +21,7 @@ pub fn order(subject: Subject, clause: &str) -> Result<Order, Error> {
 }
 
 /// The name and whether it rises. Nothing may stand around the clause, not even a space.
-fn split(clause: &str) -> Option<(&str, bool)> {
+pub(super) fn split(clause: &str) -> Option<(&str, bool)> {
     let all = tokenize(clause);
     if all.first()?.kind == Kind::Space || all.last()?.kind == Kind::Space {
         return None;

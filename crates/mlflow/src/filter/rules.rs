@@ -245,7 +245,7 @@ impl Subject {
     }
 
     /// Experiments take operators in upper case only.
-    fn operator(self, word: &str) -> Option<Operator> {
+    pub(super) fn operator(self, word: &str) -> Option<Operator> {
         let upper = word.to_ascii_uppercase();
         if self == Subject::Experiments && upper != word {
             return None;
@@ -341,7 +341,7 @@ fn unquoted(text: &str, quote: char) -> &str {
 }
 
 /// The text in single or double quotes; nothing when it has none.
-fn quoted(text: &str) -> Option<&str> {
+pub(super) fn quoted(text: &str) -> Option<&str> {
     ['\'', '"']
         .into_iter()
         .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))

@@ -5,8 +5,9 @@
 //! clauses about spans are about the same span.
 
 use super::{
-    Operator, Value,
-    tokens::{Token, tokenize},
+    Operator, Subject, Value,
+    clauses::{self, Clause as Written, Right, texts},
+    rules::quoted,
 };
 use crate::{Error, traces::keys};
 
@@ -144,23 +145,8 @@ const RESERVED: [&str; 2] = ["mlflow.trace.tokenUsage", "mlflow.trace.cost"];
 /// # Errors
 /// INVALID_PARAMETER_VALUE that shows the clause.
 pub fn parse(filter: &str) -> Result<Vec<Clause>, Error> {
-    let tokens = tokenize(filter)?;
-    if tokens.is_empty() && !filter.is_empty() {
-        return Err(bad(filter, "it could not be parsed"));
-    }
-    let mut rest = tokens.as_slice();
-    let mut clauses = Vec::new();
-    while !rest.is_empty() {
-        // As in MLflow, AND may be left out, or stand at an end.
-        if let Some(after) = keyword(rest, "AND") {
-            rest = after;
-            continue;
-        }
-        let (clause, after) = clause(rest, filter)?;
-        clauses.push(clause);
-        rest = after;
-    }
-    Ok(clauses)
+    let clauses = clauses::clauses(filter, false)?;
+    clauses.iter().map(|one| clause(one, filter)).collect()
 }
 
 /// Parses an order.
@@ -168,18 +154,12 @@ pub fn parse(filter: &str) -> Result<Vec<Clause>, Error> {
 /// # Errors
 /// INVALID_PARAMETER_VALUE that shows the clause.
 pub fn order(clause: &str) -> Result<Order, Error> {
-    let tokens = tokenize(clause)?;
-    let (entity, key, rest) = identifier(&tokens, clause, &SORTED)?;
-    let ascending = match rest {
-        [] => true,
-        [Token::Word(word)] if word.eq_ignore_ascii_case("asc") => true,
-        [Token::Word(word)] if word.eq_ignore_ascii_case("desc") => false,
-        _ => {
-            return Err(Error::invalid(format!(
-                "Invalid order_by clause '{clause}'. Could not be parsed."
-            )));
-        }
-    };
+    let (name, ascending) = super::order::split(clause).ok_or_else(|| {
+        Error::invalid(format!(
+            "Invalid order_by clause '{clause}'. Could not be parsed."
+        ))
+    })?;
+    let (entity, key) = identifier(name, &SORTED)?;
     let by = match target(entity, &key)? {
         Target::Metadata(key) if RESERVED.contains(&key.as_str()) => {
             return Err(Error::invalid(format!(
@@ -209,41 +189,37 @@ fn entity(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The entity and key at the beginning: `entity.key`, `entity.`key``, or a bare key that is an attribute.
-fn identifier<'a>(
-    tokens: &'a [Token],
-    all: &str,
-    attributes: &[&str],
-) -> Result<(&'static str, String, &'a [Token]), Error> {
-    let (first, rest) = match tokens {
-        [Token::Word(word), rest @ ..] => (word.clone(), rest),
-        [Token::Quoted(word, '`' | '"'), rest @ ..] => (word.clone(), rest),
-        _ => return Err(bad(all, "expected 'entity.key'")),
-    };
-    let (kind, key) = match first.split_once('.') {
-        None => ("attribute", first),
-        Some((word, key)) => {
+/// The entity and key of a name: `entity.key`, `entity.`key``, or a bare key that is an attribute.
+fn identifier(name: &str, attributes: &[&str]) -> Result<(&'static str, String), Error> {
+    let (kind, key) = match name.split_once('.') {
+        Some((word, key)) if !word.starts_with(['`', '"']) => {
             let kind = entity(word).ok_or_else(|| {
                 Error::invalid(format!(
                     "Invalid entity type '{word}'. Valid values are {ENTITIES:?}"
                 ))
             })?;
-            (kind, key.to_owned())
+            (kind, plain(key))
         }
-    };
-    // A quoted end belongs to the key: tags.`a b`, span.attributes.`x`.
-    let (key, rest) = match rest {
-        [Token::Quoted(end, '`' | '"'), after @ ..] if key.is_empty() || key.ends_with('.') => {
-            (format!("{key}{end}"), after)
-        }
-        _ => (key, rest),
+        _ => ("attribute", plain(name)),
     };
     if kind == "attribute" && !attributes.contains(&key.as_str()) {
         return Err(Error::invalid(format!(
             "Invalid attribute key '{key}' specified. Valid keys are '{attributes:?}'"
         )));
     }
-    Ok((kind, key, rest))
+    Ok((kind, key))
+}
+
+/// A key without the quotes around it or around its end: `a b`, attributes.`x`.
+fn plain(key: &str) -> String {
+    for quote in ['`', '"', '\''] {
+        if let Some((before, end)) = key.split_once(quote)
+            && let Some(inside) = end.strip_suffix(quote)
+        {
+            return format!("{before}{inside}");
+        }
+    }
+    key.to_owned()
 }
 
 /// What an entity's key is.
@@ -308,14 +284,12 @@ fn span_field(key: &str) -> Result<SpanField, Error> {
     }
 }
 
-fn clause<'a>(tokens: &'a [Token], all: &str) -> Result<(Clause, &'a [Token]), Error> {
-    let (entity, key, rest) = identifier(tokens, all, &COMPARED)?;
-    let (word, rest) =
-        comparator(rest).ok_or_else(|| bad(all, "expected a comparison operator"))?;
-    let (value, rest) = match word {
-        Word::Operator(Operator::IsNull | Operator::IsNotNull) => (Value::Nothing, rest),
-        _ => value(rest).ok_or_else(|| bad(all, "expected a number or a quoted text"))?,
-    };
+fn clause(written: &Written<'_>, all: &str) -> Result<Clause, Error> {
+    let (entity, key) = identifier(written.name, &COMPARED)?;
+    let word =
+        comparator(&written.operator).ok_or_else(|| bad(all, "expected a comparison operator"))?;
+    let value =
+        value(&written.right)?.ok_or_else(|| bad(all, "expected a number or a quoted text"))?;
     let listed = matches!(value, Value::List(_));
     if listed != matches!(word, Word::Operator(Operator::In | Operator::NotIn)) {
         return Err(bad(all, "lists go with IN and NOT IN"));
@@ -328,7 +302,7 @@ fn clause<'a>(tokens: &'a [Token], all: &str) -> Result<(Clause, &'a [Token]), E
         (Word::RLike, _) => return Err(bad(all, "RLIKE takes a quoted text")),
         (Word::Operator(operator), value) => Test::Compare(operator, number(&target, value)?),
     };
-    Ok((Clause { target, test }, rest))
+    Ok(Clause { target, test })
 }
 
 /// An operator, as this grammar knows them.
@@ -338,27 +312,21 @@ enum Word {
     RLike,
 }
 
-fn comparator(tokens: &[Token]) -> Option<(Word, &[Token])> {
-    match keyword(tokens, "RLIKE") {
-        Some(rest) => Some((Word::RLike, rest)),
-        None => super::operator(tokens).map(|(operator, rest)| (Word::Operator(operator), rest)),
+fn comparator(written: &str) -> Option<Word> {
+    if written.eq_ignore_ascii_case("RLIKE") {
+        return Some(Word::RLike);
     }
+    Subject::Runs.operator(written).map(Word::Operator)
 }
 
-fn value(tokens: &[Token]) -> Option<(Value, &[Token])> {
-    match tokens {
-        [Token::Number(number), rest @ ..] => Some((Value::Number(*number), rest)),
-        [Token::Quoted(text, '\'' | '"'), rest @ ..] => Some((Value::Text(text.clone()), rest)),
-        [Token::Symbol(open), rest @ ..] if open == "(" => super::list(rest),
-        _ => None,
-    }
-}
-
-fn keyword<'a>(tokens: &'a [Token], word: &str) -> Option<&'a [Token]> {
-    match tokens {
-        [Token::Word(first), rest @ ..] if first.eq_ignore_ascii_case(word) => Some(rest),
-        _ => None,
-    }
+/// The value, if it is one that a clause can have: a name is none.
+fn value(right: &Right<'_>) -> Result<Option<Value>, Error> {
+    Ok(match right {
+        Right::Nothing => Some(Value::Nothing),
+        Right::Integer(text) | Right::Float(text) => text.parse().ok().map(Value::Number),
+        Right::Text(text) => quoted(text).map(|text| Value::Text(text.to_owned())),
+        Right::List(list) => Some(Value::List(texts(list)?)),
+    })
 }
 
 const COMPARES_NUMBERS: [Operator; 4] = [

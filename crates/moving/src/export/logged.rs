@@ -116,7 +116,7 @@ impl Export<'_> {
 
     fn make_model(&mut self, experiment: &str, here: &LoggedModel) -> Result<LoggedModel> {
         let home = self.writable(experiment)?;
-        let run = here.info.source_run_id.as_ref();
+        let run = Some(&here.info.source_run_id).filter(|id| !id.is_empty());
         let run = run.map(|id| self.runs.get(id).unwrap_or(id).clone());
         let mut tags: Vec<Value> = here
             .info

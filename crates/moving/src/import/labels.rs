@@ -17,8 +17,10 @@ impl Labels {
     pub(crate) fn learn(&mut self, model: &LoggedModel) {
         for metric in &model.data.metrics {
             // A server that does not say which run measured a point: it was the one that made the model.
-            let run = metric.run_id.as_ref().or(model.info.source_run_id.as_ref());
-            let Some(run) = run else { continue };
+            let run = metric.run_id.as_ref().unwrap_or(&model.info.source_run_id);
+            if run.is_empty() {
+                continue;
+            }
             let point = (metric.key.clone(), metric.timestamp, metric.step);
             let labelled = Metric {
                 model_id: Some(model.info.model_id.clone()),

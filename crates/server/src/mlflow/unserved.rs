@@ -20,7 +20,10 @@ pub(super) fn routes(table: Table) -> Table {
     refused.into_iter().fold(table, |table, (method, path)| {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
         let looks = method == Method::GET || path.ends_with("/search");
-        let permission = if looks {
+        let accounts = ["/mlflow/users/", "/mlflow/roles/"];
+        let permission = if accounts.iter().any(|part| path.contains(part)) {
+            Permission::Account
+        } else if looks {
             Permission::TrackingRead
         } else {
             Permission::TrackingWrite

@@ -22,25 +22,6 @@ use mlflow::{
 use serde_json::{Value, json};
 use store::Users as _;
 
-/// What is answered 501: method, and path after `/api/3.0/mlflow/`.
-const LEFT_OUT: [(Method, &str); 15] = [
-    (Method::POST, "users/permissions/grant"),
-    (Method::POST, "users/permissions/revoke"),
-    (Method::GET, "users/permissions/get"),
-    (Method::GET, "users/roles/list"),
-    (Method::POST, "roles/create"),
-    (Method::GET, "roles/get"),
-    (Method::GET, "roles/list"),
-    (Method::PATCH, "roles/update"),
-    (Method::DELETE, "roles/delete"),
-    (Method::POST, "roles/permissions/add"),
-    (Method::DELETE, "roles/permissions/remove"),
-    (Method::GET, "roles/permissions/list"),
-    (Method::PATCH, "roles/permissions/update"),
-    (Method::POST, "roles/assign"),
-    (Method::DELETE, "roles/unassign"),
-];
-
 pub(super) fn routes(table: Table) -> Table {
     let (own, admin) = (Permission::Account, Permission::Administer);
     let rows: [(
@@ -117,7 +98,7 @@ pub(super) fn routes(table: Table) -> Table {
             delete(remove),
         ),
     ];
-    let table = rows.into_iter().fold(
+    rows.into_iter().fold(
         table,
         |table, (version, method, path, needs, what, handler)| {
             table.under(
@@ -129,34 +110,7 @@ pub(super) fn routes(table: Table) -> Table {
                 handler,
             )
         },
-    );
-    let needed = |path: &str| match path {
-        "users/permissions/get" | "users/roles/list" => own,
-        _ => admin,
-    };
-    LEFT_OUT.into_iter().fold(table, |table, (method, path)| {
-        let handler = match method {
-            Method::GET => get(left_out),
-            Method::PATCH => patch(left_out),
-            Method::DELETE => delete(left_out),
-            _ => post(left_out),
-        };
-        let at = format!("/mlflow/{path}");
-        table.under(
-            "3.0",
-            method,
-            &at,
-            needed(path),
-            "MLflow: left out",
-            handler,
-        )
-    })
-}
-
-async fn left_out(_: Call<Nothing>) -> Failure {
-    let message = "roles of MLflow's and rights for single experiments or models are not kept here: a user has a role \
-                   in a project (`mainspan users create --role`)";
-    Error::new(ErrorCode::NotImplemented, message).into()
+    )
 }
 
 impl From<Fault> for Failure {

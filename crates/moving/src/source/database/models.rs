@@ -65,10 +65,9 @@ fn info(experiment: i64, mut row: Row) -> Info {
         artifact_uri: row.text(),
         status: status(row.int()).to_owned(),
         model_type: row.text(),
-        source_run_id: row.maybe(),
+        source_run_id: row.maybe().unwrap_or_default(),
         status_message: row.maybe(),
         tags: Vec::new(),
-        registrations: Vec::new(),
     }
 }
 
@@ -151,7 +150,7 @@ pub(super) fn versions(
     after: i64,
 ) -> Result<Page<ModelVersion>> {
     let sql = format!(
-        "SELECT name, version, creation_time, last_updated_time, user_id, current_stage, description, source, run_id, status, \
+        "SELECT name, version, creation_time, last_updated_time, user_id, current_stage, description, source, run_id, run_link, status, \
          status_message FROM model_versions \
          WHERE workspace = ?1 AND name = ?2 AND version > {after} AND current_stage <> '{DELETED}' ORDER BY version LIMIT {}",
         super::PAGE
@@ -180,6 +179,7 @@ fn version(mut row: Row) -> ModelVersion {
         description: row.text(),
         source: row.text(),
         run_id: row.text(),
+        run_link: row.text(),
         status: row.text(),
         status_message: row.text(),
         tags: Vec::new(),

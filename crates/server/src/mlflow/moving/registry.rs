@@ -185,7 +185,10 @@ fn wanted(
         source: looked.source,
         run_id: None,
         artifact: looked.artifact,
-        lineage: Value::Null,
+        lineage: filled(Some(&comes.run_link)).map_or(
+            Value::Null,
+            |link| serde_json::json!({ crate::mlflow::convert::registry::RUN_LINK: link }),
+        ),
         gate: Value::Null,
         signature: looked.signature,
         gate_state: GateState::None,

@@ -264,7 +264,7 @@ fn wanted_model(
         project: into.project.clone(),
         name: info.name.clone(),
         model_type: info.model_type.clone(),
-        source_run_id: filled(info.source_run_id.as_deref()),
+        source_run_id: filled(Some(&info.source_run_id)),
         artifact_uri: match here {
             Some(here) => here.artifact_uri.clone(),
             None => artifacts::below(&experiment.artifact_location, &root),
