@@ -14,9 +14,11 @@ The calls are in `scenarios/`, a file per topic, each a list of
       as: name:password                 # sent as basic authentication
       meant: why                        # the answers differ, and should
 
-`{times: N, of: X}` is the text X repeated, or a list of N copies of X with `$n` counting from 0. Prints each call that is
-answered differently, and ends with 1 when there is one. What is not compared is in `normal.py`, nothing else. Topics in
-`scenarios/auth/` are sent to two servers that let in users with a password only; `admin` is there, as `servers.ADMIN`.
+`{times: N, of: X}` is the text X repeated, or a list of N copies of X with `$n` counting from 0; `{items: N, of: X}` is such a
+list of texts, too. Prints each call that is answered differently, and ends with 1 when there is one. What is not compared is
+in `normal.py`, nothing else: each field of each answer of MLflow is changed in turn (`mutations.py`), and a change that the
+comparison would not notice fails, too. Topics in `scenarios/auth/` are sent to two servers that let in users with a password
+only; `admin` is there, as `servers.ADMIN`.
 """
 import argparse
 import base64
@@ -30,6 +32,7 @@ import urllib.request
 
 import yaml
 
+from mutations import mutations
 from normal import normal, of_refusal
 from servers import both
 
@@ -75,12 +78,13 @@ def filled(value, saved, n=None):
         if value == "$n" and n is not None:
             return n
         if n is not None:
-            value = value.replace("$n", str(n))
+            value = re.sub(r"\$n(?![a-z])", str(n), value)
         return re.sub(r"\$([a-z][a-z0-9_]*)", lambda m: str(saved.get(m[1], m[0])), value)
-    if isinstance(value, dict) and set(value) == {"times", "of"}:
-        if isinstance(value["of"], str):
-            return value["of"] * value["times"]
-        return [filled(value["of"], saved, n) for n in range(value["times"])]
+    if isinstance(value, dict) and set(value) == {"times", "of"} and isinstance(value["of"], str):
+        return value["of"] * value["times"]
+    if isinstance(value, dict) and set(value) in ({"times", "of"}, {"items", "of"}):
+        count = value.get("times", value.get("items"))
+        return [filled(value["of"], saved, n) for n in range(count)]
     if isinstance(value, dict):
         return {filled(k, saved, n): filled(v, saved, n) for k, v in value.items()}
     if isinstance(value, list):
@@ -128,8 +132,28 @@ def found(answer, path):
     return answer
 
 
+class Answer:
+    """What a server said to a call: the status, the body, the names that were saved until then, and the headers to see."""
+
+    def __init__(self, status, body, saved, headers):
+        self.status, self.body, self.saved, self.headers = status, body, saved, headers
+
+    def seen(self):
+        """What is compared of it."""
+        body = of_refusal(self.status, normal(self.body, self.saved))
+        return self.status, {"headers": self.headers, "body": body} if self.headers else body
+
+    def words(self):
+        """The words of an error."""
+        return self.body.get("message", "") if isinstance(self.body, dict) else ""
+
+    def __str__(self):
+        status, body = self.seen()
+        return f"{status} {json.dumps(body)} {self.words()}"
+
+
 def answers(base, calls):
-    """Of each call the status, the normalised body with the headers to see, and the words of its error."""
+    """What the server says to each call."""
     saved, all_answers = {}, []
     for call in calls:
         status, answer, head = send(base, call, saved)
@@ -137,30 +161,52 @@ def answers(base, calls):
             value = found(answer, path)
             if value is not None:
                 saved[name] = str(value)
-        message = answer.get("message") if isinstance(answer, dict) else None
-        body = of_refusal(status, normal(answer, saved))
-        seen = {name: head[name] for name in call.see}
-        all_answers.append((status, {"body": body, **seen} if seen else body, message))
+        all_answers.append(Answer(status, answer, dict(saved), {name: head[name] for name in call.see}))
     return all_answers
 
 
+def difference(a, b):
+    """Both answers where they differ: of two bodies only the fields that are not the same."""
+    (status, body), (other_status, other) = a.seen(), b.seen()
+    if status != other_status or not (isinstance(body, dict) and isinstance(other, dict)):
+        return f"  mlflow   {str(a)[:500]}\n  mainspan {str(b)[:500]}"
+    left, right = leaves(body), leaves(other)
+    paths = [path for path in {**left, **right} if left.get(path) != right.get(path)]
+    lines = [f"  {path}: mlflow {left.get(path, 'has none')!r:.200}, mainspan {right.get(path, 'has none')!r:.200}" for path in paths[:8]]
+    return "\n".join([f"  {status}", *lines, *["  …"][: len(paths) > 8]])
+
+
+def leaves(value, path=""):
+    """The fields of an answer by their dotted paths."""
+    if not isinstance(value, (dict, list)) or not value:
+        return {path: value}
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    return {p: v for key, one in inside for p, v in leaves(one, f"{path}.{key}".lstrip(".")).items()}
+
+
 def compare(theirs, ours, topics, verbose=False):
-    """Prints what differs and returns how many calls were sent, and how many answered differently."""
-    sent = different = 0
+    """Prints what differs, and a change of MLflow's answers that would not be noticed; returns how many calls were sent, how
+    many were answered differently, and how many changes were tried."""
+    sent = different = tried = 0
     for calls in topics.values():
         sent += len(calls)
         for call, a, b in zip(calls, answers(theirs, calls), answers(ours, calls)):
-            if a[:2] == b[:2] and call.meant:
+            if a.seen() == b.seen() and call.meant:
                 print(f"{call.where}: is answered alike although it says `meant`")
                 different += 1
-            elif a[:2] != b[:2] and not call.meant:
+            elif a.seen() != b.seen() and not call.meant:
                 different += 1
                 print(f"{call.where}: {call.method} {call.path} {json.dumps(call.body)[:200]}")
-                print(f"  mlflow   {a[0]} {json.dumps(a[1])} {a[2] or ''}")
-                print(f"  mainspan {b[0]} {json.dumps(b[1])} {b[2] or ''}")
-            elif verbose and a[2] != b[2]:
-                print(f"{call.where}: words differ\n  mlflow   {a[2]}\n  mainspan {b[2]}")
-    return sent, different
+                print(difference(a, b))
+            elif verbose and a.words() != b.words():
+                print(f"{call.where}: words differ\n  mlflow   {a.words()}\n  mainspan {b.words()}")
+            # Of those that turn a caller away only the status is compared.
+            for change in mutations(a.body) if a.status not in (401, 403) else ():
+                tried += 1
+                if not change.noticed(a):
+                    different += 1
+                    print(f"{call.where}: the comparison does not notice {change}")
+    return sent, different, tried
 
 
 def main():
@@ -170,14 +216,14 @@ def main():
     parser.add_argument("-v", action="store_true", help="show where the words of an error differ, too")
     asked = parser.parse_args()
     topics = load(asked.topics)
-    sent = different = 0
+    sent = different = tried = 0
     for auth in (False, True):
         group = {topic: calls for topic, calls in topics.items() if topic.startswith("auth/") == auth}
         if group:
             with both(asked.binary, auth) as (theirs, ours):
                 counts = compare(theirs, ours, group, asked.v)
-            sent, different = sent + counts[0], different + counts[1]
-    print(f"{sent} calls, {different} answered differently")
+            sent, different, tried = sent + counts[0], different + counts[1], tried + counts[2]
+    print(f"{sent} calls, {different} answered differently; {tried} changes of MLflow's answers would each be noticed")
     return 1 if different or not sent else 0
 
 

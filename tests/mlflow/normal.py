@@ -1,21 +1,50 @@
-"""What the comparison of two answers leaves out, all of it: ids, times and texts that no two servers share."""
+"""What the comparison of two answers leaves out, all of it: ids, times and words that no two servers share."""
 import json
 import re
+import time
 
 # Fields that are not compared, and why.
 LEFT_OUT = {
-    "message": "the words of an error are our own",
     "error_class": "Databricks' field in error bodies",
     "sqlstate": "the same",
     "effective_trace_archival_retention": "a setting of MLflow's server",
     "workspace": "a project here",
-    "user_id": "the name of the server's user",
-    "run_link": "a link to MLflow's pages",
 }
-# Lists whose order no client relies on.
-UNORDERED = {"tags", "params", "metrics", "aliases", "latest_versions", "request_metadata", "assessments"}
-# Fields that hold an address of artifacts, whose number of slashes differs.
-ADDRESSES = {"artifact_location", "artifact_uri", "root_uri"}
+# Fields of which only it is compared that they say something, and why.
+WORDS = {
+    "message": "the words of an error are our own",
+    "next_page_token": "a token is opaque",
+}
+# Lists whose order no client relies on, under the field that holds them.
+UNORDERED = {
+    ("data", "metrics"),
+    ("data", "params"),
+    ("data", "tags"),
+    ("info", "tags"),
+    ("experiment", "tags"),
+    ("experiments", "tags"),
+    ("registered_model", "tags"),
+    ("registered_model", "aliases"),
+    ("registered_model", "latest_versions"),
+    ("registered_models", "tags"),
+    ("registered_models", "aliases"),
+    ("registered_models", "latest_versions"),
+    ("latest_versions", "tags"),
+    ("latest_versions", "aliases"),
+    ("model_version", "tags"),
+    ("model_version", "aliases"),
+    ("model_versions", "tags"),
+    ("model_versions", "aliases"),
+    ("inputs", "dataset_inputs"),
+    ("dataset_inputs", "tags"),
+    ("answer", "dataset_summaries"),
+}
+# Fields in which a saved number stands for an id; elsewhere a number is only a number.
+IDS = {"experiment_id"}
+# A name that the server made up for a run or a logged model.
+MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
+# How far from now a time in milliseconds may be that the server made, rather than the client.
+NOW = 3_600_000
 
 
 def of_refusal(status, body):
@@ -23,24 +52,46 @@ def of_refusal(status, body):
     return "REFUSED" if status in (401, 403) else body
 
 
-def normal(value, saved, name=None):
-    """The value with ids and times replaced by their kind, and unordered lists sorted."""
+def normal(value, saved, name="answer", above=None):
+    """The value with ids and the server's times replaced by their kind, and unordered lists sorted."""
     if isinstance(value, dict):
-        kept = {k: normal(v, saved, k) for k, v in sorted(value.items()) if k not in LEFT_OUT}
-        if kept.get("next_page_token"):
-            kept["next_page_token"] = "TOKEN"
+        kept = {k: normal(v, saved, k, name) for k, v in sorted(value.items()) if k not in LEFT_OUT}
+        # Who registered a version is known here; MLflow leaves it empty.
+        if name in ("model_version", "model_versions", "latest_versions"):
+            kept.pop("user_id", None)
         return kept
     if isinstance(value, list):
-        items = [normal(v, saved, name) for v in value]
-        return sorted(items, key=json.dumps) if name in UNORDERED else items
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and "time" in (name or "") and value > 100_000_000:
-        return "TIME"
-    if isinstance(value, str) and (name or "").endswith("_time") and "2025" < value < "2100":
+        items = [normal(v, saved, name, above) for v in value]
+        return sorted(items, key=json.dumps) if (above, name) in UNORDERED else items
+    if made_now(value, name):
         return "TIME"
     if isinstance(value, str):
-        for kind, one in saved.items():
-            value = re.sub(rf"(?<![0-9a-z]){re.escape(one)}(?![0-9a-z])", f"${kind}", value)
-        value = re.sub(r"\b[0-9a-f]{32}\b", "ID", value)
-        if name in ADDRESSES:
-            value = re.sub(r"^mlflow-artifacts:/+", "mlflow-artifacts:/", value)
+        return "WORDS" if name in WORDS and value else text(value, saved, name)
     return value
+
+
+def made_now(value, name):
+    """Whether it is a time that the server took from its clock."""
+    if isinstance(value, str):
+        return name.endswith("_time") and re.match(r"20\d\d-\d\d-\d\dT", value) is not None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and "time" in name and abs(value - time.time() * 1000) < NOW
+
+
+def text(value, saved, name):
+    """The text with the ids in it replaced."""
+    for kind, one in saved.items():
+        if not one.isdigit():
+            value = re.sub(rf"(?<![0-9A-Za-z]){re.escape(one)}(?![0-9A-Za-z])", f"${kind}", value)
+        elif name in IDS and value == one:
+            return f"${kind}"
+        elif re.match(r"[a-z-]+:/", value):
+            value = re.sub(rf"(?<=/){one}(?=/|$)", f"${kind}", value)
+    # The number of an experiment that the scenario did not save.
+    if name in IDS and value.isdigit():
+        return "NUMBER"
+    value = re.sub(r"^(mlflow-artifacts:/+)\d+(?=/|$)", r"\1NUMBER", value)
+    value = re.sub(r"\b[0-9a-f]{32}\b", "ID", value)
+    if MADE_UP.fullmatch(value):
+        return "MADE-UP"
+    return re.sub(r"^mlflow-artifacts:/+", "mlflow-artifacts:/", value)
