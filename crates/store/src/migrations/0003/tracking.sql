@@ -52,7 +52,7 @@ CREATE TABLE new_metric_series (
 );
 INSERT INTO new_metric_series
     SELECT m."id", m."run", r."experiment", m."key", m."model_id", m."dataset_name", m."dataset_digest", m."last_value", m."last_nan", m."last_at", m."last_step",
-        ROW_NUMBER() OVER (PARTITION BY m."run", m."key" ORDER BY m."last_step" DESC, m."last_at" DESC, m."last_nan", m."last_value" DESC, m."id") = 1
+        ROW_NUMBER() OVER (PARTITION BY m."run", m."key" ORDER BY m."last_step" DESC, m."last_at" DESC, m."last_value" DESC, m."id") = 1
     FROM metric_series m JOIN tracked_runs r ON r."number" = m."run";
 CREATE TABLE new_metric_points (
     "series" BIGINT NOT NULL,
@@ -107,7 +107,7 @@ ALTER TABLE metric_series ADD COLUMN "current" BIGINT NOT NULL DEFAULT 0;
 UPDATE metric_series SET "experiment" = (SELECT r."experiment" FROM tracked_runs r WHERE r."number" = metric_series."run");
 UPDATE metric_series SET "current" = 1 WHERE "id" IN (
     SELECT l."id" FROM (
-        SELECT m."id", ROW_NUMBER() OVER (PARTITION BY m."run", m."key" ORDER BY m."last_step" DESC, m."last_at" DESC, m."last_nan", m."last_value" DESC, m."id") AS place
+        SELECT m."id", ROW_NUMBER() OVER (PARTITION BY m."run", m."key" ORDER BY m."last_step" DESC, m."last_at" DESC, m."last_value" DESC, m."id") AS place
         FROM metric_series m
     ) l WHERE l.place = 1
 );

@@ -70,15 +70,10 @@ impl Latest {
         }
     }
 
-    /// Whether this one is later: larger step, then time, then value, of which NaN is the least.
+    /// Whether this one is later: larger step, then time, then value, where NaN counts as 0 as in MLflow.
     fn is_after(&self, other: &Self) -> bool {
         let (new, old) = ((self.step, self.at), (other.step, other.at));
-        let larger = match (self.kept.nan, other.kept.nan) {
-            (false, false) => self.kept.value > other.kept.value,
-            (false, true) => true,
-            (true, _) => false,
-        };
-        new > old || (new == old && larger)
+        new > old || (new == old && self.kept.value > other.kept.value)
     }
 }
 
