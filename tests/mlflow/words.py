@@ -54,7 +54,7 @@ ATTRIBUTES = {
         "name": ["m%", "M 0_", "größe%", "%1"],
         "version_number": None,
         "run_id": [f"<r{n}>" for n in range(0, RUNS, 7)] + [""],
-        "source_path": ["s3://bucket/%", "s3://bucket/a", "runs:/%", "%A%"],
+        "source_path": ["s3://bucket/%", "s3://bucket/a", "runs:/%", "%BUCKET%"],
     },
     "logged-models": {
         "name": ["l0%", "l05", "L1%", "l1_"],
