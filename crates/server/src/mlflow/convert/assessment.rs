@@ -3,11 +3,14 @@
 use super::{filled, trace};
 use jiff::Timestamp;
 use mlflow::{
-    Error,
+    Error, limits,
     otlp::Any,
     traces::{Assessment as Wire, AssessmentError, Feedback, Issue, Source, expected, keys, shown},
 };
 use store::{Assessment, AssessmentKind};
+
+/// Characters of an assessment's name and id, as in MLflow's columns.
+const NAME: usize = 250;
 
 /// An assessment as answers show it.
 pub(in crate::mlflow) fn wire(from: Assessment) -> Wire {
@@ -53,6 +56,12 @@ pub(in crate::mlflow) fn told(
     now: Timestamp,
 ) -> Result<Assessment, Error> {
     let (kind, value, error) = value(said)?;
+    limits::at_most("assessment_name", &said.assessment_name, NAME)?;
+    limits::at_most(
+        "assessment_id",
+        said.assessment_id.as_deref().unwrap_or_default(),
+        NAME,
+    )?;
     let rationale = match kind {
         AssessmentKind::Expectation => None,
         _ => filled(said.rationale.as_deref()),
@@ -153,6 +162,7 @@ pub(in crate::mlflow) fn change(
         known.error = feedback.error.as_ref().map(error_text);
     }
     if named("assessment_name") {
+        limits::at_most("assessment_name", &new.assessment_name, NAME)?;
         known.name.clone_from(&new.assessment_name);
     }
     if named("rationale")
@@ -207,6 +217,8 @@ mod tests {
             );
         }
         assert!(said(json!({ "assessment_name": "q" })).is_err());
+        let long = json!({ "assessment_name": "q".repeat(251), "feedback": { "value": 1 } });
+        assert!(said(long).is_err());
     }
 
     #[test]

@@ -12,6 +12,9 @@ use store::{Experiment, Trace};
 /// Characters of an id; MLflow's own have 35.
 const ID: usize = 250;
 
+/// Characters of a tag's or metadata entry's key and value that are kept, as in MLflow's columns.
+pub(in crate::mlflow) const KEPT: (usize, usize) = (limits::KEY, limits::RUN_TAG_VALUE);
+
 /// A trace as answers of the third version show it.
 pub(in crate::mlflow) fn wire(trace: Trace) -> TraceInfo {
     TraceInfo {
@@ -95,7 +98,7 @@ pub(in crate::mlflow) fn told(
         client_request_id: info.client_request_id.clone(),
         request_preview: preview(&info.request_preview, |known| &known.request_preview),
         response_preview: preview(&info.response_preview, |known| &known.response_preview),
-        tags: info.tags.clone(),
+        tags: cut(&info.tags, KEPT).collect(),
         metadata,
         assessments: Vec::new(),
     })
@@ -112,7 +115,7 @@ pub(in crate::mlflow) fn metadata(
     told: &BTreeMap<String, String>,
     known: Option<&Trace>,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let mut kept = told.clone();
+    let mut kept: BTreeMap<_, _> = cut(told, KEPT).collect();
     let session = told.get(keys::SESSION).map_or("", String::as_str);
     limits::at_most("Session ID", session, SHOWN_METADATA.1)?;
     for kind in [TOKENS, COST] {

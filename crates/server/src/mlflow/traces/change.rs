@@ -143,6 +143,7 @@ async fn link_run(call: Call<LinkToRun>) -> Answer<Value> {
     let LinkToRun { trace_ids, run_id } = call.message.clone();
     let ids = trace_ids.ok_or_else(|| Error::missing_value("trace_ids"))?;
     required("run_id", &run_id)?;
+    limits::at_most("run_id", &run_id, limits::KEY)?;
     if ids.len() > LINKS {
         return Err(Error::invalid(format!(
             "Cannot link more than {LINKS} traces to a run in a single request. Provided {} traces.",
@@ -179,6 +180,7 @@ async fn link_prompts(call: Call<LinkPrompts>) -> Answer<Value> {
                 "versions of prompts are numbers",
             )
         })?;
+        limits::at_most("name", &prompt.name, limits::MODEL_NAME)?;
         links.push(TraceLink::Prompt(format!("{}/{version}", prompt.name)));
     }
     let (project, who) = (call.project().to_owned(), call.caller.identity.clone());

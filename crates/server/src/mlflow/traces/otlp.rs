@@ -19,6 +19,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, StatusCode, header};
 use indexmap::IndexMap;
 use mlflow::{
+    limits,
     otlp::{Any, Export},
     traces::{Stored, roll_up, stored},
 };
@@ -88,6 +89,8 @@ async fn export(State(app): State<App>, request: Request) -> Result<Response, Re
     let batches = read.map_err(|_| Refused::bad("Invalid OpenTelemetry format"))??;
     if !batches.is_empty() {
         let run_id = text(&parts.headers, RUN).map(str::to_owned);
+        limits::at_most(RUN, run_id.as_deref().unwrap_or_default(), limits::KEY)
+            .map_err(Failure::from)?;
         let (who, project, now) = (
             caller.identity.clone(),
             caller.project().to_owned(),

@@ -81,7 +81,7 @@ async fn info(call: Call<Nothing>) -> Answer<Value> {
 
 /// How long a reader waits for spans that are still on their way from the client, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(200);
 
 async fn whole(call: Call<Get>) -> Answer<Value> {
     let id = mlflow::required("trace_id", &call.message.trace_id)?.to_owned();

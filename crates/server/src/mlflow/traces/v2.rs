@@ -4,7 +4,11 @@ use super::{AT, ONE, find, search};
 use crate::mlflow::{
     access,
     call::{Call, Nothing},
-    convert::{self, labels, trace::wire_v2, trace_search},
+    convert::{
+        self, labels,
+        trace::{KEPT, wire_v2},
+        trace_search,
+    },
     failure::{Answer, Refuse as _},
     find as place, page,
     routes::Table,
@@ -18,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use mlflow::{
     Error, required,
     traces::{
-        keys, state,
+        cut, keys, state,
         v2::{End, Search, Start},
     },
 };
@@ -72,7 +76,7 @@ fn begun(call: &Call<Start>) -> Result<Trace, Error> {
         client_request_id: None,
         request_preview: None,
         response_preview: None,
-        tags: labels(&asked.tags),
+        tags: cut(&labels(&asked.tags), KEPT).collect(),
         metadata: convert::trace::metadata(&labels(&asked.request_metadata), None)?,
         assessments: Vec::new(),
     })
@@ -109,7 +113,7 @@ fn finish(trace: &mut Trace, asked: &End, ended: Timestamp) -> Result<(), Error>
     trace.duration = Some(SignedDuration::from_millis(millis));
     let metadata = convert::trace::metadata(&labels(&asked.request_metadata), Some(trace))?;
     trace.metadata.extend(metadata);
-    trace.tags.extend(labels(&asked.tags));
+    trace.tags.extend(cut(&labels(&asked.tags), KEPT));
     Ok(())
 }
 
