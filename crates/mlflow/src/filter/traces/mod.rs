@@ -4,69 +4,19 @@
 //! whatever stands before them: `name` and `prompt` are tags, `run_id` is metadata, `text` is the content of spans. All
 //! clauses about spans are about the same span.
 
+mod rules;
+mod target;
+
+pub use target::{Attribute, SpanField, Target};
+
 use super::{
     Operator, Subject, Value,
     clauses::{self, Clause as Written, Right, texts},
     rules::quoted,
 };
 use crate::{Error, traces::keys};
-
-/// What a clause is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A field of the trace.
-    Attribute(Attribute),
-    /// A tag.
-    Tag(String),
-    /// A metadata entry.
-    Metadata(String),
-    /// The run in which it was made, or to which it was linked.
-    Run,
-    /// A version of a prompt that it was linked with: `name/version`.
-    Prompt,
-    /// A field of a span.
-    Span(SpanField),
-    /// The value of a judgement, by its name.
-    Feedback(String),
-    /// The value that would have been right, by its name.
-    Expectation(String),
-    /// The id of an issue that shows in it.
-    Issue,
-}
-
-/// Fields of a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attribute {
-    /// Its id.
-    RequestId,
-    /// When it began: milliseconds since 1970.
-    Timestamp,
-    /// How long it took, in milliseconds.
-    ExecutionTime,
-    /// When it ended; when it began, while it has not.
-    EndTime,
-    /// Its state.
-    Status,
-    /// The client's name for it.
-    ClientRequestId,
-    /// Its experiment; for sorting only.
-    ExperimentId,
-}
-
-/// Fields of a span.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SpanField {
-    /// Its name.
-    Name,
-    /// Its type.
-    Type,
-    /// Its status.
-    Status,
-    /// All of it, as a text.
-    Content,
-    /// An attribute, compared as it stands in the text.
-    Attribute(String),
-}
+use rules::{RESERVED, Word, allowed, number, typed};
+use target::{ENTITIES, entity, target};
 
 /// How a clause compares.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,21 +74,6 @@ const SORTED: [&str; 11] = [
     "name",
     "run_id",
 ];
-const ENTITIES: [&str; 11] = [
-    "tag",
-    "tags",
-    "request_metadata",
-    "metadata",
-    "attribute",
-    "attributes",
-    "trace",
-    "span",
-    "feedback",
-    "expectation",
-    "issue",
-];
-/// Metadata that is kept in one form and compared as a whole only.
-const RESERVED: [&str; 2] = ["mlflow.trace.tokenUsage", "mlflow.trace.cost"];
 
 /// Parses a filter; an empty one has no clauses.
 ///
@@ -178,17 +113,6 @@ pub fn order(clause: &str) -> Result<Order, Error> {
     Ok(Order { by, ascending })
 }
 
-/// Entities by their one name.
-fn entity(word: &str) -> Option<&'static str> {
-    let known = ENTITIES.into_iter().find(|entity| *entity == word)?;
-    Some(match known {
-        "tags" => "tag",
-        "metadata" => "request_metadata",
-        "attributes" | "trace" => "attribute",
-        other => other,
-    })
-}
-
 /// The entity and key of a name: `entity.key`, `entity.`key``, or a bare key that is an attribute.
 fn identifier(name: &str, attributes: &[&str]) -> Result<(&'static str, String), Error> {
     let (kind, key) = match name.split_once('.') {
@@ -222,68 +146,6 @@ fn plain(key: &str) -> String {
     key.to_owned()
 }
 
-/// What an entity's key is.
-fn target(entity: &str, key: &str) -> Result<Target, Error> {
-    if entity == "span" {
-        return span_field(key).map(Target::Span);
-    }
-    // Some keys have another name, whatever entity they were said to be of.
-    let (entity, key) = match key.to_ascii_lowercase().as_str() {
-        "name" => ("tag", keys::NAME.to_owned()),
-        "prompt" => return Ok(Target::Prompt),
-        "run_id" => return Ok(Target::Run),
-        "text" => return Ok(Target::Span(SpanField::Content)),
-        "timestamp" => (entity, "timestamp_ms".to_owned()),
-        "execution_time" => (entity, "execution_time_ms".to_owned()),
-        "end_time" => (entity, "end_time_ms".to_owned()),
-        _ => (entity, key.to_owned()),
-    };
-    Ok(match entity {
-        "tag" if key == keys::LINKED_PROMPTS => Target::Prompt,
-        "tag" => Target::Tag(key),
-        "request_metadata" if key == keys::SOURCE_RUN => Target::Run,
-        "request_metadata" => Target::Metadata(key),
-        "feedback" | "expectation" if key.is_empty() => {
-            return Err(Error::invalid("Assessment field name cannot be empty"));
-        }
-        "feedback" => Target::Feedback(key),
-        "expectation" => Target::Expectation(key),
-        "issue" if key == "id" => Target::Issue,
-        "issue" => {
-            return Err(Error::invalid(format!(
-                "Invalid issue attribute '{key}'. Supported attributes: id"
-            )));
-        }
-        _ => Target::Attribute(match key.as_str() {
-            "timestamp_ms" => Attribute::Timestamp,
-            "execution_time_ms" => Attribute::ExecutionTime,
-            "end_time_ms" => Attribute::EndTime,
-            "status" => Attribute::Status,
-            "client_request_id" => Attribute::ClientRequestId,
-            "experiment_id" => Attribute::ExperimentId,
-            _ => Attribute::RequestId,
-        }),
-    })
-}
-
-fn span_field(key: &str) -> Result<SpanField, Error> {
-    match key {
-        "name" => Ok(SpanField::Name),
-        "type" => Ok(SpanField::Type),
-        "status" => Ok(SpanField::Status),
-        "content" => Ok(SpanField::Content),
-        "attributes." => Err(Error::invalid(
-            "Span attribute name cannot be empty after 'attributes.'",
-        )),
-        _ => match key.strip_prefix("attributes.") {
-            Some(name) => Ok(SpanField::Attribute(name.to_owned())),
-            None => Err(Error::invalid(format!(
-                "Invalid span attribute '{key}'. Supported attributes: name, status, type, attributes.<attribute_name>."
-            ))),
-        },
-    }
-}
-
 fn clause(written: &Written<'_>, all: &str) -> Result<Clause, Error> {
     let (entity, key) = identifier(written.name, &COMPARED)?;
     let word =
@@ -305,13 +167,6 @@ fn clause(written: &Written<'_>, all: &str) -> Result<Clause, Error> {
     Ok(Clause { target, test })
 }
 
-/// An operator, as this grammar knows them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Word {
-    Operator(Operator),
-    RLike,
-}
-
 fn comparator(written: &str) -> Option<Word> {
     if written.eq_ignore_ascii_case("RLIKE") {
         return Some(Word::RLike);
@@ -327,111 +182,6 @@ fn value(right: &Right<'_>) -> Result<Option<Value>, Error> {
         Right::Text(text) => quoted(text).map(|text| Value::Text(text.to_owned())),
         Right::List(list) => Some(Value::List(texts(list)?)),
     })
-}
-
-const COMPARES_NUMBERS: [Operator; 4] = [
-    Operator::Greater,
-    Operator::GreaterOrEqual,
-    Operator::Less,
-    Operator::LessOrEqual,
-];
-
-/// Whether the entity, as it was written, takes such a value.
-fn typed(entity: &str, key: &str, word: &Word, value: &Value) -> Result<(), Error> {
-    let numeric = matches!(word, Word::Operator(operator) if COMPARES_NUMBERS.contains(operator));
-    let fine = match (entity, value) {
-        (_, Value::Nothing) => true,
-        ("attribute", Value::Number(_)) => key.starts_with("timestamp") || key.contains("_time"),
-        ("attribute", Value::List(_)) => [
-            "name",
-            "status",
-            "request_id",
-            "run_id",
-            "client_request_id",
-        ]
-        .contains(&key),
-        ("feedback" | "expectation", Value::Number(_)) => numeric,
-        ("feedback" | "expectation", Value::Text(_)) => !numeric,
-        ("tag" | "span", Value::List(_)) => true,
-        (_, value) => matches!(value, Value::Text(_)),
-    };
-    if fine {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "Expected a quoted string value for {entity} (e.g. 'my-value'), or a number for times and for judgements that are compared with < or >. Got {value:?} for '{key}'"
-    )))
-}
-
-/// Whether the target can be compared so.
-fn allowed(target: &Target, word: &Word, value: &Value) -> Result<(), Error> {
-    use Operator::{Equal, ILike, In, IsNotNull, IsNull, Like, NotEqual, NotIn};
-    let Word::Operator(operator) = *word else {
-        return match target {
-            Target::Attribute(attribute) if attribute.is_number() => Err(refused(target, word)),
-            Target::Prompt | Target::Issue => Err(refused(target, word)),
-            Target::Span(SpanField::Content) => Err(refused(target, word)),
-            Target::Metadata(key) if RESERVED.contains(&key.as_str()) => Err(refused(target, word)),
-            _ => Ok(()),
-        };
-    };
-    let takes = match target {
-        Target::Attribute(attribute) if attribute.is_number() => {
-            operator == Equal || operator == NotEqual || COMPARES_NUMBERS.contains(&operator)
-        }
-        Target::Span(SpanField::Content) => [Like, ILike].contains(&operator),
-        Target::Attribute(_) | Target::Span(_) => {
-            [Equal, NotEqual, Like, ILike, In, NotIn].contains(&operator)
-        }
-        Target::Metadata(key) if RESERVED.contains(&key.as_str()) => {
-            [Equal, NotEqual, IsNull, IsNotNull].contains(&operator)
-        }
-        Target::Tag(_) | Target::Metadata(_) | Target::Run => {
-            [Equal, NotEqual, Like, ILike, IsNull, IsNotNull].contains(&operator)
-        }
-        Target::Feedback(_) | Target::Expectation(_) => ![In, NotIn].contains(&operator),
-        Target::Issue => operator == Equal,
-        Target::Prompt => {
-            operator == Equal
-                && matches!(value, Value::Text(text) if text.matches('/').count() == 1)
-        }
-    };
-    if takes {
-        Ok(())
-    } else {
-        Err(refused(target, word))
-    }
-}
-
-/// Times and durations may be quoted.
-fn number(target: &Target, value: Value) -> Result<Value, Error> {
-    match (target, value) {
-        (Target::Attribute(attribute), Value::Text(text)) if attribute.is_number() => {
-            let number = text.trim().parse().map_err(|_| {
-                Error::invalid(format!("Expected a number for {attribute:?}. Got '{text}'"))
-            })?;
-            Ok(Value::Number(number))
-        }
-        (_, value) => Ok(value),
-    }
-}
-
-impl Attribute {
-    /// Whether it is a time or a duration.
-    pub fn is_number(self) -> bool {
-        matches!(
-            self,
-            Attribute::Timestamp | Attribute::ExecutionTime | Attribute::EndTime
-        )
-    }
-}
-
-fn refused(target: &Target, word: &Word) -> Error {
-    let word = match word {
-        Word::RLike => "RLIKE".to_owned(),
-        Word::Operator(operator) => format!("{operator:?}"),
-    };
-    Error::invalid(format!("Invalid comparator '{word}' for {target:?}"))
 }
 
 fn bad(all: &str, what: &str) -> Error {
