@@ -162,6 +162,7 @@ fn any(bytes: &[u8], depth: u32) -> Result<Any, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::{Engine as _, engine::general_purpose::STANDARD as B64};
 
     #[test]
     fn a_request() {
@@ -198,6 +199,69 @@ mod tests {
         };
         assert!(any(&nested(90), 0).is_ok());
         assert_eq!(any(&nested(200), 0), Err(Malformed));
+    }
+
+    /// A request that the classes of opentelemetry-proto for Python wrote.
+    const FOREIGN: &[&str] = &[
+        "CqECChkKFwoMc2VydmljZS5uYW1lEgcKBXByb3RvEoMCCgUKA2xpYhL5AQoQERERERERERERERERERERERIIIiIiIiIiIiIq",
+        "DWZyb20gcHJvdG9idWY5AAAqNv6clxdBAPksy/6clxdKEAoBaRILGPv//////////wFKDgoBZBIJIQAAAAAAAOA/Sg0KAXQS",
+        "CAoGbmHDr3ZlSgcKAWISAhAASgoKAXkSBToDaGkASg0KAWwSCCoGCgIYAQoASiEKAW0SHDIaCggKAXoSAwoBMQoOCgFhEgkh",
+        "SK+8mvLXej5aFgkAysRx/pyXFxICZXYaBwoBbhICGANqHAoQMzMzMzMzMzMzMzMzMzMzMxIIRERERERERER6DBIIaXQgYnJv",
+        "a2UYAg==",
+    ];
+
+    #[test]
+    fn bytes_of_somebody_else() {
+        let bytes = B64.decode(FOREIGN.concat()).unwrap();
+        let got = export(&bytes).unwrap();
+        let resource = &got.resources[0];
+        assert_eq!(
+            resource.attributes,
+            [("service.name".into(), Any::text("proto"))]
+        );
+        let span = &resource.spans[0];
+        assert_eq!(
+            (span.name.as_str(), span.trace_id.len()),
+            ("from protobuf", 16)
+        );
+        let texts: Vec<_> = span
+            .attributes
+            .iter()
+            .map(|(_, value)| value.dump())
+            .collect();
+        let expect = [
+            "-5",
+            "0.5",
+            "\"naïve\"",
+            "false",
+            r#""b'hi\\x00'""#,
+            "[1, null]",
+            r#"{"z": "1", "a": 1e-07}"#,
+        ];
+        assert_eq!(texts, expect);
+        assert_eq!((span.events.len(), span.links.len()), (1, 1));
+        assert_eq!(span.status.message, "it broke");
+    }
+
+    /// Whatever comes, it is read or refused.
+    #[test]
+    fn bytes_of_nobody() {
+        let bytes = B64.decode(FOREIGN.concat()).unwrap();
+        for at in 0..bytes.len() {
+            let _ = export(&bytes[..at]);
+            for byte in [
+                0,
+                0x7f,
+                0x80,
+                0xff,
+                bytes[at] ^ 1,
+                bytes[at].wrapping_add(8),
+            ] {
+                let mut changed = bytes.clone();
+                changed[at] = byte;
+                let _ = export(&changed);
+            }
+        }
     }
 
     fn length(tag: u8, bytes: &[u8]) -> Vec<u8> {
