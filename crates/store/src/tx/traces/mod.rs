@@ -2,6 +2,7 @@
 
 mod assessments;
 mod figures;
+mod page;
 mod rows;
 mod search;
 mod spans;
