@@ -1,12 +1,15 @@
 """Moves a real MLflow server's contents into Mainspan and back out into another real server, and compares all three.
 
-    target/test-python/bin/python tests/mlflow/moving.py target/debug/mainspan [--postgres URL]
+    target/test-python/bin/python tests/mlflow/moving.py target/debug/mainspan [--traces]
 
 Everything is read through the REST protocol. Prints a line for each thing that holds, and ends with 1 when one does not.
+A server on Postgres is moved, too, where Postgres' programs and MLflow's driver for it (`psycopg`) are installed.
 """
 import argparse
 import contextlib
+import glob
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -44,6 +47,11 @@ def call(url, path, query=None, body=None):
     with contextlib.suppress(ValueError):
         return json.loads(text)
     return text
+
+
+def ordering(value):
+    """What sorts values of any shape."""
+    return json.dumps(value, sort_keys=True)
 
 
 def listed(field, ask):
@@ -136,7 +144,7 @@ class Reader:
             return shown
         if isinstance(value, list):
             items = [self.shown(one, name) for one in value]
-            return sorted(items, key=json.dumps) if name in ORDERLESS else items
+            return sorted(items, key=ordering) if name in ORDERLESS else items
         if name == "experiment_id":
             return self.experiments[value]["name"]
         if isinstance(value, str):
@@ -174,7 +182,7 @@ def by_source(everything):
         return re.sub(r"mlflow-artifacts:/+", "mlflow-artifacts:/", value) if isinstance(value, str) else value
 
     whole = json.loads(text)
-    return {kind: sorted((kept(one) for one in found), key=json.dumps) for kind, found in whole.items()}
+    return {kind: sorted((kept(one) for one in found), key=ordering) for kind, found in whole.items()}
 
 
 class Check:
@@ -190,7 +198,7 @@ class Check:
 
     def equal(self, a, b, words):
         for kind in a:
-            left, right = (sorted(side[kind], key=lambda one: json.dumps(one, sort_keys=True)) for side in (a, b))
+            left, right = (sorted(side[kind], key=ordering) for side in (a, b))
             if not self.that(left == right and len(left) == len(a[kind]), f"{words}: {len(left)} {kind}"):
                 for one in [x for x in left if x not in right][:2]:
                     print("  only there:", json.dumps(one)[:1500])
@@ -219,6 +227,12 @@ class Mainspan:
 
     def project(self, name):
         return f"{self.url}/p/{name}"
+
+
+def populate(url):
+    """Fills a server, in a process of its own: MLflow's client remembers what is active."""
+    script = pathlib.Path(__file__).with_name("populate.py")
+    subprocess.run([sys.executable, script, url], check=True, stdout=sys.stderr)
 
 
 def counts(report, field):
@@ -309,6 +323,18 @@ def changes(check, here, theirs, project, options):
     check.that(code == 0, "changed: equal again once both sides agree")
 
 
+def reserved(check, here, theirs, project, options):
+    """An alias that shows what serves here is left out, and named."""
+    import mlflow
+
+    client = mlflow.MlflowClient(theirs)
+    client.set_registered_model_alias("delay", "champion", "4")
+    code, report = here.run("import", "mlflow", theirs, "-p", project, *options)
+    named = [(note["name"], note["state"]) for note in report["notes"]]
+    check.that(code == 0 and named == [("delay@champion", "left_out")], "reserved: the alias `champion` is left out and named")
+    client.delete_registered_model_alias("delay", "champion")
+
+
 def refusals(check, here, folder):
     """What is no source is refused with words, and nothing is written."""
     strange = pathlib.Path(folder, "strange.db")
@@ -329,26 +355,63 @@ def refusals(check, here, folder):
     check.that(run_count(here.project("refused")) == 0, "refused: nothing was written")
 
 
+@contextlib.contextmanager
+def postgres(folder):
+    """The address of a database of a Postgres server of our own."""
+    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+    # Postgres does not run as root.
+    as_user = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
+    os.chmod(folder, 0o777)
+    make = ["initdb", "--auth=trust", "--username=mlflow", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D", f"{folder}/data"]
+    subprocess.run([*as_user, f"{programs}/{make[0]}", *make[1:]], check=True, stdout=subprocess.DEVNULL)
+    port = servers.free_port()
+    settings = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
+    options = [word for setting in settings for word in ("-c", setting)]
+    server = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", f"{folder}/data", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        create = [f"{programs}/createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "mlflow"]
+        while subprocess.run(create, capture_output=True).returncode:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("Postgres does not start")
+        yield f"postgresql://mlflow@127.0.0.1:{port}/mlflow"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def on_postgres(check, binary, with_traces, options):
+    """Copies a server's Postgres database."""
+    if not glob.glob("/usr/lib/postgresql/*/bin") or not importlib.util.find_spec("psycopg"):
+        print("skipped on Postgres: its programs or psycopg are not installed")
+        return
+    with contextlib.ExitStack() as stack:
+        folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(3)]
+        database = stack.enter_context(postgres(folders[0]))
+        more = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        theirs = stack.enter_context(servers.mlflow_server(folders[1], "--backend-store-uri", database, **more))
+        here = Mainspan(binary, folders[2], stack.enter_context(servers.mainspan_server(binary, folders[2])))
+        populate(theirs)
+        import_once(check, here, [database, "--artifacts", f"{folders[1]}/artifacts"], "postgres", *options)
+        check.equal(Reader(theirs, with_traces).read(), Reader(here.project("postgres"), with_traces).read(), "postgres")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("binary", help="the mainspan to test")
     parser.add_argument("--traces", action="store_true", help="move traces, too")
     asked = parser.parse_args()
-    import populate
-
     check = Check()
     options = [] if asked.traces else ["--no-traces"]
     with contextlib.ExitStack() as stack:
         theirs_folder, here_folder = (stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(2))
         theirs = stack.enter_context(servers.mlflow_server(theirs_folder))
         here = Mainspan(asked.binary, here_folder, stack.enter_context(servers.mainspan_server(asked.binary, here_folder)))
-        with contextlib.redirect_stdout(sys.stderr):
-            populate.populate(theirs)
+        populate(theirs)
         file = [f"{theirs_folder}/mlflow.db", "--artifacts", f"{theirs_folder}/artifacts"]
         wanted = Reader(theirs, asked.traces).read()
-        for project, source in [("filed", file)]:
-            import_once(check, here, source, project, *options)
-            check.equal(wanted, Reader(here.project(project), asked.traces).read(), project)
+        import_once(check, here, file, "filed", *options)
+        check.equal(wanted, Reader(here.project("filed"), asked.traces).read(), "filed")
         refusals(check, here, here_folder)
         fresh = stack.enter_context(tempfile.TemporaryDirectory())
         other = Mainspan(asked.binary, fresh, stack.enter_context(servers.mainspan_server(asked.binary, fresh)))
@@ -358,6 +421,8 @@ def main():
         killed(check, other, [theirs], "served", *options)
         check.equal(wanted, Reader(other.project("served"), asked.traces).read(), "served, killed and resumed")
         changes(check, other, theirs, "served", options)
+        reserved(check, other, theirs, "served", options)
+    on_postgres(check, asked.binary, asked.traces, options)
     print(f"{check.failed} did not hold" if check.failed else "all holds")
     return 1 if check.failed else 0
 
