@@ -2,8 +2,12 @@
 //! OpenTelemetry's JSON sends them.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Fields that hold ids, which are base64 in MLflow's answers and hex digits in OpenTelemetry's JSON.
 const IDS: [&str; 3] = ["trace_id", "span_id", "parent_span_id"];
@@ -130,11 +134,14 @@ pub(crate) fn answered(kept: &Value) -> Value {
             span.insert(field.to_owned(), kept[field].clone());
         }
     }
-    let decoded = |value: &Value| match value {
-        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
-        other => other.clone(),
+    let attribute = |value: &Value| match value {
+        Value::String(text) => match serde_json::from_str::<Any>(text) {
+            Ok(Any(value)) => value,
+            Err(_) => any(value),
+        },
+        other => any(other),
     };
-    span.insert("attributes".into(), pairs(&kept["attributes"], decoded));
+    span.insert("attributes".into(), pairs(&kept["attributes"], attribute));
     let events = kept["events"]
         .as_array()
         .into_iter()
@@ -143,7 +150,7 @@ pub(crate) fn answered(kept: &Value) -> Value {
             json!({
                 "time_unix_nano": event["time_unix_nano"],
                 "name": event["name"],
-                "attributes": pairs(&event["attributes"], Value::clone),
+                "attributes": pairs(&event["attributes"], any),
             })
         });
     span.insert("events".into(), events.collect());
@@ -151,10 +158,10 @@ pub(crate) fn answered(kept: &Value) -> Value {
     Value::Object(span)
 }
 
-fn pairs(map: &Value, read: impl Fn(&Value) -> Value) -> Value {
+fn pairs(map: &Value, shown: impl Fn(&Value) -> Value) -> Value {
     let pairs = map.as_object().into_iter().flatten();
     pairs
-        .map(|(key, value)| json!({ "key": key, "value": any(&read(value)) }))
+        .map(|(key, value)| json!({ "key": key, "value": shown(value) }))
         .collect()
 }
 
@@ -169,7 +176,66 @@ fn any(value: &Value) -> Value {
         Value::Array(list) => {
             json!({ "array_value": { "values": list.iter().map(any).collect::<Vec<_>>() } })
         }
-        Value::Object(_) => json!({ "kvlist_value": { "values": pairs(value, Value::clone) } }),
+        Value::Object(_) => json!({ "kvlist_value": { "values": pairs(value, any) } }),
+    }
+}
+
+/// JSON text in OpenTelemetry's shape, with the entries of its objects in the order of the text.
+struct Any(Value);
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyOf)
+    }
+}
+
+struct AnyOf;
+
+impl<'de> Visitor<'de> for AnyOf {
+    type Value = Any;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Any, E> {
+        Ok(Any(any(&Value::Null)))
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Any, E> {
+        Ok(Any(any(&truth.into())))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Any, E> {
+        Ok(Any(any(&number.into())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Any, E> {
+        Ok(Any(any(&number.into())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Any, E> {
+        Ok(Any(any(&number.into())))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Any, E> {
+        Ok(Any(any(&text.into())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Any(value)) = from.next_element()? {
+            values.push(value);
+        }
+        Ok(Any(json!({ "array_value": { "values": values } })))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
+        let mut values = Vec::new();
+        while let Some((key, Any(value))) = from.next_entry::<String, _>()? {
+            values.push(json!({ "key": key, "value": value }));
+        }
+        Ok(Any(json!({ "kvlist_value": { "values": values } })))
     }
 }
 
@@ -203,6 +269,17 @@ mod tests {
             "status": { "code": "STATUS_CODE_OK" },
         });
         assert_eq!(plain(&answered(&kept())), plain(&answer));
+    }
+
+    #[test]
+    fn objects_keep_the_order_of_their_text() {
+        let kept = json!({ "attributes": { "a": "{\"z\": 1, \"b\": {\"y\": true, \"c\": 0.5}}" } });
+        let shown = answered(&kept)["attributes"][0]["value"].to_string();
+        let order: Vec<_> = ["\"z\"", "\"b\"", "\"y\"", "\"c\""]
+            .iter()
+            .map(|key| shown.find(key).unwrap())
+            .collect();
+        assert!(order.is_sorted(), "{shown}");
     }
 
     #[test]
