@@ -2,7 +2,7 @@
 //! texts only. Times are microseconds, flags are 0 and 1, structures are JSON texts.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -302,6 +302,18 @@ impl Param for BTreeMap<String, Digest> {
 }
 
 impl Column for BTreeMap<String, Digest> {
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        from_json(row, index)
+    }
+}
+
+impl Param for BTreeSet<String> {
+    fn value(&self) -> Value<'_> {
+        to_json(self)
+    }
+}
+
+impl Column for BTreeSet<String> {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         from_json(row, index)
     }

@@ -3,6 +3,7 @@
 //! Each part works in projects of its own, so that all of them share one database.
 
 mod artifacts;
+mod evaluation;
 mod joins;
 mod leases;
 mod models;
@@ -14,6 +15,7 @@ mod traces;
 mod tracking;
 mod uploads;
 mod users;
+mod webhooks;
 mod work;
 
 pub(crate) use models::{model, version};
@@ -36,6 +38,8 @@ pub(crate) async fn conformance(store: &Store) {
     users::check(store).await;
     moving::check(store).await;
     retention::check(store).await;
+    webhooks::check(store).await;
+    evaluation::check(store).await;
 }
 
 /// A write that must succeed.
