@@ -91,7 +91,7 @@ def text(value, saved, name):
     if name in IDS and value.isdigit():
         return "NUMBER"
     value = re.sub(r"^(mlflow-artifacts:/+)\d+(?=/|$)", r"\1NUMBER", value)
-    value = re.sub(r"\b[0-9a-f]{32}\b", "ID", value)
+    value = re.sub(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID", value)
     if MADE_UP.fullmatch(value):
         return "MADE-UP"
     return re.sub(r"^mlflow-artifacts:/+", "mlflow-artifacts:/", value)

@@ -22,6 +22,7 @@ pub mod tag;
 pub mod tally;
 pub mod traces;
 pub mod users;
+pub mod webhooks;
 
 pub use error::{Error, ErrorCode, required};
 

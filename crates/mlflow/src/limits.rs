@@ -55,6 +55,11 @@ pub const MODELS_PAGE: (u64, u64) = (100, 1000);
 /// Rows of a page of model versions unless told, and at most.
 pub const VERSIONS_PAGE: (u64, u64) = (10_000, 200_000);
 
+/// Characters of a webhook's name.
+pub const WEBHOOK_NAME: usize = 63;
+/// Rows of a page of webhooks unless told, and at most.
+pub const WEBHOOKS_PAGE: (u64, u64) = (100, 1000);
+
 /// Checks a text's length.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use crate::{
     http::{Known, Passwords},
     options::Options,
     pace::Pace,
+    webhooks::{Sender, System},
 };
 use gateway::AdminClient;
 use guard::{
@@ -38,6 +39,7 @@ struct Parts {
     known: Known,
     names: Names,
     pace: Pace,
+    sender: Sender,
     reports: Mutex<Vec<(&'static str, Report)>>,
 }
 
@@ -120,6 +122,7 @@ impl App {
                 .collect(),
         };
         let gateway = AdminClient::new(options.gateway_socket());
+        let sender = Sender::new(options.webhook_allow.clone(), Arc::new(System));
         let parts = Parts {
             options,
             blobs,
@@ -131,6 +134,7 @@ impl App {
             known: Known::default(),
             names,
             pace: Pace::default(),
+            sender,
             reports: Mutex::default(),
         };
         Ok(App {
@@ -182,12 +186,17 @@ impl App {
         &self.parts.pace
     }
 
+    /// Who speaks to the receivers of webhooks.
+    pub(crate) fn sender(&self) -> &Sender {
+        &self.parts.sender
+    }
+
     /// The owner's token.
     pub fn owner_token(&self) -> &str {
         &self.parts.owner_token
     }
 
-    /// The key of units' tokens.
+    /// The key of units' tokens and of secrets that are kept.
     pub fn master_key(&self) -> &MasterKey {
         &self.parts.master_key
     }

@@ -19,6 +19,7 @@ mod run;
 pub mod runs;
 mod shared;
 mod users;
+mod webhooks;
 
 pub use app::{App, StartError};
 pub use options::Options;

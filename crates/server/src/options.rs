@@ -1,5 +1,6 @@
 //! What a server is told at its start; parsed once by the command line and handed down.
 
+use guard::egress::Egress;
 use jiff::Timestamp;
 use std::{
     net::SocketAddr,
@@ -22,6 +23,8 @@ pub struct Options {
     pub key: PathBuf,
     /// Names that the control port answers to beside loopback's.
     pub host_names: Vec<String>,
+    /// What webhooks may reach beyond public addresses over https.
+    pub webhook_allow: Egress,
     /// Callers without a token on loopback may use tracking.
     pub anonymous_tracking: bool,
     /// Started as `<shim> <units' directory>`: this binary's `unit` role.

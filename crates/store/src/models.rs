@@ -101,7 +101,8 @@ pub trait Models {
     fn model(&mut self, project: &str, name: &str) -> Result<Option<RegisteredModel>>;
     /// All models of the project by name.
     fn models(&mut self, project: &str) -> Result<Vec<RegisteredModel>>;
-    /// A page of models; attributes `name`, `creation_timestamp`, `last_updated_timestamp`.
+    /// A page of models; attributes `name`, `creation_timestamp`, `last_updated_timestamp`, and `prompt`, which is more
+    /// than 0 for MLflow's prompts.
     fn search_models(&mut self, project: &str, search: &Search) -> Result<Page<RegisteredModel>>;
     /// Records a new version under the next number, which it returns; `version.version` is not
     /// looked at. The model must exist. Numbers are dense and never given twice.
@@ -116,7 +117,8 @@ pub trait Models {
     /// All versions of a model, newest first.
     fn versions(&mut self, project: &str, model: &str) -> Result<Vec<ModelVersion>>;
     /// A page of versions; attributes `name`, `version_number`, `run_id`, `source_path`,
-    /// `creation_timestamp`, `last_updated_timestamp`.
+    /// `creation_timestamp`, `last_updated_timestamp`, and `prompt`, which is more than 0 where any version of the model
+    /// is an MLflow prompt's.
     fn search_versions(&mut self, project: &str, search: &Search) -> Result<Page<ModelVersion>>;
 }
 

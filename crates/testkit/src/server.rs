@@ -97,6 +97,7 @@ fn options(dir: &Path) -> Options {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: dir.join("master.key"),
         host_names: Vec::new(),
+        webhook_allow: guard::egress::Egress::default(),
         anonymous_tracking: true,
         shim: never.clone(),
         engine: never,

@@ -32,6 +32,9 @@ impl Line {
         for name in &own.host_names {
             self.option("--host-name", Some(name));
         }
+        for allowed in &own.webhook_allow {
+            self.option("--webhook-allow", Some(allowed));
+        }
         self.flag("--no-anonymous-tracking", own.no_anonymous_tracking);
     }
 

@@ -4,6 +4,7 @@ use super::{announce, end_with_supervisor, logging, shutdown};
 use crate::{cli::Common, exit, place};
 use anyhow::Context as _;
 use clap::Args;
+use guard::egress::{Allowed, Egress};
 use platform::{Local, LocalOptions, Platform};
 use server::Options;
 use std::{
@@ -42,6 +43,10 @@ pub(crate) struct Server {
     /// A name that a proxy forwards to this server; may be given several times
     #[arg(long = "host-name", value_name = "NAME")]
     pub(crate) host_names: Vec<String>,
+    /// A host, or a range of addresses like 10.0.0.0/8, that webhooks may reach though it is not public, also by http;
+    /// may be given several times
+    #[arg(long = "webhook-allow", value_name = "HOST|RANGE")]
+    pub(crate) webhook_allow: Vec<Allowed>,
     /// Tracking needs a token on loopback too
     #[arg(long)]
     pub(crate) no_anonymous_tracking: bool,
@@ -92,6 +97,7 @@ impl Server {
             listen: SocketAddr::new(self.host, self.port),
             key: place::key_file(self.key.as_deref())?,
             host_names: self.host_names.clone(),
+            webhook_allow: Egress::new(self.webhook_allow.clone()),
             anonymous_tracking: !self.no_anonymous_tracking,
             shim: vec![program.clone(), "unit".to_owned()],
             engine: vec![program, "engine".to_owned()],

@@ -1,7 +1,9 @@
-//! Aliases of versions. Those named like an environment, and `champion`, show what serves and are set by roll-outs only.
+//! Aliases of versions. Those named like an environment, and `champion`, show what serves and are set by roll-outs only;
+//! those of prompts are all free.
 
 use super::{
     call::Call,
+    convert::registry::prompt,
     failure::{Answer, Refuse as _},
     registered::{self, Change, find, find_version},
     routes::Table,
@@ -15,9 +17,10 @@ use mlflow::{
     Error, names,
     registry::{AliasRequest, version_number},
     required,
+    webhooks::News,
 };
 use serde_json::{Value, json};
-use store::{Aliases as _, Models as _, Tx};
+use store::{Aliases as _, Models as _, RegisteredModel, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/registered-models/alias";
@@ -54,8 +57,11 @@ async fn set(call: Call<AliasRequest>) -> Answer<Value> {
     let number = version_number(required("version", &version)?)?;
     call.write(move |tx| {
         find_version(tx, &change.project, &name, number)?;
-        free(tx, &change.project, &name, &alias, Some(number))?;
+        let model = find(tx, &change.project, &name)?;
+        free(tx, &model, &alias, Some(number))?;
         tx.set_alias(&change.project, &name, &alias, number)?;
+        let news = News::alias(prompt(&model.tags), &name, &alias, Some(number));
+        change.tell(tx, Some(&news))?;
         change.event(
             tx,
             "alias.set",
@@ -73,8 +79,10 @@ async fn remove(call: Call<AliasRequest>) -> Answer<Value> {
     names::model(&name)?;
     required("alias", &alias)?;
     call.write(move |tx| {
-        find(tx, &change.project, &name)?;
-        free(tx, &change.project, &name, &alias, None)?;
+        let model = find(tx, &change.project, &name)?;
+        free(tx, &model, &alias, None)?;
+        let news = News::alias(prompt(&model.tags), &name, &alias, None);
+        change.tell(tx, Some(&news))?;
         match tx.delete_alias(&change.project, &name, &alias)? {
             Some(number) => change.event(
                 tx,
@@ -89,17 +97,19 @@ async fn remove(call: Call<AliasRequest>) -> Answer<Value> {
     Ok(Json(json!({})))
 }
 
-/// Refuses an alias that is a projection of a deployment, and says how to move it.
+/// Refuses an alias that is a projection of a deployment, and says how to move it. Prompts never serve, so theirs are
+/// free.
 fn free(
     tx: &mut Tx<'_>,
-    project: &str,
-    model: &str,
+    model: &RegisteredModel,
     alias: &str,
     version: Option<u32>,
 ) -> store::Result<()> {
-    if !registered::reserved_aliases(tx, project)?.contains(alias) {
+    let shows = registered::reserved_aliases(tx, &model.project)?.contains(alias);
+    if !shows || registered::only_prompt(tx, model)? {
         return Ok(());
     }
+    let model = &model.name;
     let wanted = version
         .map(|number| format!(" --version {number}"))
         .unwrap_or_default();

@@ -36,6 +36,7 @@ mod traces;
 mod unserved;
 mod users;
 mod versions;
+mod webhooks;
 
 use crate::http::Routes;
 use routes::Table;
@@ -69,6 +70,8 @@ pub fn routes(routes: Routes) -> Routes {
     let table = users::routes(table);
     let table = aliases::routes(table);
     unserved::routes(table).finish()
+    let table = aliases::routes(table);
+    webhooks::routes(table).finish()
 }
 
 #[cfg(test)]

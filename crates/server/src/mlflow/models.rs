@@ -2,7 +2,10 @@
 
 use super::{
     call::Call,
-    convert::{labels, registry::description},
+    convert::{
+        labels,
+        registry::{description, prompt},
+    },
     failure::{Answer, Failure},
     page, registered,
     registered::{Change, find},
@@ -20,6 +23,7 @@ use mlflow::{
     registry::{NamedModel, RegistryTag, Rename, Search},
     required,
     tag::Pair,
+    webhooks::News,
 };
 use serde_json::{Value, json};
 use store::{Models as _, RegisteredModel, Tx};
@@ -100,11 +104,17 @@ async fn create(call: Call<NamedModel>) -> Answer<Value> {
         description: description(asked.description.as_deref()),
         tags: labels(&asked.tags),
     };
-    let shown = call.write(move |tx| insert(tx, &change, &model)).await?;
-    Ok(Json(json!({ "registered_model": shown })))
+    let news = News::created(&asked.name, &asked.tags, &model.description);
+    let inserted = call.write(move |tx| insert(tx, &change, &model, &news));
+    Ok(Json(json!({ "registered_model": inserted.await? })))
 }
 
-fn insert(tx: &mut Tx<'_>, change: &Change, model: &RegisteredModel) -> store::Result<Value> {
+fn insert(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    model: &RegisteredModel,
+    news: &News,
+) -> store::Result<Value> {
     tx.create_model(model).map_err(|error| match error {
         store::Error::Exists { name, .. } => store::Error::caller(Error::exists(format!(
             "Registered Model (name={name}) already exists."
@@ -117,6 +127,7 @@ fn insert(tx: &mut Tx<'_>, change: &Change, model: &RegisteredModel) -> store::R
         format!("model/{}", model.name),
         json!({}),
     )?;
+    change.tell(tx, Some(news))?;
     Ok(json!(registered::show(tx, model.clone())?))
 }
 
@@ -164,10 +175,11 @@ async fn rename(call: Call<Rename>) -> Answer<Value> {
 
 async fn update(call: Call<NamedModel>) -> Answer<Value> {
     let text = description(call.message.description.as_deref());
-    let shown = alter(&call, &call.message.name, move |model| {
+    let describe = move |model: &mut RegisteredModel| {
         model.description.clone_from(&text);
-    })
-    .await?;
+        None
+    };
+    let shown = alter(&call, &call.message.name, describe).await?;
     Ok(Json(json!({ "registered_model": shown })))
 }
 
@@ -178,6 +190,7 @@ async fn set_tag(call: Call<RegistryTag>) -> Answer<Value> {
     check_tags(&[Pair::new(required("key", &key)?, &value)])?;
     alter(&call, &name, move |model| {
         model.tags.insert(key.clone(), value.clone());
+        prompt(&model.tags).then(|| News::prompt_tag(&model.name, &key, Some(&value)))
     })
     .await?;
     Ok(Json(json!({})))
@@ -188,25 +201,27 @@ async fn delete_tag(call: Call<RegistryTag>) -> Answer<Value> {
     required("key", &key)?;
     alter(&call, &name, move |model| {
         model.tags.remove(&key);
+        prompt(&model.tags).then(|| News::prompt_tag(&model.name, &key, None))
     })
     .await?;
     Ok(Json(json!({})))
 }
 
-/// One change to one model.
+/// One change to one model, which says what there is to tell of it.
 async fn alter<M>(
     call: &Call<M>,
     name: &str,
-    with: impl Fn(&mut RegisteredModel) + Send + 'static,
+    with: impl Fn(&mut RegisteredModel) -> Option<News> + Send + 'static,
 ) -> Result<Value, Failure> {
     let change = Change::of(call)?;
     let name = required("name", name)?.to_owned();
     let shown = call
         .write(move |tx| {
             let mut model = find(tx, &change.project, &name)?;
-            with(&mut model);
+            let news = with(&mut model);
             model.updated_at = change.now;
             tx.update_model(&model)?;
+            change.tell(tx, news.as_ref())?;
             registered::show(tx, model)
         })
         .await?;

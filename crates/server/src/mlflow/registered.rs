@@ -3,11 +3,15 @@
 use super::{
     access,
     call::Call,
-    convert::{self, registry},
+    convert::{
+        self,
+        registry::{self, prompt},
+    },
     failure::{Failure, Refuse as _},
 };
+use crate::webhooks;
 use jiff::Timestamp;
-use mlflow::{Error, ErrorCode, filter::Subject, registry as wire};
+use mlflow::{Error, ErrorCode, filter::Subject, registry as wire, webhooks::News};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::{
@@ -90,10 +94,19 @@ impl Change {
     }
 
     /// Marks a model as changed just now.
-    pub(super) fn touch(&self, tx: &mut Tx<'_>, name: &str) -> store::Result<()> {
+    pub(super) fn touch(&self, tx: &mut Tx<'_>, name: &str) -> store::Result<RegisteredModel> {
         let mut model = find(tx, &self.project, name)?;
         model.updated_at = self.now;
-        tx.update_model(&model)
+        tx.update_model(&model)?;
+        Ok(model)
+    }
+
+    /// Tells webhooks, if there is something to tell.
+    pub(super) fn tell(&self, tx: &mut Tx<'_>, news: Option<&News>) -> store::Result<()> {
+        match news {
+            Some(news) => webhooks::tell(tx, &self.project, self.now, news),
+            None => Ok(()),
+        }
     }
 
     /// Says what happened.
@@ -152,6 +165,12 @@ pub(super) fn not_serving(
         format!("model {model} serves as {service} in {environment}: promote another version there first"),
     ))
     .refuse()
+}
+
+/// Whether a name is a prompt that nothing serves, so that none of its aliases shows a deployment.
+pub(super) fn only_prompt(tx: &mut Tx<'_>, model: &RegisteredModel) -> store::Result<bool> {
+    let mut all = tx.deployments(Some(&model.project))?.into_iter();
+    Ok(prompt(&model.tags) && !all.any(|deployment| deployment.model == model.name))
 }
 
 /// Aliases that show deployments: names of environments, and `champion`.

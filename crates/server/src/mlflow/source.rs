@@ -4,6 +4,7 @@
 use super::{
     artifacts::checked,
     call::Call,
+    convert::filled,
     failure::{Failure, Refuse as _},
     find, registered,
 };
@@ -41,6 +42,25 @@ pub(super) async fn resolve(call: &Call<CreateVersion>) -> Result<Source, Failur
         locate(tx, &project, &asked.source, run, model)
     })
     .await
+}
+
+/// What MLflow's clients write for the source of a prompt's version, whose text is in a tag.
+const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
+
+/// The source of a prompt's version, which has no files.
+pub(super) fn of_prompt(asked: &CreateVersion) -> Result<Source, Error> {
+    if !PROMPT_SOURCES.contains(&asked.source.as_str()) {
+        return Err(Error::invalid(format!(
+            "Invalid prompt source: '{}'. A prompt's text is in its tag; its source is one of {PROMPT_SOURCES:?}",
+            asked.source
+        )));
+    }
+    Ok(Source {
+        uri: asked.source.clone(),
+        run_id: filled(asked.run_id.as_deref()),
+        model_id: filled(asked.model_id.as_deref()),
+        folder: None,
+    })
 }
 
 fn locate(

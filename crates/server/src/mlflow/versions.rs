@@ -4,7 +4,7 @@ use super::{
     call::Call,
     convert::{
         self, filled, labels,
-        registry::{RUN_LINK, description, version},
+        registry::{RUN_LINK, description, prompt, version},
     },
     failure::{Answer, Failure},
     models::check_tags,
@@ -24,6 +24,7 @@ use mlflow::{
     registry::{CreateVersion, OneVersion, RegistryTag, Search, version_number},
     required,
     tag::Pair,
+    webhooks::{self, News},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -88,15 +89,19 @@ async fn create(call: Call<CreateVersion>) -> Answer<Value> {
     names::model(&asked.name)?;
     required("source", &asked.source)?;
     check_tags(&asked.tags)?;
-    let source = source::resolve(&call).await?;
+    let source = match webhooks::is_prompt(&asked.tags) {
+        true => source::of_prompt(asked)?,
+        false => source::resolve(&call).await?,
+    };
     let (artifact, signature) = source::describe(&call, &source).await?;
     let version = ModelVersion {
         artifact,
         signature,
         ..wanted(&call, &change, source)
     };
-    let shown = call.write(move |tx| insert(tx, &change, &version)).await?;
-    Ok(Json(json!({ "model_version": shown })))
+    let tags = asked.tags.clone();
+    let inserted = call.write(move |tx| insert(tx, &change, &version, &tags));
+    Ok(Json(json!({ "model_version": inserted.await? })))
 }
 
 fn wanted(call: &Call<CreateVersion>, change: &Change, source: Source) -> ModelVersion {
@@ -126,7 +131,12 @@ fn wanted(call: &Call<CreateVersion>, change: &Change, source: Source) -> ModelV
     }
 }
 
-fn insert(tx: &mut Tx<'_>, change: &Change, version: &ModelVersion) -> store::Result<Value> {
+fn insert(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    version: &ModelVersion,
+    tags: &[Pair],
+) -> store::Result<Value> {
     change.touch(tx, &version.model)?;
     let number = tx.create_version(version)?;
     let made = ModelVersion {
@@ -149,6 +159,16 @@ fn insert(tx: &mut Tx<'_>, change: &Change, version: &ModelVersion) -> store::Re
         format!("model/{}/{number}", made.model),
         after,
     )?;
+    let run = made.mlflow_run_id.as_deref();
+    let news = News::version(
+        &made.model,
+        number,
+        &made.source,
+        run,
+        tags,
+        &made.description,
+    );
+    change.tell(tx, Some(&news))?;
     Ok(json!(registered::show_version(tx, made)?))
 }
 
@@ -176,11 +196,12 @@ async fn update(call: Call<OneVersion>) -> Answer<Value> {
         version,
         description,
     } = call.message.clone();
-    let shown = alter(&call, &name, &version, move |version| {
+    let describe = move |version: &mut ModelVersion, _| {
         // As in MLflow, a description that is left out is taken away.
         version.description = description.clone().unwrap_or_default();
-    })
-    .await?;
+        None
+    };
+    let shown = alter(&call, &name, &version, describe).await?;
     Ok(Json(json!({ "model_version": shown })))
 }
 
@@ -192,8 +213,16 @@ async fn set_tag(call: Call<RegistryTag>) -> Answer<Value> {
         value,
     } = call.message.clone();
     check_tags(&[Pair::new(required("key", &key)?, &value)])?;
-    alter(&call, &name, &version, move |version| {
+    alter(&call, &name, &version, move |version, prompt| {
         version.tags.insert(key.clone(), value.clone());
+        let ModelVersion { model, version, .. } = version;
+        Some(News::version_tag(
+            prompt,
+            model,
+            *version,
+            &key,
+            Some(&value),
+        ))
     })
     .await?;
     Ok(Json(json!({})))
@@ -204,29 +233,32 @@ async fn delete_tag(call: Call<RegistryTag>) -> Answer<Value> {
         name, version, key, ..
     } = call.message.clone();
     required("key", &key)?;
-    alter(&call, &name, &version, move |version| {
+    alter(&call, &name, &version, move |version, prompt| {
         version.tags.remove(&key);
+        let ModelVersion { model, version, .. } = version;
+        Some(News::version_tag(prompt, model, *version, &key, None))
     })
     .await?;
     Ok(Json(json!({})))
 }
 
-/// One change to one version.
-pub(super) async fn alter<M>(
+/// One change to one version, told whether it is a prompt's, which says what there is to tell of it.
+async fn alter<M>(
     call: &Call<M>,
     name: &str,
     version: &str,
-    with: impl Fn(&mut ModelVersion) + Send + 'static,
+    with: impl Fn(&mut ModelVersion, bool) -> Option<News> + Send + 'static,
 ) -> Result<Value, Failure> {
     let change = Change::of(call)?;
     let (name, number) = named(name, version)?;
     let shown = call
         .write(move |tx| {
             let mut version = find_version(tx, &change.project, &name, number)?;
-            with(&mut version);
+            let model = change.touch(tx, &name)?;
+            let news = with(&mut version, prompt(&model.tags));
             version.updated_at = change.now;
             tx.update_version(&version)?;
-            change.touch(tx, &name)?;
+            change.tell(tx, news.as_ref())?;
             registered::show_version(tx, version)
         })
         .await?;

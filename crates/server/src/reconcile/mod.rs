@@ -8,6 +8,7 @@ mod retention;
 mod rollouts;
 mod schedule;
 mod triggers;
+mod webhooks;
 
 pub(crate) use push::FILE;
 
@@ -45,9 +46,12 @@ fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &C
     let retention = retention::Retention::new(app);
     app.report("retention", retention.status());
     app.report("triggers", triggers.status());
+    let teller = webhooks::Teller::new(app);
+    app.report("webhooks", teller.status());
     tasks.spawn(executor.run(shutdown.clone()));
     tasks.spawn(rollouts.run(shutdown.clone()));
     tasks.spawn(watcher.run(shutdown.clone()));
     tasks.spawn(triggers.run(shutdown.clone()));
     tasks.spawn(retention.run(shutdown.clone()));
+    tasks.spawn(teller.run(shutdown.clone()));
 }

@@ -14,6 +14,9 @@ record!(ModelVersion in "model_versions", key(project, model, version), created_
     source, mlflow_run_id, mlflow_model_id, run_id, artifact, lineage, gate, signature, gate_state, stage, status,
     status_message, tags);
 
+/// The tag of MLflow that makes a model a prompt when it is `true`.
+const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
 impl Searchable for RegisteredModel {
     const TIES: &'static [(&'static str, Kind, bool)] = &[("name", Kind::Text, false)];
 
@@ -24,6 +27,11 @@ impl Searchable for RegisteredModel {
                 "creation_timestamp" => Some(Expr::column("r.\"created_at\"", Kind::Time)),
                 "last_updated_timestamp" | "timestamp" => {
                     Some(Expr::column("r.\"updated_at\"", Kind::Time))
+                }
+                "prompt" => {
+                    let sql = "(SELECT COUNT(*) FROM model_tags t WHERE t.\"project\" = r.\"project\" \
+                               AND t.\"model\" = r.\"name\" AND t.\"key\" = ? AND t.\"value\" = 'true')";
+                    Some(Expr::keyed(sql, PROMPT_TAG, Kind::Integer))
                 }
                 _ => None,
             },
@@ -55,6 +63,11 @@ impl Searchable for ModelVersion {
                 "source_path" | "source" => Some(Expr::column("r.\"source\"", Kind::Text)),
                 "creation_timestamp" => Some(Expr::column("r.\"created_at\"", Kind::Time)),
                 "last_updated_timestamp" => Some(Expr::column("r.\"updated_at\"", Kind::Time)),
+                "prompt" => {
+                    let sql = "(SELECT COUNT(*) FROM version_tags t WHERE t.\"project\" = r.\"project\" \
+                               AND t.\"model\" = r.\"model\" AND t.\"key\" = ? AND t.\"value\" = 'true')";
+                    Some(Expr::keyed(sql, PROMPT_TAG, Kind::Integer))
+                }
                 _ => None,
             },
             Field::Tag(key) => {

@@ -10,6 +10,7 @@ pub(super) mod run;
 pub(super) mod search;
 pub(super) mod trace;
 pub(super) mod trace_search;
+pub(super) mod webhook;
 
 use jiff::Timestamp;
 use mlflow::{Error, tag::Pair};

@@ -1,7 +1,10 @@
 //! Registered models and their versions.
 
 use super::{filled, pairs};
-use mlflow::registry::{Alias, ModelVersion, RegisteredModel};
+use mlflow::{
+    registry::{Alias, ModelVersion, RegisteredModel},
+    webhooks::PROMPT_TAG,
+};
 use std::collections::BTreeMap;
 use store::GateState;
 
@@ -12,12 +15,19 @@ const RUN_TAG: &str = "mainspan.run";
 /// Where a version's lineage says which page is about its run.
 pub(in crate::mlflow) const RUN_LINK: &str = "run_link";
 
+/// Whether a model or version with these tags is a prompt.
+pub(in crate::mlflow) fn prompt(tags: &BTreeMap<String, String>) -> bool {
+    let said = tags.get(PROMPT_TAG);
+    said.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// A version as answers show it, with the aliases that point at it.
 pub(in crate::mlflow) fn version(
     version: store::ModelVersion,
     aliases: &BTreeMap<String, u32>,
 ) -> ModelVersion {
     let mut tags = version.tags;
+    let prompt = prompt(&tags);
     if version.gate_state != GateState::None {
         tags.insert(GATE_TAG.to_owned(), version.gate_state.to_string());
     }

@@ -5,11 +5,9 @@ use mlflow::{
     Error,
     filter::{self, Comparison, Entity, Operator, Subject, Value},
     limits,
+    webhooks::PROMPT_TAG,
 };
 use store::{Clause, Field, Op, Operand, Order, RunView, Search};
-
-/// The tag of a prompt.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 /// A whole search of `subject` from what a request says: its filter and order, how many rows it wants, and the token of
 /// the page before.
@@ -80,9 +78,9 @@ fn hide_prompts(clauses: &mut Vec<Clause>) {
     }
     clauses.retain(|clause| clause.field != tag);
     clauses.push(Clause {
-        field: tag,
-        op: Op::IsNull,
-        operand: Operand::Nothing,
+        field: Field::Attribute("prompt".to_owned()),
+        op: Op::Eq,
+        operand: Operand::Number(0.0),
     });
 }
 
@@ -185,12 +183,12 @@ mod tests {
             let got: Vec<Op> = got.clauses.iter().map(|clause| clause.op).collect();
             assert_eq!(got, expect, "{text}");
         };
-        check("", &[Op::IsNull]);
+        check("", &[Op::Eq]);
         check(
             "name LIKE 'a%' AND tags.`mlflow.prompt.is_prompt` = 'false'",
-            &[Op::Like, Op::IsNull],
+            &[Op::Like, Op::Eq],
         );
-        check("tag.`mlflow.prompt.is_prompt` = 'true'", &[Op::Eq]);
+        check("tag.`mlflow.prompt.is_prompt` != 'false'", &[Op::Ne]);
     }
 
     #[test]

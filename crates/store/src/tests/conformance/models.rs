@@ -58,6 +58,7 @@ pub(super) async fn check(store: &Store) {
     aliases(store).await;
     renames(store).await;
     concurrent(store).await;
+    prompts(store).await;
 }
 
 async fn numbers(store: &Store) {
@@ -165,4 +166,44 @@ async fn concurrent(store: &Store) {
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=64).collect::<Vec<_>>());
+}
+
+/// Prompts are told from models by their tag, and a prompt's versions by that of any of them.
+async fn prompts(store: &Store) {
+    let tagged = |value: &str| BTreeMap::from([("mlflow.prompt.is_prompt".into(), value.into())]);
+    for (name, tags) in [
+        ("p", tagged("true")),
+        ("no", tagged("false")),
+        ("m", BTreeMap::new()),
+    ] {
+        let one = RegisteredModel {
+            project: "pm".into(),
+            tags: tags.clone(),
+            ..model(name)
+        };
+        write(store, move |tx| tx.create_model(&one)).await;
+        for tags in [tags, BTreeMap::new()] {
+            let one = ModelVersion {
+                project: "pm".into(),
+                tags,
+                ..version(name)
+            };
+            write(store, move |tx| tx.create_version(&one)).await;
+        }
+    }
+    let no_prompts = Search {
+        clauses: vec![Clause {
+            field: Field::Attribute("prompt".into()),
+            op: Op::Eq,
+            operand: Operand::Number(0.0),
+        }],
+        ..Search::default()
+    };
+    let same = no_prompts.clone();
+    let found = read(store, move |tx| tx.search_models("pm", &no_prompts)).await;
+    let names: Vec<_> = found.items.into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["m", "no"]);
+    let found = read(store, move |tx| tx.search_versions("pm", &same)).await;
+    let names: Vec<_> = found.items.into_iter().map(|one| one.model).collect();
+    assert_eq!(names, ["m", "m", "no", "no"]);
 }

@@ -1,0 +1,592 @@
+//! Webhooks: requests, answers, the events there are, and what is sent about each.
+//!
+//! Events and their payloads are those of MLflow's webhooks; `budget_policy.exceeded` can be asked for, as there, but
+//! nothing here has a budget.
+
+use crate::{
+    Error, limits, required,
+    tag::{Pair, integer},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The tag of a prompt.
+pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+/// The tag that holds a prompt's text.
+pub const PROMPT_TEXT_TAG: &str = "mlflow.prompt.text";
+/// The tag that says what kind of text it is.
+pub const PROMPT_TYPE_TAG: &str = "_mlflow_prompt_type";
+
+/// What a webhook can hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their names say it, and `EVENTS` the words")]
+pub enum Event {
+    ModelCreated,
+    VersionCreated,
+    VersionTagSet,
+    VersionTagDeleted,
+    VersionAliasCreated,
+    VersionAliasDeleted,
+    PromptCreated,
+    PromptVersionCreated,
+    PromptTagSet,
+    PromptTagDeleted,
+    PromptVersionTagSet,
+    PromptVersionTagDeleted,
+    PromptAliasCreated,
+    PromptAliasDeleted,
+    BudgetExceeded,
+}
+
+/// Every event with its words for thing and action.
+const EVENTS: [(Event, &str, &str); 15] = [
+    (Event::ModelCreated, "registered_model", "created"),
+    (Event::VersionCreated, "model_version", "created"),
+    (Event::VersionTagSet, "model_version_tag", "set"),
+    (Event::VersionTagDeleted, "model_version_tag", "deleted"),
+    (Event::VersionAliasCreated, "model_version_alias", "created"),
+    (Event::VersionAliasDeleted, "model_version_alias", "deleted"),
+    (Event::PromptCreated, "prompt", "created"),
+    (Event::PromptVersionCreated, "prompt_version", "created"),
+    (Event::PromptTagSet, "prompt_tag", "set"),
+    (Event::PromptTagDeleted, "prompt_tag", "deleted"),
+    (Event::PromptVersionTagSet, "prompt_version_tag", "set"),
+    (
+        Event::PromptVersionTagDeleted,
+        "prompt_version_tag",
+        "deleted",
+    ),
+    (Event::PromptAliasCreated, "prompt_alias", "created"),
+    (Event::PromptAliasDeleted, "prompt_alias", "deleted"),
+    (Event::BudgetExceeded, "budget_policy", "exceeded"),
+];
+
+/// Things by their numbers in MLflow's protocol, from 1 on.
+const ENTITIES: [&str; 10] = [
+    "registered_model",
+    "model_version",
+    "model_version_tag",
+    "model_version_alias",
+    "prompt",
+    "prompt_version",
+    "prompt_tag",
+    "prompt_version_tag",
+    "prompt_alias",
+    "budget_policy",
+];
+/// Actions by their numbers in MLflow's protocol, from 1 on.
+const ACTIONS: [&str; 5] = ["created", "updated", "deleted", "set", "exceeded"];
+
+impl Event {
+    fn words(self) -> (&'static str, &'static str) {
+        let found = EVENTS.iter().find(|(event, ..)| *event == self);
+        found.map_or(("", ""), |(_, entity, action)| (entity, action))
+    }
+
+    /// `model_version.created`
+    pub fn name(self) -> String {
+        let (entity, action) = self.words();
+        format!("{entity}.{action}")
+    }
+
+    /// The event of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (entity, action) = name.split_once('.')?;
+        Self::of_words(entity, action)
+    }
+
+    fn of_words(entity: &str, action: &str) -> Option<Self> {
+        let found = EVENTS.iter().find(|(_, e, a)| (*e, *a) == (entity, action));
+        found.map(|(event, ..)| *event)
+    }
+}
+
+/// An event as requests and answers name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct WireEvent {
+    /// In capitals; a number in requests is taken, too.
+    pub entity: Word,
+    /// The same.
+    pub action: Word,
+}
+
+/// A word of the protocol, or its number.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Word {
+    Number(usize),
+    Name(String),
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Word::Name(String::new())
+    }
+}
+
+impl Word {
+    fn among(&self, words: &[&'static str]) -> Option<&'static str> {
+        match self {
+            Word::Number(number) => words.get(number.checked_sub(1)?).copied(),
+            Word::Name(name) => words
+                .iter()
+                .find(|word| word.to_ascii_uppercase() == *name)
+                .copied(),
+        }
+    }
+}
+
+impl WireEvent {
+    /// The event that is meant.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETER_VALUE when there is none.
+    pub fn event(&self) -> Result<Event, Error> {
+        let entity = self.entity.among(&ENTITIES);
+        let action = self.action.among(&ACTIONS);
+        let (Some(entity), Some(action)) = (entity, action) else {
+            return Err(Error::invalid(
+                "An event has an 'entity' such as REGISTERED_MODEL and an 'action' such as CREATED.",
+            ));
+        };
+        Event::of_words(entity, action).ok_or_else(|| {
+            let valid: Vec<_> = EVENTS
+                .iter()
+                .filter(|one| one.1 == entity)
+                .map(|one| one.2)
+                .collect();
+            Error::invalid(format!(
+                "Invalid action '{action}' for entity '{entity}'. Valid actions are: {valid:?}"
+            ))
+        })
+    }
+}
+
+impl From<Event> for WireEvent {
+    fn from(event: Event) -> Self {
+        let (entity, action) = event.words();
+        let capitals = |word: &str| Word::Name(word.to_ascii_uppercase());
+        WireEvent {
+            entity: capitals(entity),
+            action: capitals(action),
+        }
+    }
+}
+
+/// A webhook as every answer shows it; never with its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Webhook {
+    /// Its id.
+    pub webhook_id: String,
+    /// Its name.
+    pub name: String,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Where it is told.
+    pub url: String,
+    /// Of what.
+    pub events: Vec<WireEvent>,
+    /// `ACTIVE` or `DISABLED`.
+    pub status: &'static str,
+    /// Milliseconds since 1970.
+    pub creation_timestamp: i64,
+    /// Milliseconds since 1970.
+    pub last_updated_timestamp: i64,
+}
+
+/// Requests that create or change a webhook. What is none was not said.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Change {
+    /// Its name.
+    pub name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Where it is told.
+    pub url: Option<String>,
+    /// Of what.
+    pub events: Option<Vec<WireEvent>>,
+    /// What deliveries are signed with.
+    pub secret: Option<String>,
+    /// Whether it is told at all.
+    pub status: Option<Word>,
+}
+
+impl Change {
+    /// Whether it shall be told; a word that is none of the two is not heard, as MLflow does not.
+    pub fn active(&self) -> Option<bool> {
+        match self.status.as_ref()?.among(&["active", "disabled"])? {
+            "active" => Some(true),
+            _ => Some(false),
+        }
+    }
+
+    /// The events that are named.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETER_VALUE when one of them is none.
+    pub fn events(&self) -> Result<Vec<Event>, Error> {
+        let named = self.events.iter().flatten();
+        named.map(WireEvent::event).collect()
+    }
+
+    /// Checks what a new webhook must have.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETER_VALUE naming what is missing.
+    pub fn whole(&self) -> Result<(), Error> {
+        required("name", self.name.as_deref().unwrap_or_default())?;
+        required("url", self.url.as_deref().unwrap_or_default())?;
+        match &self.events {
+            None => Err(Error::missing_value("events")),
+            Some(none) if none.is_empty() => Err(Error::invalid(
+                "A webhook needs at least one event to be told of.",
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// `GET webhooks`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct List {
+    /// Page size.
+    #[serde(deserialize_with = "integer::deserialize")]
+    pub max_results: Option<i64>,
+    /// Where the last page ended.
+    pub page_token: Option<String>,
+}
+
+/// `POST webhooks/{id}/test`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Test {
+    /// Which event to show an example of; the webhook's first one otherwise.
+    pub event: Option<WireEvent>,
+}
+
+/// What came of a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TestResult {
+    /// Whether the receiver took it.
+    pub success: bool,
+    /// The status it answered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_status: Option<u16>,
+    /// What it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
+    /// Why there was no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+}
+
+/// Checks a webhook's name: up to 63 letters, digits, dots, underscores and dashes, none of the last three at its ends.
+///
+/// # Errors
+/// INVALID_PARAMETER_VALUE.
+pub fn check_name(name: &str) -> Result<(), Error> {
+    let letter = |c: char| c.is_ascii_alphanumeric();
+    let good = |c: char| letter(c) || matches!(c, '.' | '_' | '-');
+    if name.len() <= limits::WEBHOOK_NAME
+        && name.starts_with(letter)
+        && name.ends_with(letter)
+        && name.chars().all(good)
+    {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "Webhook name '{}' is invalid. It must start and end with a letter or digit, be at most {} characters long, and contain only letters, digits, dots (.), underscores (_), and hyphens (-).",
+        limits::cut(name, 100),
+        limits::WEBHOOK_NAME
+    )))
+}
+
+/// Something that happened, with what is said about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// What happened.
+    pub event: Event,
+    /// To what.
+    pub data: Value,
+}
+
+impl News {
+    /// A model or prompt was created with these tags.
+    pub fn created(name: &str, tags: &[Pair], description: &str) -> Self {
+        let (prompt, tags) = told_tags(tags);
+        let data = json!({ "name": name, "tags": tags, "description": description });
+        let event = either(prompt, Event::ModelCreated, Event::PromptCreated);
+        News { event, data }
+    }
+
+    /// A version was created.
+    pub fn version(
+        name: &str,
+        version: u32,
+        source: &str,
+        run_id: Option<&str>,
+        tags: &[Pair],
+        description: &str,
+    ) -> Self {
+        let (prompt, mut tags) = told_tags(tags);
+        let version = version.to_string();
+        let description = Some(description).filter(|text| !text.is_empty());
+        if prompt {
+            let template = tags.remove(PROMPT_TEXT_TAG);
+            let data = json!({ "name": name, "version": version, "template": template, "tags": tags, "description": description });
+            return News {
+                event: Event::PromptVersionCreated,
+                data,
+            };
+        }
+        let data = json!({ "name": name, "version": version, "source": source, "run_id": run_id, "tags": tags, "description": description });
+        News {
+            event: Event::VersionCreated,
+            data,
+        }
+    }
+
+    /// A version's tag was set, or (with no value) removed.
+    pub fn version_tag(
+        prompt: bool,
+        name: &str,
+        version: u32,
+        key: &str,
+        value: Option<&str>,
+    ) -> Self {
+        let mut data = json!({ "name": name, "version": version.to_string(), "key": key });
+        let event = match value {
+            Some(value) => {
+                data["value"] = json!(value);
+                either(prompt, Event::VersionTagSet, Event::PromptVersionTagSet)
+            }
+            None => either(
+                prompt,
+                Event::VersionTagDeleted,
+                Event::PromptVersionTagDeleted,
+            ),
+        };
+        News { event, data }
+    }
+
+    /// A prompt's tag was set, or (with no value) removed. Nobody is told of a model's.
+    pub fn prompt_tag(name: &str, key: &str, value: Option<&str>) -> Self {
+        let mut data = json!({ "name": name, "key": key });
+        let event = match value {
+            Some(value) => {
+                data["value"] = json!(value);
+                Event::PromptTagSet
+            }
+            None => Event::PromptTagDeleted,
+        };
+        News { event, data }
+    }
+
+    /// An alias was set to a version, or (with none) removed.
+    pub fn alias(prompt: bool, name: &str, alias: &str, version: Option<u32>) -> Self {
+        let mut data = json!({ "name": name, "alias": alias });
+        let event = match version {
+            Some(version) => {
+                data["version"] = json!(version.to_string());
+                either(
+                    prompt,
+                    Event::VersionAliasCreated,
+                    Event::PromptAliasCreated,
+                )
+            }
+            None => either(
+                prompt,
+                Event::VersionAliasDeleted,
+                Event::PromptAliasDeleted,
+            ),
+        };
+        News { event, data }
+    }
+
+    /// What a test of that event tells: the values of MLflow's own examples.
+    pub fn example(event: Event) -> Self {
+        let (entity, _) = event.words();
+        let prompt = entity.starts_with("prompt");
+        let name = if prompt {
+            "example_prompt"
+        } else {
+            "example_model"
+        };
+        let (key, value) = ("example_key", "example_value");
+        let mut tags = vec![Pair::new(key, value)];
+        if prompt {
+            tags.push(Pair::new(PROMPT_TAG, "true"));
+            tags.push(Pair::new(PROMPT_TEXT_TAG, "Hello {{name}}!"));
+        }
+        match event {
+            Event::ModelCreated => Self::created(name, &tags, "An example registered model"),
+            Event::PromptCreated => Self::created(name, &tags[..2], "An example prompt"),
+            Event::VersionCreated => {
+                let run = Some("abcd1234abcd5678");
+                Self::version(
+                    name,
+                    1,
+                    "models:/123",
+                    run,
+                    &tags,
+                    "An example model version",
+                )
+            }
+            Event::PromptVersionCreated => {
+                Self::version(name, 1, "", None, &tags, "An example prompt version")
+            }
+            Event::VersionTagSet | Event::PromptVersionTagSet => {
+                Self::version_tag(prompt, name, 1, key, Some(value))
+            }
+            Event::VersionTagDeleted | Event::PromptVersionTagDeleted => {
+                Self::version_tag(prompt, name, 1, key, None)
+            }
+            Event::PromptTagSet => Self::prompt_tag(name, key, Some(value)),
+            Event::PromptTagDeleted => Self::prompt_tag(name, key, None),
+            Event::VersionAliasCreated | Event::PromptAliasCreated => {
+                Self::alias(prompt, name, "example_alias", Some(1))
+            }
+            Event::VersionAliasDeleted | Event::PromptAliasDeleted => {
+                Self::alias(prompt, name, "example_alias", None)
+            }
+            Event::BudgetExceeded => News {
+                event,
+                data: budget(),
+            },
+        }
+    }
+
+    /// The body of a delivery; `at` is when it happened, as ISO 8601 with an offset.
+    pub fn body(&self, at: &str) -> String {
+        let (entity, action) = self.event.words();
+        json!({ "entity": entity, "action": action, "timestamp": at, "data": self.data })
+            .to_string()
+    }
+}
+
+fn budget() -> Value {
+    json!({
+        "budget_policy_id": "bp-abc123",
+        "budget_unit": "USD",
+        "budget_amount": 100.0,
+        "current_spend": 105.5,
+        "duration_unit": "MONTHS",
+        "duration_value": 1,
+        "target_scope": "ENDPOINT",
+        "workspace": "default",
+        "target_value": "ep-abc123",
+        "window_start": 1_704_067_200_000_i64,
+    })
+}
+
+fn either(prompt: bool, model: Event, prompts: Event) -> Event {
+    if prompt { prompts } else { model }
+}
+
+/// Whether tags are a prompt's: of a key that comes twice the last value counts.
+pub fn is_prompt(tags: &[Pair]) -> bool {
+    let said = tags.iter().rfind(|tag| tag.key == PROMPT_TAG);
+    said.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"))
+}
+
+/// Whether they are a prompt's, and what is told of them.
+fn told_tags(tags: &[Pair]) -> (bool, serde_json::Map<String, Value>) {
+    let prompt = is_prompt(tags);
+    let ours = |key: &str| prompt && (key == PROMPT_TAG || key == PROMPT_TYPE_TAG);
+    let told = tags.iter().filter(|tag| !ours(&tag.key));
+    (
+        prompt,
+        told.map(|tag| (tag.key.clone(), json!(tag.value)))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(json: Value) -> WireEvent {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn events_by_their_words() {
+        for (event, ..) in EVENTS {
+            assert_eq!(Event::of_name(&event.name()), Some(event));
+            assert_eq!(WireEvent::from(event).event(), Ok(event));
+            assert_eq!(News::example(event).event, event);
+        }
+        let check = |json: Value, expect: Option<Event>| {
+            assert_eq!(wire(json.clone()).event().ok(), expect, "{json}");
+        };
+        check(
+            json!({ "entity": 1, "action": 1 }),
+            Some(Event::ModelCreated),
+        );
+        check(
+            json!({ "entity": "PROMPT_TAG", "action": 4 }),
+            Some(Event::PromptTagSet),
+        );
+        check(json!({ "entity": "PROMPT_TAG", "action": "CREATED" }), None);
+        check(json!({ "entity": "prompt_tag", "action": "SET" }), None);
+        check(json!({ "entity": 0, "action": 11 }), None);
+        check(json!({}), None);
+    }
+
+    #[test]
+    fn names() {
+        for (name, good) in [
+            ("a", true),
+            ("A._-9", true),
+            (&"x".repeat(63), true),
+            (&"x".repeat(64), false),
+            ("-a", false),
+            ("a.", false),
+            ("a b", false),
+            ("", false),
+            ("é", false),
+        ] {
+            assert_eq!(check_name(name).is_ok(), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_told() {
+        let tags = [
+            Pair::new("team", "ml"),
+            Pair::new(PROMPT_TAG, "True"),
+            Pair::new(PROMPT_TYPE_TAG, "text"),
+            Pair::new(PROMPT_TEXT_TAG, "Hi {{name}}"),
+        ];
+        let news = News::version("greet", 2, "dummy", None, &tags, "");
+        assert_eq!(news.event, Event::PromptVersionCreated);
+        let told: Value =
+            serde_json::from_str(&news.body("2026-01-01T00:00:00.000000+00:00")).unwrap();
+        let expect = json!({
+            "entity": "prompt_version", "action": "created", "timestamp": "2026-01-01T00:00:00.000000+00:00",
+            "data": { "name": "greet", "version": "2", "template": "Hi {{name}}", "tags": { "team": "ml" }, "description": null },
+        });
+        assert_eq!(told, expect);
+        let news = News::version("delay", 1, "s3://x", Some("r"), &tags[..1], "d");
+        let expect = json!({ "name": "delay", "version": "1", "source": "s3://x", "run_id": "r", "tags": { "team": "ml" }, "description": "d" });
+        assert_eq!((news.event, news.data), (Event::VersionCreated, expect));
+        let news = News::created(
+            "delay",
+            &[
+                Pair::new(PROMPT_TAG, "true"),
+                Pair::new(PROMPT_TAG, "false"),
+            ],
+            "",
+        );
+        assert_eq!(news.event, Event::ModelCreated, "the last value counts");
+        assert_eq!(
+            News::alias(true, "p", "a", None).data,
+            json!({ "name": "p", "alias": "a" })
+        );
+    }
+}
