@@ -33,7 +33,7 @@ import urllib.request
 import yaml
 
 from mutations import mutations
-from normal import normal, of_refusal
+from normal import normal, of_refusal, opened
 from servers import both
 
 HERE = pathlib.Path(__file__).parent
@@ -126,7 +126,7 @@ def found(answer, path):
     """What is under a dotted path of an answer; digits are places in lists."""
     for key in path.split("."):
         try:
-            answer = answer[int(key)] if isinstance(answer, list) else answer[key]
+            answer = answer[int(key)] if isinstance(answer, list) else opened(answer[key], key)
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return answer

@@ -7,6 +7,7 @@
 pub mod artifacts;
 pub mod endpoints;
 pub mod error;
+pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod names;
 pub mod otlp;
 pub mod registry;
 pub mod runs;
+pub mod scorers;
 pub mod tag;
 pub mod tally;
 pub mod traces;

@@ -59,6 +59,8 @@ pub const VERSIONS_PAGE: (u64, u64) = (10_000, 200_000);
 pub const WEBHOOK_NAME: usize = 63;
 /// Rows of a page of webhooks unless told, and at most.
 pub const WEBHOOKS_PAGE: (u64, u64) = (100, 1000);
+/// Rows of a page of evaluation datasets, or of their records, unless told, and at most.
+pub const EVALUATION_PAGE: (u64, u64) = (1000, 50_000);
 
 /// Checks a text's length.
 ///

@@ -17,6 +17,8 @@ pub enum Subject {
     Versions,
     /// Logged models.
     LoggedModels,
+    /// Evaluation datasets.
+    EvaluationDatasets,
 }
 
 /// What a value has to be.
@@ -40,6 +42,7 @@ impl Subject {
             Subject::Models => &["name"],
             Subject::Versions => &["name", "run_id", "source_path"],
             Subject::LoggedModels => &["name", "model_id", "model_type", "status", "source_run_id"],
+            Subject::EvaluationDatasets => &["name", "created_by", "last_updated_by"],
         }
     }
 
@@ -51,6 +54,7 @@ impl Subject {
             Subject::Models => &[],
             Subject::Versions => &["version_number"],
             Subject::LoggedModels => &["creation_timestamp", "last_updated_timestamp"],
+            Subject::EvaluationDatasets => &["created_time", "last_update_time"],
         }
     }
 
@@ -64,6 +68,8 @@ impl Subject {
                 "creation_timestamp",
                 "last_updated_timestamp",
             ],
+            // Nobody sorts evaluation datasets by who made them.
+            Subject::EvaluationDatasets => vec!["name", "created_time", "last_update_time"],
             Subject::Runs | Subject::Experiments | Subject::LoggedModels => {
                 [self.texts(), self.numbers()].concat()
             }
@@ -85,7 +91,8 @@ impl Subject {
             }
             _ => self.value(&kind, &clause.right, &key)?,
         };
-        if !fits(&kind, operator, &value) {
+        let not_in = self == Subject::EvaluationDatasets && operator == Operator::NotIn;
+        if not_in || !fits(&kind, operator, &value) {
             return Err(comparator(entity, &key, &clause.operator));
         }
         Ok(Comparison {
@@ -110,7 +117,10 @@ impl Subject {
             }
             Subject::Models => (Entity::Attribute, name.to_owned()),
             Subject::Versions => Subject::Experiments.named(name)?,
-            Subject::Runs | Subject::Experiments | Subject::LoggedModels => self.named(name)?,
+            Subject::Runs
+            | Subject::Experiments
+            | Subject::LoggedModels
+            | Subject::EvaluationDatasets => self.named(name)?,
         };
         let known = match entity {
             Entity::Attribute => self.sortable().contains(&key.as_str()),
@@ -159,9 +169,10 @@ impl Subject {
         match self {
             Subject::Runs => &["metric", "parameter", "tag", "attribute", "dataset"],
             Subject::LoggedModels => &["attributes", "metrics", "params", "tags"],
-            Subject::Experiments | Subject::Models | Subject::Versions => {
-                &["attribute", "tag", "tags"]
-            }
+            Subject::Experiments
+            | Subject::Models
+            | Subject::Versions
+            | Subject::EvaluationDatasets => &["attribute", "tag", "tags"],
         }
     }
 
@@ -216,7 +227,9 @@ impl Subject {
             Entity::Dataset => return Err(unknown(key, &["name", "digest", "context"])),
             Entity::Attribute if self == Subject::Experiments && key == "experiment_id" => Type::Id,
             Entity::Attribute if among(self.numbers()) => match self {
-                Subject::Experiments => Type::Integer { texts: false },
+                Subject::Experiments | Subject::EvaluationDatasets => {
+                    Type::Integer { texts: false }
+                }
                 Subject::Versions => Type::Integer { texts: true },
                 _ => Type::Number,
             },
@@ -236,6 +249,7 @@ impl Subject {
             Subject::Experiments => key == "experiment_id",
             Subject::Models | Subject::Versions => matches!(key, "name" | "run_id"),
             Subject::LoggedModels => true,
+            Subject::EvaluationDatasets => key == "name",
         }
     }
 
@@ -466,6 +480,18 @@ mod tests {
             (LoggedModels, "name = a", true),
             (LoggedModels, "datasets.name = 'a'", false),
             (LoggedModels, "tags.a IS NULL", false),
+            (
+                EvaluationDatasets,
+                "name IN ('a') AND tags.x ILIKE 'y'",
+                true,
+            ),
+            (EvaluationDatasets, "name NOT IN ('a')", false),
+            (EvaluationDatasets, "created_by IN ('a')", false),
+            (EvaluationDatasets, "created_time >= 5", true),
+            (EvaluationDatasets, "created_time > 0.5", false),
+            (EvaluationDatasets, "digest = 'x'", false),
+            (EvaluationDatasets, "tags.a IS NULL", false),
+            (EvaluationDatasets, "params.x = '1'", false),
         ] {
             assert_eq!(
                 parse(subject, filter).is_ok(),

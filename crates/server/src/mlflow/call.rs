@@ -16,12 +16,13 @@ use store::{Priority, Tx};
 /// The longest message; a dataset's profile alone may have 16 MB.
 const LIMIT: usize = 32 << 20;
 /// Fields that are lists even when a query names them once.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
     "order_by",
     "stages",
     "experiment_ids",
     "run_ids",
     "trace_ids",
+    "scorer_ids",
 ];
 
 /// One request, unpacked. `M` is its message.

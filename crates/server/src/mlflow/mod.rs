@@ -12,6 +12,8 @@ mod artifacts;
 mod call;
 mod convert;
 mod download;
+mod evaluation_datasets;
+mod evaluation_records;
 mod experiments;
 mod failure;
 mod files;
@@ -30,6 +32,7 @@ mod presigned;
 mod registered;
 mod routes;
 mod runs;
+mod scorers;
 mod source;
 mod stages;
 mod traces;
@@ -69,9 +72,11 @@ pub fn routes(routes: Routes) -> Routes {
     let table = traces::routes(table);
     let table = users::routes(table);
     let table = aliases::routes(table);
+    let table = evaluation_datasets::routes(table);
+    let table = evaluation_records::routes(table);
+    let table = scorers::routes(table);
+    let table = webhooks::routes(table);
     unserved::routes(table).finish()
-    let table = aliases::routes(table);
-    webhooks::routes(table).finish()
 }
 
 #[cfg(test)]

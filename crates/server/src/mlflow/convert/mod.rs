@@ -1,6 +1,7 @@
 //! Between the wire and the store: pure, no request, no transaction.
 
 pub(super) mod assessment;
+pub(super) mod evaluation;
 pub(super) mod experiment;
 pub(super) mod inputs;
 pub(super) mod logged_model;

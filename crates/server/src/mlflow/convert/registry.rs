@@ -27,7 +27,6 @@ pub(in crate::mlflow) fn version(
     aliases: &BTreeMap<String, u32>,
 ) -> ModelVersion {
     let mut tags = version.tags;
-    let prompt = prompt(&tags);
     if version.gate_state != GateState::None {
         tags.insert(GATE_TAG.to_owned(), version.gate_state.to_string());
     }

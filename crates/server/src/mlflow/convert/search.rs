@@ -26,6 +26,7 @@ pub(in crate::mlflow) fn search(
             Subject::LoggedModels => limits::LOGGED_MODELS_PAGE,
             Subject::Models => limits::MODELS_PAGE,
             Subject::Versions => limits::VERSIONS_PAGE,
+            Subject::EvaluationDatasets => limits::EVALUATION_PAGE,
         },
     )?;
     let after = page::cursor(token)?;
@@ -57,7 +58,9 @@ fn usual(subject: Subject) -> &'static [&'static str] {
     match subject {
         Subject::Experiments => &["creation_time DESC", "experiment_id ASC"],
         Subject::Versions => &["last_updated_timestamp DESC"],
-        Subject::Runs | Subject::Models | Subject::LoggedModels => &[],
+        Subject::Runs | Subject::Models | Subject::LoggedModels | Subject::EvaluationDatasets => {
+            &[]
+        }
     }
 }
 
