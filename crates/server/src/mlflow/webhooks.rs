@@ -1,5 +1,6 @@
 //! Webhooks of a project: create, get, list, change, delete, test.
 //!
+//! Their URLs may hold secrets, so that reading them takes the right to write, and steps see none.
 //! What they are told is written down by the handlers of what happens ([`crate::webhooks::tell`]), and sent later.
 
 use super::{
@@ -30,8 +31,8 @@ pub(super) fn routes(table: Table) -> Table {
     let one = "/mlflow/webhooks/{webhook_id}";
     table
         .write(Method::POST, all, "MLflow: create a webhook", post(create))
-        .read(Method::GET, all, "MLflow: list webhooks", get(list))
-        .read(Method::GET, one, "MLflow: one webhook", get(read))
+        .write(Method::GET, all, "MLflow: list webhooks", get(list))
+        .write(Method::GET, one, "MLflow: one webhook", get(read))
         .write(
             Method::PATCH,
             one,
@@ -111,6 +112,7 @@ fn happened(tx: &mut Tx<'_>, change: &Change, kind: &str, webhook: &Webhook) -> 
 }
 
 async fn list(call: Call<List>) -> Answer<Value> {
+    access::registry(&call.caller.identity)?;
     let List {
         max_results,
         page_token,
@@ -139,6 +141,7 @@ async fn named<M>(call: &Call<M>) -> Result<Webhook, Failure> {
 }
 
 async fn read(call: Call<Nothing>) -> Answer<Value> {
+    access::registry(&call.caller.identity)?;
     let webhook = named(&call).await?;
     Ok(Json(json!({ "webhook": shown(webhook) })))
 }

@@ -174,13 +174,10 @@ async fn attempt(app: App, delivery: Delivery, webhook: Webhook) -> store::Resul
             Ok(|status| status.put_off += 1)
         }
         Next::GiveUp => {
-            tracing::warn!(
-                webhook = webhook.id,
-                delivery = delivery.id,
-                ?outcome,
-                "a webhook was not told"
-            );
             let event = given_up(&delivery, &webhook, &outcome, now);
+            let (webhook, delivery) = (webhook.id, delivery.id);
+            let why = event.reason.as_str();
+            tracing::warn!(webhook, delivery, why, "a webhook was not told");
             let give_up = app.store().write(Priority::Quiet, move |tx| {
                 if tx.settle(seq)? {
                     tx.append_event(&event)?;
