@@ -38,6 +38,10 @@ UNORDERED = {
     ("inputs", "dataset_inputs"),
     ("dataset_inputs", "tags"),
     ("answer", "dataset_summaries"),
+    ("traces", "tags"),
+    ("traces", "request_metadata"),
+    ("trace_info", "tags"),
+    ("trace_info", "request_metadata"),
     # Records that are made in one call are in the order of random ids in MLflow.
     ("answer", "records"),
 }
@@ -82,6 +86,8 @@ def normal(value, saved, name="answer", above=None):
         return sorted(items, key=json.dumps) if (above, name) in UNORDERED else items
     if made_now(value, name):
         return "TIME"
+    if name in IDS and isinstance(value, int) and str(value) in saved.values():
+        return text(str(value), saved, name)
     if isinstance(value, str):
         return "WORDS" if name in WORDS and value else text(value, saved, name)
     return value
@@ -100,7 +106,7 @@ def text(value, saved, name):
     for kind, one in saved.items():
         if not one.isdigit():
             value = re.sub(rf"(?<![0-9A-Za-z]){re.escape(one)}(?![0-9A-Za-z])", f"${kind}", value)
-        elif name in IDS and value == one:
+        elif name in (*IDS, "path") and value == one:
             return f"${kind}"
         elif re.match(r"[a-z-]+:/", value):
             value = re.sub(rf"(?<=/){one}(?=/|$)", f"${kind}", value)
