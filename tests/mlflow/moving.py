@@ -23,7 +23,7 @@ import urllib.parse
 import urllib.request
 
 import servers
-from normal import LEFT_OUT, UNORDERED
+from normal import LEFT_OUT
 
 API = "/api/2.0/mlflow/"
 # Of a copy in, these alone may differ: `normal.py` says why, and users are compared here.
@@ -155,7 +155,10 @@ class Reader:
 
 
 PROMPT = "tags.`mlflow.prompt.is_prompt` = 'true'"
-ORDERLESS = UNORDERED | {"assessments", "spans", "attributes", "values", "dataset_inputs", "model_inputs", "model_outputs"}
+ORDERLESS = {
+    "tags", "params", "metrics", "aliases", "latest_versions", "request_metadata", "assessments", "spans", "attributes",
+    "values", "dataset_inputs", "model_inputs", "model_outputs",
+}
 
 
 def by_source(everything):
@@ -360,14 +363,15 @@ def postgres(folder):
     """The address of a database of a Postgres server of our own."""
     programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
     # Postgres does not run as root.
-    as_user = ["runuser", "-u", "nobody", "--"] if os.getuid() == 0 else []
+    nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
     os.chmod(folder, 0o777)
     make = ["initdb", "--auth=trust", "--username=mlflow", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D", f"{folder}/data"]
-    subprocess.run([*as_user, f"{programs}/{make[0]}", *make[1:]], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([f"{programs}/{make[0]}", *make[1:]], check=True, stdout=subprocess.DEVNULL, cwd=folder, **nobody)
     port = servers.free_port()
     settings = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
     options = [word for setting in settings for word in ("-c", setting)]
-    server = subprocess.Popen([*as_user, f"{programs}/postgres", "-D", f"{folder}/data", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [f"{programs}/postgres", "-D", f"{folder}/data", *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **nobody)
     try:
         deadline = time.monotonic() + 60
         create = [f"{programs}/createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "mlflow"]
@@ -387,6 +391,8 @@ def on_postgres(check, binary, with_traces, options):
         return
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(3)]
+        # A folder that Postgres' user can reach, wherever ours are.
+        folders[0] = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
         database = stack.enter_context(postgres(folders[0]))
         more = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         theirs = stack.enter_context(servers.mlflow_server(folders[1], "--backend-store-uri", database, **more))

@@ -66,9 +66,15 @@ impl Python {
 
     /// Runs a script with nothing in its environment but `variables` and what Python itself needs. Blocks.
     pub fn run(&self, script: &Path, variables: &[(&str, &str)]) -> Outcome {
+        self.run_with(script, &[], variables)
+    }
+
+    /// The same with words on its command line.
+    pub fn run_with(&self, script: &Path, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
         let home = tempfile::tempdir().unwrap();
         let output = Command::new(&self.interpreter)
             .arg(script)
+            .args(words)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", home.path())

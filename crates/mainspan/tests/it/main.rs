@@ -12,6 +12,7 @@ mod crash;
 mod files;
 mod hang;
 mod large;
+mod mlflow;
 mod objects;
 mod outlook;
 mod postgres;
