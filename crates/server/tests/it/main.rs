@@ -5,3 +5,4 @@
 mod crowd;
 mod mlflow;
 mod schedules;
+mod webhooks;
