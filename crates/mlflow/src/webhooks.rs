@@ -460,13 +460,12 @@ impl News {
             },
         }
     }
+}
 
-    /// The body of a delivery; `at` is when it happened, as ISO 8601 with an offset.
-    pub fn body(&self, at: &str) -> String {
-        let (entity, action) = self.event.words();
-        json!({ "entity": entity, "action": action, "timestamp": at, "data": self.data })
-            .to_string()
-    }
+/// The body of a delivery of an event by its name; `at` is when it happened, as ISO 8601 with an offset.
+pub fn body(event: &str, data: &Value, at: &str) -> String {
+    let (entity, action) = event.split_once('.').unwrap_or((event, ""));
+    json!({ "entity": entity, "action": action, "timestamp": at, "data": data }).to_string()
 }
 
 fn budget() -> Value {
@@ -565,8 +564,12 @@ mod tests {
         ];
         let news = News::version("greet", 2, "dummy", None, &tags, "");
         assert_eq!(news.event, Event::PromptVersionCreated);
-        let told: Value =
-            serde_json::from_str(&news.body("2026-01-01T00:00:00.000000+00:00")).unwrap();
+        let told: Value = serde_json::from_str(&body(
+            &news.event.name(),
+            &news.data,
+            "2026-01-01T00:00:00.000000+00:00",
+        ))
+        .unwrap();
         let expect = json!({
             "entity": "prompt_version", "action": "created", "timestamp": "2026-01-01T00:00:00.000000+00:00",
             "data": { "name": "greet", "version": "2", "template": "Hi {{name}}", "tags": { "team": "ml" }, "description": null },

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use spec::Service;
 use store::{
-    Aliases as _, Deployment, Deployments as _, Error, Events as _, ModelVersion, Models as _,
-    NewEvent, Result, Rollout, RolloutState, Rollouts as _, Tx,
+    Aliases as _, Deployment, Deployments as _, Error, Events as _, Happening, ModelVersion,
+    Models as _, NewEvent, Outbox as _, Result, Rollout, RolloutState, Rollouts as _, Tx,
 };
 
 /// Name of the alias that points at the version live in the last environment.
@@ -48,14 +48,9 @@ pub fn promote(
         ..deployment.clone()
     };
     tx.put_deployment(&after)?;
-    tx.set_alias(
-        &rollout.project,
-        &rollout.model,
-        &rollout.environment,
-        rollout.to,
-    )?;
+    point(tx, rollout, &rollout.environment, now)?;
     if last_environment {
-        tx.set_alias(&rollout.project, &rollout.model, CHAMPION, rollout.to)?;
+        point(tx, rollout, CHAMPION, now)?;
     }
     end(tx, rollout, by, RolloutState::Promoted, reason, now)?;
     tx.append_event(&NewEvent {
@@ -71,6 +66,22 @@ pub fn promote(
         ),
     })?;
     Ok(())
+}
+
+/// Points an alias at a roll-out's version, and tells webhooks when it pointed elsewhere.
+fn point(tx: &mut Tx<'_>, rollout: &Rollout, alias: &str, now: Timestamp) -> Result<()> {
+    let Rollout {
+        project, model, to, ..
+    } = rollout;
+    if tx.set_alias(project, model, alias, *to)? == Some(*to) {
+        return Ok(());
+    }
+    tx.tell(&Happening {
+        project: project.clone(),
+        event: "model_version_alias.created".to_owned(),
+        data: json!({ "name": model, "alias": alias, "version": to.to_string() }),
+        at: now,
+    })
 }
 
 /// Stops keeping the version before warm, unless the deployment has moved on since it was read. What serves stays.

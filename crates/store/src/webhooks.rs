@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use crate::error::Result;
 use crate::search::{Page, Search};
@@ -35,6 +36,19 @@ pub struct Webhook {
     pub updated_at: Timestamp,
 }
 
+/// Something that happened, for whoever wants to hear of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// The project in which it happened.
+    pub project: String,
+    /// What, thing first: `model_version.created`.
+    pub event: String,
+    /// What is said about it.
+    pub data: Json,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Something that a webhook is to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -44,8 +58,10 @@ pub struct Delivery {
     pub id: String,
     /// The webhook's id.
     pub webhook: String,
-    /// What is told.
-    pub body: String,
+    /// What happened.
+    pub event: String,
+    /// What is said about it.
+    pub data: Json,
     /// When it happened.
     pub created_at: Timestamp,
     /// How often it was tried.
@@ -59,13 +75,14 @@ pub struct Delivery {
 impl Delivery {
     /// One that was not tried yet.
     #[must_use]
-    pub fn new(id: String, webhook: String, body: String, created_at: Timestamp) -> Self {
+    pub fn new(id: String, webhook: String, what: &Happening) -> Self {
         Self {
             seq: 0,
             id,
             webhook,
-            body,
-            created_at,
+            event: what.event.clone(),
+            data: what.data.clone(),
+            created_at: what.at,
             attempts: 0,
             tried_at: None,
             not_before: None,
@@ -91,6 +108,9 @@ pub trait Webhooks {
 
 /// What is still to be told, of all projects.
 pub trait Outbox {
+    /// Adds a delivery for each webhook of the project that wants to hear of it. So much may wait for one webhook that a
+    /// receiver that is gone fills no disk; what comes after is left out.
+    fn tell(&mut self, what: &Happening) -> Result<()>;
     /// Adds one at the end; false when `most` wait for its webhook already, and it was left out.
     fn enqueue(&mut self, delivery: &Delivery, most: u64) -> Result<bool>;
     /// Of each webhook the first one that waits, with its webhook; those that wait longest first.

@@ -7,13 +7,14 @@ use crate::{
     tree::{self, Held},
 };
 use inference::onnx;
-use mlflow::artifacts;
+use jiff::Timestamp;
+use mlflow::{artifacts, tag::Pair, webhooks::News};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use store::{
-    Artifact, Artifacts as _, Digest, Events as _, GateState, ModelVersion, Models as _, NewEvent,
-    Priority, RegisteredModel, Run, RunState, Runs as _, StepState, Tracking as _,
-    TrackingRead as _,
+    Artifact, Artifacts as _, Digest, Events as _, GateState, Happening, ModelVersion, Models as _,
+    NewEvent, Outbox as _, Priority, RegisteredModel, Run, RunState, Runs as _, StepState,
+    Tracking as _, TrackingRead as _,
 };
 
 /// A larger file than this is not described (it would be read into memory); it must be an external-data model.
@@ -33,6 +34,30 @@ fn gate_said(state: GateState) -> &'static str {
             "its gate could compare it with nothing: look at it, and `mainspan promote` deploys it"
         }
         _ => "it has no gate: `mainspan promote` deploys it",
+    }
+}
+
+/// What webhooks are told of a new version.
+fn made(version: &ModelVersion, number: u32) -> News {
+    let tags: Vec<Pair> = version.tags.clone().into_iter().map(Pair::from).collect();
+    let ModelVersion {
+        model,
+        source,
+        mlflow_run_id,
+        description,
+        ..
+    } = version;
+    let run = mlflow_run_id.as_deref();
+    News::version(model, number, source, run, &tags, description)
+}
+
+/// The same for the outbox.
+fn happened(version: &ModelVersion, news: News, at: Timestamp) -> Happening {
+    Happening {
+        project: version.project.clone(),
+        event: news.event.name(),
+        data: news.data,
+        at,
     }
 }
 
@@ -213,11 +238,14 @@ impl Executor {
                             description: String::new(),
                             tags: BTreeMap::new(),
                         })?;
+                        let news = News::created(&version.model, &[], "");
+                        tx.tell(&happened(version, news, now))?;
                     }
                     for file in files {
                         tx.put_artifact(file)?;
                     }
                     let number = tx.create_version(version)?;
+                    tx.tell(&happened(version, made(version, number), now))?;
                     registered = Some(number);
                     said = match version.gate_state {
                         GateState::Passed => format!("registered version {number}"),

@@ -4,8 +4,11 @@ use super::*;
 use crate::fixtures::{booked, deployment, rollout, store_with_model, version};
 use gateway::{Evidence, Health};
 use platform::{Capacity, LogChunk, Pending, UnitSpec, UnitStatus};
+use serde_json::json;
 use std::path::Path;
-use store::{Deployments as _, Models as _, Rollouts as _};
+use store::{
+    Aliases as _, Deployments as _, Models as _, Outbox as _, Rollouts as _, Webhooks as _,
+};
 
 /// Neither a platform nor a gateway: whoever asks it fails the test.
 #[derive(Clone)]
@@ -127,6 +130,42 @@ async fn a_promotion_is_booked_to_whoever_decided_it() {
             ]
         );
     }
+}
+
+/// Aliases that a promotion moves, and only those, are news.
+#[tokio::test]
+async fn webhooks_are_told_of_aliases_that_move() {
+    let (reconciler, _dir) = world(deployment(Some(1), None), by_hand()).await;
+    let store = reconciler.parts.store.clone();
+    let listen = store.write(Priority::Normal, |tx| {
+        tx.set_alias("flights", "delay", "champion", 2)?;
+        tx.create_webhook(&store::Webhook {
+            id: "w".into(),
+            project: "flights".into(),
+            name: "w".into(),
+            url: "https://hooks.example".into(),
+            description: String::new(),
+            events: ["model_version_alias.created".to_owned()].into(),
+            secret: None,
+            active: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            updated_at: Timestamp::UNIX_EPOCH,
+        })
+    });
+    listen.await.unwrap();
+    let why = "it is better".to_owned();
+    let promoted = reconciler.promote(
+        by_hand(),
+        "user:ann".to_owned(),
+        why,
+        true,
+        Timestamp::now(),
+    );
+    promoted.await.unwrap();
+    let read = store.read(|tx| Ok((tx.first_deliveries()?, tx.waiting_deliveries()?)));
+    let (first, waiting) = read.await.unwrap();
+    let told = json!({ "name": "delay", "alias": "prod", "version": "2" });
+    assert_eq!((&first[0].0.data, waiting), (&told, 1));
 }
 
 /// The clock of this machine is behind that of the one where the file was applied.

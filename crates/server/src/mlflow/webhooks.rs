@@ -184,9 +184,10 @@ async fn test(call: Call<Test>) -> Answer<Value> {
         .or_else(first)
         .ok_or_else(|| Error::missing_value("event"))?;
     let now = call.app.now();
+    let News { event, data } = News::example(event);
     let letter = Letter {
         id: &uuid::Uuid::now_v7().to_string(),
-        body: &crate::webhooks::body(&News::example(event), now),
+        body: &crate::webhooks::body(&event.name(), &data, now),
         secret: None,
         at: now,
     };

@@ -6,7 +6,7 @@
 
 use crate::{
     app::App,
-    webhooks::{Letter, Next, Outcome, next},
+    webhooks::{Letter, Next, Outcome, body, next},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -149,7 +149,7 @@ fn wait(delivery: &Delivery, now: Timestamp) -> Option<Duration> {
 async fn attempt(app: App, delivery: Delivery, webhook: Webhook) -> store::Result<fn(&mut Status)> {
     let letter = Letter {
         id: &delivery.id,
-        body: &delivery.body,
+        body: &body(&delivery.event, &delivery.data, delivery.created_at),
         secret: None,
         at: app.now(),
     };
@@ -210,12 +210,19 @@ fn given_up(delivery: &Delivery, webhook: &Webhook, outcome: &Outcome, at: Times
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Happening;
 
     #[test]
     fn pauses() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let check = |tried: Option<i64>, not_before: Option<i64>, now: i64, expect: Option<u64>| {
-            let mut delivery = Delivery::new("d".into(), "w".into(), "{}".into(), at(0));
+            let what = Happening {
+                project: "p".into(),
+                event: "prompt.created".into(),
+                data: json!({}),
+                at: at(0),
+            };
+            let mut delivery = Delivery::new("d".into(), "w".into(), &what);
             (delivery.tried_at, delivery.not_before) = (tried.map(at), not_before.map(at));
             let expect = expect.map(Duration::from_secs);
             assert_eq!(

@@ -1,11 +1,9 @@
-//! Writing down what is to be told, in the transaction of the change.
+//! What is told of what happened: from MLflow's news to the store's outbox, and from there to the bodies of deliveries.
 
 use jiff::{Timestamp, tz::TimeZone};
-use mlflow::webhooks::News;
-use store::{Delivery, Outbox as _, Tx, Webhooks as _};
-
-/// So many may wait for one webhook; what comes after is left out, so that a receiver that is gone fills no disk.
-const MOST: u64 = 10_000;
+use mlflow::webhooks::{self, News};
+use serde_json::Value;
+use store::{Happening, Outbox as _, Tx};
 
 /// Tells every webhook of the project that wants to hear of it.
 pub(crate) fn tell(
@@ -14,23 +12,17 @@ pub(crate) fn tell(
     now: Timestamp,
     news: &News,
 ) -> store::Result<()> {
-    for webhook in tx.listeners(project, &news.event.name())? {
-        let id = uuid::Uuid::now_v7().to_string();
-        let delivery = Delivery::new(id, webhook.id, body(news, now), now);
-        if !tx.enqueue(&delivery, MOST)? {
-            let webhook = delivery.webhook;
-            tracing::warn!(
-                webhook,
-                "a webhook has too much waiting already: it is not told of this"
-            );
-        }
-    }
-    Ok(())
+    tx.tell(&Happening {
+        project: project.to_owned(),
+        event: news.event.name(),
+        data: news.data.clone(),
+        at: now,
+    })
 }
 
 /// What is sent of something that happened at that time.
-pub(crate) fn body(news: &News, at: Timestamp) -> String {
-    news.body(&dated(at))
+pub(crate) fn body(event: &str, data: &Value, at: Timestamp) -> String {
+    webhooks::body(event, data, &dated(at))
 }
 
 /// As MLflow writes times in payloads.

@@ -6,11 +6,11 @@ use super::search::{Expr, Kind, Searchable};
 use super::{Tx, must, must_be_new, params};
 use crate::error::Result;
 use crate::search::{Field, Page, Search};
-use crate::webhooks::{Delivery, Outbox, Webhook, Webhooks};
+use crate::webhooks::{Delivery, Happening, Outbox, Webhook, Webhooks};
 use jiff::Timestamp;
 
 record!(Webhook in "webhooks", key(id), project, name, url, description, events, secret, active, created_at, updated_at);
-record!(Delivery in "deliveries", key(seq), id, webhook, body, created_at, attempts, tried_at, not_before);
+record!(Delivery in "deliveries", key(seq), id, webhook, event, data, created_at, attempts, tried_at, not_before);
 
 impl Searchable for Webhook {
     const TIES: &'static [(&'static str, Kind, bool)] = &[
@@ -59,12 +59,30 @@ impl Webhooks for Tx<'_> {
     }
 }
 
+/// So many may wait for one webhook.
+const MOST: u64 = 10_000;
+
 impl Outbox for Tx<'_> {
+    fn tell(&mut self, what: &Happening) -> Result<()> {
+        for webhook in self.listeners(&what.project, &what.event)? {
+            let id = uuid::Uuid::now_v7().to_string();
+            if !self.enqueue(&Delivery::new(id, webhook.id.clone(), what), MOST)? {
+                let webhook = webhook.id;
+                tracing::warn!(
+                    webhook,
+                    "a webhook has too much waiting already: it is not told of this"
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn enqueue(&mut self, delivery: &Delivery, most: u64) -> Result<bool> {
         let Delivery {
             id,
             webhook,
-            body,
+            event,
+            data,
             created_at,
             ..
         } = delivery;
@@ -73,8 +91,8 @@ impl Outbox for Tx<'_> {
         if waiting.unwrap_or_default() >= most {
             return Ok(false);
         }
-        let sql = "INSERT INTO deliveries (\"id\", \"webhook\", \"body\", \"created_at\", \"attempts\") VALUES (?1, ?2, ?3, ?4, 0)";
-        self.execute(sql, params![id, webhook, body, created_at])?;
+        let sql = "INSERT INTO deliveries (\"id\", \"webhook\", \"event\", \"data\", \"created_at\", \"attempts\") VALUES (?1, ?2, ?3, ?4, ?5, 0)";
+        self.execute(sql, params![id, webhook, event, data, created_at])?;
         Ok(true)
     }
 

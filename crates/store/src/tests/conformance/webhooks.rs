@@ -19,13 +19,23 @@ fn webhook(id: &str, second: i64, events: &[&str]) -> Webhook {
     }
 }
 
+fn happening(event: &str) -> Happening {
+    Happening {
+        project: "wh".into(),
+        event: event.into(),
+        data: serde_json::json!({ "name": "greet" }),
+        at: at(0),
+    }
+}
+
 fn delivery(id: &str, webhook: &str) -> Delivery {
-    Delivery::new(id.into(), webhook.into(), "{}".into(), at(0))
+    Delivery::new(id.into(), webhook.into(), &happening("prompt.created"))
 }
 
 pub(super) async fn check(store: &Store) {
     records(store).await;
     outbox(store).await;
+    told(store).await;
     goes_with_its_project(store).await;
 }
 
@@ -108,6 +118,31 @@ async fn outbox(store: &Store) {
     write(store, |tx| tx.delete_webhook("wh", "a")).await;
     assert_eq!(first().await, [], "they go when nobody hears them");
     assert_eq!(read(store, |tx| tx.waiting_deliveries()).await, 0);
+}
+
+/// Those that want to hear of it, in their own project.
+async fn told(store: &Store) {
+    let mut foreign = webhook("d", 3, &["prompt.created"]);
+    foreign.project = "wh-other".into();
+    for one in [
+        webhook("a", 1, &["prompt.created"]),
+        webhook("c", 2, &["prompt_tag.set"]),
+        foreign,
+    ] {
+        write(store, move |tx| tx.create_webhook(&one)).await;
+    }
+    write(store, |tx| tx.tell(&happening("prompt.created"))).await;
+    write(store, |tx| tx.tell(&happening("prompt.deleted"))).await;
+    let waiting = read(store, |tx| tx.first_deliveries()).await;
+    let [(one, to)] = waiting.as_slice() else {
+        panic!("{waiting:?}");
+    };
+    assert_eq!(
+        (one.event.as_str(), to.id.as_str()),
+        ("prompt.created", "a")
+    );
+    assert_eq!((&one.data, one.created_at), (&happening("").data, at(0)));
+    write(store, |tx| tx.delete_project("wh-other")).await;
 }
 
 async fn goes_with_its_project(store: &Store) {
