@@ -102,5 +102,4 @@ pub use tracking::{
 pub use tx::Tx;
 pub use uploads::{Upload, UploadPart, Uploads};
 pub use users::{User, Users};
-pub use webhooks::{Delivery, Outbox, Webhook, Webhooks};
 pub use webhooks::{Delivery, Happening, Outbox, Webhook, Webhooks};
