@@ -32,6 +32,8 @@ def main():
         "max_depth": int(os.environ["MAINSPAN_PARAM_DEPTH"]),
     }
     flights = pd.read_csv(os.environ["MAINSPAN_IN_TRAIN"])
+    # Parameters, training metrics and the data; the model goes out as ONNX below.
+    mlflow.sklearn.autolog(log_models=False, silent=True)
     with mlflow.start_run():
         mlflow.log_params({**settings, "features": " ".join(NAMES + NUMBERS)})
         model = fit(flights, settings)

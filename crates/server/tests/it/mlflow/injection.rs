@@ -82,7 +82,7 @@ async fn filters_are_no_statements() {
         "name = 'a' -- b",
         "name = 'a' /* b */",
         "attributes.name IN (SELECT hash FROM users)",
-        "tags.`a' OR 1=1` = 'b' AND",
+        "tags.`a' OR 1=1` = 'b' OR 1=1",
         "params.\"x\"\"; DROP\" = ''1",
         "metrics.a > 1) OR (1=1",
         "name = 'a\0b' OR 1",
@@ -152,7 +152,7 @@ async fn bodies_that_are_no_messages_are_refused() {
         b"{",
         b"{\"name\": \"\xff\"}",
         b"\"\\\"\\\\\\\"x\\\\\\\"\\\"\"",
-        b"{\"name\": 1e999}",
+        b"{\"name\": 1e999, \"max_results\": 1e999}",
     ];
     for route in server::routes().table() {
         let takes = ["POST", "PATCH", "PUT"].contains(&route.method.as_str());
@@ -164,8 +164,10 @@ async fn bodies_that_are_no_messages_are_refused() {
         let path = route.path.replace("{project}", "flights");
         for body in bodies {
             let got = asking.owner(route.method.as_str(), &path, body).status;
+            // A field that a message does not have is passed over, however deep it is.
+            let passed_over = got == 200 && body == deep.as_bytes();
             assert!(
-                (400..500).contains(&got) || got == 501,
+                (400..500).contains(&got) || got == 501 || passed_over,
                 "{} {path}: {got}",
                 route.method
             );
