@@ -159,7 +159,8 @@ async fn json<M: DeserializeOwned>(parts: &Parts, body: Body) -> Result<M, Failu
         .map_err(|error| Failure::body(&error, LIMIT))?;
     // Nearly every body can be read as it is; what follows is for the others, and for saying what is wrong.
     if bytes.trim_ascii_start().starts_with(b"{")
-        && let Ok(message) = serde_json::from_slice(&bytes)
+        && let Ok(text) = std::str::from_utf8(&bytes)
+        && let Ok(message) = serde_json::from_str(text)
     {
         return Ok(message);
     }

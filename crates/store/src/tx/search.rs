@@ -412,7 +412,13 @@ impl Tx<'_> {
         base: &Base<'_>,
         search: &'s Search,
     ) -> Result<Option<&'s Clause>> {
+        let walked = search.order.first().map(|first| &first.field);
+        let walks = self.walks::<R>(base, search);
         for clause in &search.clauses {
+            // The walk along an order begins where its own clause does.
+            if walks && walked == Some(&clause.field) {
+                continue;
+            }
             let mut writer = Writer {
                 params: Vec::new(),
                 dialect: self.dialect(),
@@ -436,13 +442,8 @@ impl Tx<'_> {
         search: &Search,
         rare: Option<&Clause>,
     ) -> Vec<Option<i64>> {
-        let walked = search.order.first().filter(|first| {
-            let mut writer = self.writer(base);
-            rare.is_none()
-                && base.params.len() == 1
-                && R::segment(&mut writer, &first.field, 0).is_some()
-        });
-        let Some(first) = walked else {
+        let walked = rare.is_none() && self.walks::<R>(base, search);
+        let Some(first) = search.order.first().filter(|_| walked) else {
             return vec![None];
         };
         // What is compared has a value.
@@ -452,6 +453,16 @@ impl Tx<'_> {
             .any(|clause| clause.field == first.field && sign(clause.op).is_some());
         let last = if compared { 1 } else { 2 };
         (0..=last).map(Some).collect()
+    }
+
+    /// Whether an index has the order of the search, for the records of one owner.
+    fn walks<R: Searchable>(&self, base: &Base<'_>, search: &Search) -> bool {
+        let mut writer = self.writer(base);
+        base.params.len() == 1
+            && search
+                .order
+                .first()
+                .is_some_and(|first| R::segment(&mut writer, &first.field, 0).is_some())
     }
 
     fn writer(&self, base: &Base<'_>) -> Writer {
