@@ -16,6 +16,7 @@ pub mod path;
 pub mod role;
 pub mod seal;
 pub mod signature;
+mod signed;
 pub mod ticket;
 pub mod token;
 pub mod unit_token;

@@ -3,14 +3,14 @@
 //! Form: `msu_<base64url(JSON claims)>.<base64url(HMAC-SHA-256)>` under the server's master key. A unit's token dies
 //! with its expiry; the server also refuses it once the run it was made for has ended.
 
-use crate::{identity::Identity, keys::MasterKey};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-use hmac::{Hmac, KeyInit, Mac};
+use crate::{identity::Identity, keys::MasterKey, signed::Form};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
-const PREFIX: &str = "msu_";
+const FORM: Form = Form {
+    prefix: "msu_",
+    label: b"mainspan unit token v1\0",
+};
 
 /// What the token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,22 +27,17 @@ pub struct Claims {
 
 /// Whether a token has the form of a unit's (it may still be forged).
 pub fn looks_like(token: &str) -> bool {
-    token.starts_with(PREFIX)
+    FORM.looks_like(token)
 }
 
 /// Signs claims.
 pub fn sign(claims: &Claims, key: &MasterKey) -> String {
-    let body =
-        B64.encode(serde_json::to_vec(claims).expect("claims are plain strings and a number"));
-    let tag = B64.encode(mac(&body, key).finalize().into_bytes());
-    format!("{PREFIX}{body}.{tag}")
+    FORM.sign(claims, key)
 }
 
 /// Verifies a token; `None` for a forged, malformed or expired one.
 pub fn verify(token: &str, key: &MasterKey, now: Timestamp) -> Option<Identity> {
-    let (body, tag) = token.strip_prefix(PREFIX)?.split_once('.')?;
-    mac(body, key).verify_slice(&B64.decode(tag).ok()?).ok()?;
-    let claims: Claims = serde_json::from_slice(&B64.decode(body).ok()?).ok()?;
+    let claims: Claims = FORM.open(token, key)?;
     if claims.expires <= now.as_second() {
         return None;
     }
@@ -51,14 +46,6 @@ pub fn verify(token: &str, key: &MasterKey, now: Timestamp) -> Option<Identity> 
         run: claims.run,
         mlflow_run: claims.mlflow_run,
     })
-}
-
-fn mac(body: &str, key: &MasterKey) -> Hmac<Sha256> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
-    mac.update(b"mainspan unit token v1\0");
-    mac.update(body.as_bytes());
-    mac
 }
 
 #[cfg(test)]
