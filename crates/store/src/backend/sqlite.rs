@@ -163,12 +163,7 @@ impl Sqlite {
     /// Runs the first job of a transaction, which needs no savepoint: there is nothing to keep
     /// beside it. Says whether it changed anything that stays.
     fn first(&self, job: &mut dyn Job) -> Result<bool> {
-        let mut sql = self.sql();
-        let keep = job.run(&mut Tx::new(&mut sql));
-        let changed = sql.changed > 0;
-        if self.connection.is_autocommit() {
-            return Err(Error::Full("SQLite gave the transaction up".to_owned()));
-        }
+        let (keep, changed) = self.run(job)?;
         if !keep {
             self.cached("ROLLBACK")?;
             self.cached("BEGIN IMMEDIATE")?;
@@ -179,17 +174,23 @@ impl Sqlite {
     /// Runs another job; says whether it changed anything that stays.
     fn in_savepoint(&self, job: &mut dyn Job) -> Result<bool> {
         self.cached("SAVEPOINT job")?;
+        let (keep, changed) = self.run(job)?;
+        if !keep {
+            self.cached("ROLLBACK TO job")?;
+        }
+        self.cached("RELEASE job")?;
+        Ok(keep && changed)
+    }
+
+    /// Runs a job; says whether what it wrote may stay, and whether it wrote anything.
+    fn run(&self, job: &mut dyn Job) -> Result<(bool, bool)> {
         let mut sql = self.sql();
         let keep = job.run(&mut Tx::new(&mut sql));
         let changed = sql.changed > 0;
         if self.connection.is_autocommit() {
             return Err(Error::Full("SQLite gave the transaction up".to_owned()));
         }
-        if !keep {
-            self.cached("ROLLBACK TO job")?;
-        }
-        self.cached("RELEASE job")?;
-        Ok(keep && changed)
+        Ok((keep, changed))
     }
 
     /// A reader thread: works until the queue is closed.
