@@ -1,8 +1,9 @@
 //! [`EvaluationDatasets`] and [`EvaluationRecords`] in SQL.
 
 use super::column::{Param as _, owned};
+use super::compare::Kind;
 use super::record::record;
-use super::search::{Expr, Kind, Searchable};
+use super::search::{Expr, Searchable};
 use super::{Tx, must, must_be_new, only, params};
 use crate::digest::Digest;
 use crate::error::Result;

@@ -6,12 +6,14 @@
 mod alarms;
 mod artifacts;
 pub(crate) mod column;
+mod compare;
 mod datasets;
 mod deployments;
 mod evaluation;
 mod events;
 pub(crate) mod filter;
 mod joinlog;
+mod keyset;
 mod leases;
 mod models;
 mod moving;

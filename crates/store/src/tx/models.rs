@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::column::{Param as _, owned};
-use super::search::{Expr, Kind, Searchable};
+use super::compare::Kind;
+use super::search::{Expr, Searchable};
 use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::{Error, Result};
 use crate::models::{Aliases, ModelVersion, Models, RegisteredModel};

@@ -9,21 +9,13 @@
 //! first, by an index ([`Searchable::rare`]). An order that an index has is walked along it, and
 //! the page ends the walk ([`Searchable::segment`]).
 
-use super::column::{Cols, Value};
+use super::column::Value;
+use super::compare::{Kind, like, number_value, sign};
+use super::keyset::{Key, behind, decode, encode, read_key};
 use super::record::{Record, columns};
 use super::{Dialect, Tx};
 use crate::error::{Error, Result};
-use crate::search::{Clause, Cursor, Field, Op, Operand, Order, Page, Search};
-
-/// What kind of value an expression has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Integer,
-    /// Microseconds in the column, milliseconds in the search.
-    Time,
-    Real,
-}
+use crate::search::{Clause, Field, Op, Operand, Order, Page, Search};
 
 /// A field as SQL. Each `?` stands for the next of `keys`.
 #[derive(Debug, Clone)]
@@ -108,12 +100,6 @@ struct Base<'b> {
 /// So many records are looked up one by one rather than come across in the order of a page.
 const FEW: i64 = if cfg!(test) { 3 } else { 2000 };
 
-/// A sort key: the column's name in the inner select and whether the largest comes first.
-struct Key {
-    sql: String,
-    descending: bool,
-}
-
 /// A statement that is being written.
 pub(crate) struct Writer {
     params: Vec<Value<'static>>,
@@ -176,16 +162,7 @@ impl Writer {
             }
             (Op::Like | Op::ILike, Operand::Text(text)) => {
                 let mark = self.mark(Value::Text(text.clone().into()));
-                // Postgres would take a backslash for an escape; SQLite and MLflow do not.
-                let escape = if self.dialect == Dialect::Postgres {
-                    " ESCAPE ''"
-                } else {
-                    ""
-                };
-                match clause.op {
-                    Op::ILike => format!("lower({value}) LIKE lower({mark}){escape}"),
-                    _ => format!("{value} LIKE {mark}{escape}"),
-                }
+                like(clause.op, &value, &mark, self.dialect)
             }
             (op, operand) => {
                 let sign = sign(op).ok_or_else(|| mismatch(clause))?;
@@ -209,56 +186,6 @@ impl Writer {
             None => compared,
         })
     }
-
-    /// The condition that a row comes after the cursor's.
-    fn after(&mut self, keys: &[Key], values: Vec<Value<'static>>) -> String {
-        let mut equal: Vec<String> = Vec::new();
-        let mut either: Vec<String> = Vec::new();
-        let mut bound = String::new();
-        for (n, (key, value)) in keys.iter().zip(values).enumerate() {
-            if value == Value::Null {
-                equal.push(format!("{} IS NULL", key.sql));
-                continue;
-            }
-            let mark = self.mark(value);
-            let sign = if key.descending { "<" } else { ">" };
-            if n == 0 {
-                // Implied by the rest, but only this tells an index where to begin.
-                bound = format!("{} {sign}= {mark} AND ", key.sql);
-            }
-            let mut all = equal.clone();
-            all.push(format!("{} {sign} {mark}", key.sql));
-            either.push(format!("({})", all.join(" AND ")));
-            equal.push(format!("{} = {mark}", key.sql));
-        }
-        if either.is_empty() {
-            "1 = 0".to_owned()
-        } else {
-            format!("{bound}({})", either.join(" OR "))
-        }
-    }
-}
-
-pub(crate) fn sign(op: Op) -> Option<&'static str> {
-    Some(match op {
-        Op::Eq => "=",
-        Op::Ne => "<>",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        _ => return None,
-    })
-}
-
-fn number_value(kind: Kind, number: f64) -> Option<Value<'static>> {
-    match kind {
-        Kind::Text => None,
-        Kind::Real => Some(Value::Real(number)),
-        // A float cast saturates, which orders just as well as the number itself.
-        Kind::Integer => Some(Value::Int(number as i64)),
-        Kind::Time => Some(Value::Int((number * 1000.0) as i64)),
-    }
 }
 
 fn number_or_text(kind: Kind, text: &str) -> Result<Value<'static>> {
@@ -281,61 +208,6 @@ fn mismatch(clause: &Clause) -> Error {
 
 fn unknown(field: &Field) -> Error {
     Error::Invalid(format!("{field:?} cannot be searched for here"))
-}
-
-/// The values of a cursor, each with a letter for its type; doubles by their bits, so that
-/// infinities survive.
-fn encode(values: &[Value<'_>]) -> Cursor {
-    let texts: Vec<String> = values
-        .iter()
-        .map(|value| match value {
-            Value::Null => "n".to_owned(),
-            Value::Int(int) => format!("i{int}"),
-            Value::Real(real) => format!("r{:x}", real.to_bits()),
-            Value::Text(text) => format!("t{text}"),
-        })
-        .collect();
-    // A list of texts always serialises.
-    Cursor(serde_json::to_string(&texts).unwrap_or_default())
-}
-
-fn decode(cursor: &Cursor, keys: &[Kind]) -> Result<Vec<Value<'static>>> {
-    let broken = || {
-        Error::Invalid(
-            "this page token belongs to another search: start from the first page".to_owned(),
-        )
-    };
-    let texts: Vec<String> = serde_json::from_str(&cursor.0).map_err(|_| broken())?;
-    if texts.len() != keys.len() {
-        return Err(broken());
-    }
-    let one = |text: &String, kind: &Kind| {
-        let (letter, rest) = text.split_at_checked(1)?;
-        match (letter, kind) {
-            ("n", _) => Some(Value::Null),
-            ("i", Kind::Integer | Kind::Time) => rest.parse().ok().map(Value::Int),
-            ("r", Kind::Real) => u64::from_str_radix(rest, 16)
-                .ok()
-                .map(|bits| Value::Real(f64::from_bits(bits))),
-            ("t", Kind::Text) => Some(Value::Text(rest.to_owned().into())),
-            _ => None,
-        }
-    };
-    texts
-        .iter()
-        .zip(keys)
-        .map(|(text, kind)| one(text, kind).ok_or_else(broken))
-        .collect()
-}
-
-fn read_key(cols: &mut Cols<'_>, kind: Kind) -> Result<Value<'static>> {
-    Ok(match kind {
-        Kind::Text => cols
-            .get::<Option<String>>()?
-            .map_or(Value::Null, |text| Value::Text(text.into())),
-        Kind::Integer | Kind::Time => cols.get::<Option<i64>>()?.map_or(Value::Null, Value::Int),
-        Kind::Real => cols.get::<Option<f64>>()?.map_or(Value::Null, Value::Real),
-    })
 }
 
 /// One statement of a search: all of it, or one segment of its first order.
@@ -534,7 +406,10 @@ impl Tx<'_> {
         }));
         let after = match &part.after {
             None => "1 = 1".to_owned(),
-            Some(values) => writer.after(&keys, values[fixed.len()..].to_vec()),
+            Some(values) => {
+                let values = values[fixed.len()..].to_vec();
+                behind(&keys, values, &mut |value| writer.mark(value))
+            }
         };
         let orders: Vec<_> = keys
             .iter()

@@ -1,8 +1,9 @@
 //! [`Webhooks`] and [`Outbox`] in SQL.
 
 use super::column::{Param as _, owned};
+use super::compare::Kind;
 use super::record::record;
-use super::search::{Expr, Kind, Searchable};
+use super::search::{Expr, Searchable};
 use super::{Tx, must, must_be_new, params};
 use crate::error::Result;
 use crate::search::{Field, Page, Search};

@@ -1,20 +1,14 @@
 //! A page of a search of traces: its order, and where it starts.
 
 use super::rows::TraceRow;
-use super::search::{Kind, Writer};
-use crate::error::{Error, Result};
-use crate::search::{Cursor, Page};
+use super::search::Writer;
+use crate::error::Result;
+use crate::search::Page;
 use crate::traces::{TraceOrder, TraceSearch};
 use crate::tx::Tx;
-use crate::tx::column::{Cols, Value};
+use crate::tx::compare::Kind;
+use crate::tx::keyset::{Key, behind, decode, encode, read_key};
 use crate::tx::record::{Record as _, columns};
-
-/// A sort key: its name in the inner select, its kind, and whether the largest comes first.
-struct Key {
-    sql: String,
-    kind: Kind,
-    descending: bool,
-}
 
 impl Tx<'_> {
     pub(super) fn find_traces(
@@ -24,21 +18,20 @@ impl Tx<'_> {
         search: &TraceSearch,
     ) -> Result<Page<TraceRow>> {
         let mut writer = Writer::new(self.dialect(), project, experiments);
-        let mut wheres = writer.wheres(&search.clauses)?;
-        let (mut inner, mut keys) = (vec!["t.*".to_owned()], Vec::new());
+        let wheres = writer.wheres(&search.clauses)?;
+        let (mut inner, mut keys, mut kinds) = (vec!["t.*".to_owned()], Vec::new(), Vec::new());
         for (n, TraceOrder { field, descending }) in search.order.iter().enumerate() {
             let (sql, kind) = writer.sorted(field);
             inner.push(format!("{sql} AS key{n}"));
             keys.push(Key {
                 sql: format!("CASE WHEN f.key{n} IS NULL THEN 1 ELSE 0 END"),
-                kind: Kind::Integer,
                 descending: false,
             });
             keys.push(Key {
                 sql: format!("f.key{n}"),
-                kind,
                 descending: *descending,
             });
+            kinds.extend([Kind::Integer, kind]);
         }
         for (name, kind, descending) in [
             ("request_time", Kind::Time, true),
@@ -46,20 +39,16 @@ impl Tx<'_> {
         ] {
             keys.push(Key {
                 sql: format!("f.\"{name}\""),
-                kind,
                 descending,
             });
+            kinds.push(kind);
         }
-        let mut after = "1 = 1".to_owned();
-        if let Some(cursor) = &search.after {
-            let values = decode(cursor, &keys)?;
-            if search.order.is_empty() {
-                // Said once more where an index can use it.
-                let mark = writer.mark(values[0].clone());
-                wheres = format!("{wheres} AND t.\"request_time\" <= {mark}");
-            }
-            after = behind(&mut writer, &keys, values);
-        }
+        let after = match &search.after {
+            None => "1 = 1".to_owned(),
+            Some(cursor) => behind(&keys, decode(cursor, &kinds)?, &mut |value| {
+                writer.mark(value)
+            }),
+        };
         let limit = if search.limit == 0 { 100 } else { search.limit };
         let sql = format!(
             "SELECT {}, {} FROM (SELECT {} FROM traces t WHERE {wheres}) f WHERE {after} ORDER BY {} LIMIT {limit}",
@@ -76,7 +65,7 @@ impl Tx<'_> {
         );
         let rows = self.rows(&sql, &writer.params, |cols| {
             let row = TraceRow::read(cols)?;
-            let values: Result<Vec<_>> = keys.iter().map(|key| read(cols, key.kind)).collect();
+            let values: Result<Vec<_>> = kinds.iter().map(|kind| read_key(cols, *kind)).collect();
             Ok((row, values?))
         })?;
         let full = rows.len() >= limit as usize;
@@ -89,64 +78,4 @@ impl Tx<'_> {
             next,
         })
     }
-}
-
-/// The condition that a row comes after the values.
-fn behind(writer: &mut Writer, keys: &[Key], values: Vec<Value<'static>>) -> String {
-    let mut equal: Vec<String> = Vec::new();
-    let mut either: Vec<String> = Vec::new();
-    for (key, value) in keys.iter().zip(values) {
-        if value == Value::Null {
-            equal.push(format!("{} IS NULL", key.sql));
-            continue;
-        }
-        let mark = writer.mark(value);
-        let sign = if key.descending { "<" } else { ">" };
-        let mut all = equal.clone();
-        all.push(format!("{} {sign} {mark}", key.sql));
-        either.push(format!("({})", all.join(" AND ")));
-        equal.push(format!("{} = {mark}", key.sql));
-    }
-    format!("({})", either.join(" OR "))
-}
-
-fn read(cols: &mut Cols<'_>, kind: Kind) -> Result<Value<'static>> {
-    Ok(match kind {
-        Kind::Text => cols
-            .get::<Option<String>>()?
-            .map_or(Value::Null, |text| Value::Text(text.into())),
-        _ => cols.get::<Option<i64>>()?.map_or(Value::Null, Value::Int),
-    })
-}
-
-/// The values of a cursor, each with a letter for its type.
-fn encode(values: &[Value<'_>]) -> Cursor {
-    let one = |value: &Value<'_>| match value {
-        Value::Int(int) => format!("i{int}"),
-        Value::Text(text) => format!("t{text}"),
-        Value::Null | Value::Real(_) => "n".to_owned(),
-    };
-    let texts: Vec<String> = values.iter().map(one).collect();
-    // A list of texts always serialises.
-    Cursor(serde_json::to_string(&texts).unwrap_or_default())
-}
-
-fn decode(cursor: &Cursor, keys: &[Key]) -> Result<Vec<Value<'static>>> {
-    let broken = || {
-        Error::Invalid(
-            "this page token belongs to another search: start from the first page".to_owned(),
-        )
-    };
-    let texts: Vec<String> = serde_json::from_str(&cursor.0).map_err(|_| broken())?;
-    if texts.len() != keys.len() {
-        return Err(broken());
-    }
-    let one = |text: &String, key: &Key| match (text.split_at_checked(1)?, key.kind) {
-        (("n", _), _) => Some(Value::Null),
-        (("i", rest), Kind::Time | Kind::Integer) => rest.parse().ok().map(Value::Int),
-        (("t", rest), Kind::Text) => Some(Value::Text(rest.to_owned().into())),
-        _ => None,
-    };
-    let all = texts.iter().zip(keys).map(|(text, key)| one(text, key));
-    all.map(|value| value.ok_or_else(broken)).collect()
 }

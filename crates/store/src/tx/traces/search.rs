@@ -8,17 +8,8 @@ use crate::error::{Error, Result};
 use crate::search::{Op, Operand};
 use crate::traces::{AssessmentKind, SpanField, TraceClause, TraceField, TraceTest};
 use crate::tx::column::Value;
+use crate::tx::compare::{Kind, like, number_value, sign};
 use crate::tx::{Dialect, Tx};
-
-/// What kind of value an expression has.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    Text,
-    /// Microseconds in the column, milliseconds in the search.
-    Time,
-    Integer,
-    Real,
-}
 
 /// A condition that is being written, with its values.
 pub(super) struct Writer {
@@ -200,16 +191,8 @@ impl Writer {
                 }
             }
             (Op::Like | Op::ILike, Operand::Text(text)) => {
-                // Postgres would take a backslash for an escape; SQLite and MLflow do not.
-                let escape = match self.dialect {
-                    Dialect::Postgres => " ESCAPE ''",
-                    Dialect::Sqlite => "",
-                };
                 let mark = self.text(text);
-                match op {
-                    Op::ILike => format!("lower({column}) LIKE lower({mark}){escape}"),
-                    _ => format!("{column} LIKE {mark}{escape}"),
-                }
+                like(op, column, &mark, self.dialect)
             }
             (op, operand) => {
                 let sign = sign(op).ok_or_else(|| mismatch(test))?;
@@ -275,25 +258,10 @@ pub(super) fn span_column(field: &SpanField) -> &'static str {
     }
 }
 
-fn sign(op: Op) -> Option<&'static str> {
-    Some(match op {
-        Op::Eq => "=",
-        Op::Ne => "<>",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        _ => return None,
-    })
-}
-
-/// A float cast saturates, which orders just as well as the number itself.
 fn value(kind: Kind, operand: &Operand) -> Option<Value<'static>> {
     match (kind, operand) {
         (Kind::Text, Operand::Text(text)) => Some(Value::Text(text.clone().into())),
-        (Kind::Time, Operand::Number(number)) => Some(Value::Int((number * 1000.0) as i64)),
-        (Kind::Integer, Operand::Number(number)) => Some(Value::Int(*number as i64)),
-        (Kind::Real, Operand::Number(number)) => Some(Value::Real(*number)),
+        (kind, Operand::Number(number)) => number_value(kind, *number),
         _ => None,
     }
 }

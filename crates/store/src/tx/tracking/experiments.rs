@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::search::{Field, Page, Search};
 use crate::tracking::{Experiment, Experiments, Lifecycle, NewExperiment, RunView, TagChange};
 use crate::tx::column::{Param as _, owned};
+use crate::tx::compare::Kind;
 use crate::tx::record::record;
-use crate::tx::search::{Expr, Kind, Searchable};
+use crate::tx::search::{Expr, Searchable};
 use crate::tx::{Tx, must, must_be_new, params};
 
 struct ExperimentRow {

@@ -6,8 +6,9 @@ use crate::error::Result;
 use crate::search::{Field, Measured, Page, Search};
 use crate::tracking::{LoggedModel, LoggedModels};
 use crate::tx::column::{Cols, Param as _, Value};
+use crate::tx::compare::Kind;
 use crate::tx::record::Record;
-use crate::tx::search::{Any, Expr, Kind, Searchable};
+use crate::tx::search::{Any, Expr, Searchable};
 use crate::tx::{Tx, must, must_be_new, params};
 
 /// By hand, since the metrics are kept elsewhere.

@@ -11,7 +11,8 @@ use crate::tracking::{
     Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead, UsedDataset,
 };
 use crate::tx::column::{Cols, Value};
-use crate::tx::search::{Any, Expr, Kind, Searchable, Segment, Writer, sign};
+use crate::tx::compare::{Kind, sign};
+use crate::tx::search::{Any, Expr, Searchable, Segment, Writer};
 use crate::tx::{Tx, params};
 
 /// Whatever was logged.
