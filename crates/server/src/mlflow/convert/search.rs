@@ -119,7 +119,16 @@ fn sorted(order: filter::Order) -> Order {
 }
 
 fn clause(comparison: Comparison) -> Clause {
-    let op = match comparison.operator {
+    Clause {
+        field: field(comparison.entity, comparison.key),
+        op: op(comparison.operator),
+        operand: operand(comparison.value),
+    }
+}
+
+/// The store's word for an operator.
+pub(super) fn op(operator: Operator) -> Op {
+    match operator {
         Operator::Equal => Op::Eq,
         Operator::NotEqual => Op::Ne,
         Operator::Greater => Op::Gt,
@@ -132,17 +141,16 @@ fn clause(comparison: Comparison) -> Clause {
         Operator::NotIn => Op::NotIn,
         Operator::IsNull => Op::IsNull,
         Operator::IsNotNull => Op::NotNull,
-    };
-    let operand = match comparison.value {
+    }
+}
+
+/// What is compared with, for the store.
+pub(super) fn operand(value: Value) -> Operand {
+    match value {
         Value::Number(number) => Operand::Number(number),
         Value::Text(text) => Operand::Text(text),
         Value::List(texts) => Operand::Texts(texts),
         Value::Nothing => Operand::Nothing,
-    };
-    Clause {
-        field: field(comparison.entity, comparison.key),
-        op,
-        operand,
     }
 }
 

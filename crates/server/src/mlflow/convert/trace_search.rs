@@ -1,5 +1,6 @@
 //! From the search grammar of traces to the store's searches.
 
+use super::search::{op, operand};
 use crate::mlflow::page;
 use mlflow::{
     Error,
@@ -11,8 +12,7 @@ use mlflow::{
     traces::keys,
 };
 use store::{
-    AssessmentKind, Op, Operand, SpanField, TraceClause, TraceField, TraceOrder, TraceSearch,
-    TraceTest,
+    AssessmentKind, Operand, SpanField, TraceClause, TraceField, TraceOrder, TraceSearch, TraceTest,
 };
 
 /// Rows of a page of traces unless told, and at most.
@@ -141,38 +141,14 @@ fn within(name: &str, test: Test) -> TraceTest {
 fn plain(test: Test) -> TraceTest {
     match test {
         Test::Matches(pattern) => TraceTest::Matches(pattern),
-        Test::Compare(operator, value) => {
-            let operand = match value {
-                Value::Number(number) => Operand::Number(number),
-                Value::Text(text) => Operand::Text(text),
-                Value::List(texts) => Operand::Texts(texts),
-                Value::Nothing => Operand::Nothing,
-            };
-            TraceTest::Compare(op(operator), operand)
-        }
-    }
-}
-
-fn op(operator: Operator) -> Op {
-    match operator {
-        Operator::Equal => Op::Eq,
-        Operator::NotEqual => Op::Ne,
-        Operator::Greater => Op::Gt,
-        Operator::GreaterOrEqual => Op::Ge,
-        Operator::Less => Op::Lt,
-        Operator::LessOrEqual => Op::Le,
-        Operator::Like => Op::Like,
-        Operator::ILike => Op::ILike,
-        Operator::In => Op::In,
-        Operator::NotIn => Op::NotIn,
-        Operator::IsNull => Op::IsNull,
-        Operator::IsNotNull => Op::NotNull,
+        Test::Compare(operator, value) => TraceTest::Compare(op(operator), operand(value)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Op;
 
     #[test]
     fn attributes_of_spans_are_looked_for_in_their_text() {
