@@ -2,12 +2,9 @@
 //! OpenTelemetry's JSON sends them.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
+use mlflow::otlp::Any;
 use serde_json::{Map, Value, json};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 /// Fields that hold ids, which are base64 in MLflow's answers and hex digits in OpenTelemetry's JSON.
 const IDS: [&str; 3] = ["trace_id", "span_id", "parent_span_id"];
@@ -135,10 +132,8 @@ pub(crate) fn answered(kept: &Value) -> Value {
         }
     }
     let attribute = |value: &Value| match value {
-        Value::String(text) => match serde_json::from_str::<Any>(text) {
-            Ok(Any(value)) => value,
-            Err(_) => any(value),
-        },
+        // Texts are JSON, whose objects keep their order.
+        Value::String(text) => Any::parse(text).map_or_else(|| any(value), |any| any.wire()),
         other => any(other),
     };
     span.insert("attributes".into(), pairs(&kept["attributes"], attribute));
@@ -167,76 +162,8 @@ fn pairs(map: &Value, shown: impl Fn(&Value) -> Value) -> Value {
 
 /// A value in OpenTelemetry's shape.
 fn any(value: &Value) -> Value {
-    match value {
-        Value::Null => json!({}),
-        Value::Bool(truth) => json!({ "bool_value": truth }),
-        Value::Number(number) if number.is_f64() => json!({ "double_value": number }),
-        Value::Number(number) => json!({ "int_value": number }),
-        Value::String(text) => json!({ "string_value": text }),
-        Value::Array(list) => {
-            json!({ "array_value": { "values": list.iter().map(any).collect::<Vec<_>>() } })
-        }
-        Value::Object(_) => json!({ "kvlist_value": { "values": pairs(value, any) } }),
-    }
-}
-
-/// JSON text in OpenTelemetry's shape, with the entries of its objects in the order of the text.
-struct Any(Value);
-
-impl<'de> Deserialize<'de> for Any {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyOf)
-    }
-}
-
-struct AnyOf;
-
-impl<'de> Visitor<'de> for AnyOf {
-    type Value = Any;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Any, E> {
-        Ok(Any(any(&Value::Null)))
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Any, E> {
-        Ok(Any(any(&truth.into())))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Any, E> {
-        Ok(Any(any(&number.into())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Any, E> {
-        Ok(Any(any(&number.into())))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Any, E> {
-        Ok(Any(any(&number.into())))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Any, E> {
-        Ok(Any(any(&text.into())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Any(value)) = from.next_element()? {
-            values.push(value);
-        }
-        Ok(Any(json!({ "array_value": { "values": values } })))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
-        let mut values = Vec::new();
-        while let Some((key, Any(value))) = from.next_entry::<String, _>()? {
-            values.push(json!({ "key": key, "value": value }));
-        }
-        Ok(Any(json!({ "kvlist_value": { "values": values } })))
-    }
+    // Every JSON value is one.
+    serde_json::from_value::<Any>(value.clone()).map_or(json!({}), |any| any.wire())
 }
 
 #[cfg(test)]

@@ -5,30 +5,22 @@ use super::{
     rows::{Database, Row},
 };
 use crate::{error::Result, otlp};
-use mlflow::tag::Pair;
+use mlflow::{
+    tag::Pair,
+    traces::{COST, TOKENS},
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// How many traces are read at once; each may have thousands of spans.
 const TRACES: usize = 50;
-/// Counts of tokens and costs, by the names that they have in the metadata and in the table.
-const TOKENS: [&str; 6] = [
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "cache_creation_input_tokens_above_1hr",
-];
-const COSTS: [&str; 3] = ["input_cost", "output_cost", "total_cost"];
-
 pub(super) fn page(database: &mut Database, experiment: i64, after: &str) -> Result<Page<Trace>> {
     let sql = format!(
         "SELECT request_id, timestamp_ms, execution_time_ms, status, client_request_id, request_preview, response_preview, \
          trace_name, session_id, {}, {} FROM trace_info \
          WHERE experiment_id = {experiment} AND request_id > ?1 ORDER BY request_id LIMIT {TRACES}",
-        TOKENS.join(", "),
-        COSTS.join(", ")
+        TOKENS.names.join(", "),
+        COST.names.join(", ")
     );
     let heads = database.all(&sql, &[after], |row| head(experiment, row))?;
     let ids: Vec<&str> = heads.iter().map(|head| head.id.as_str()).collect();
@@ -112,10 +104,13 @@ fn head(experiment: i64, mut row: Row) -> Head {
         row.maybe()
             .map(|session| Pair::new("mlflow.trace.session", session)),
     );
-    let tokens = TOKENS.map(|name| (name, row.number().map(|count| count.to_string())));
-    metadata.extend(object(&tokens).map(|text| Pair::new("mlflow.trace.tokenUsage", text)));
-    let costs = COSTS.map(|name| (name, row.real().map(|cost| format!("{cost:?}"))));
-    metadata.extend(object(&costs).map(|text| Pair::new("mlflow.trace.cost", text)));
+    // Counts and sums have a column for each name.
+    let tokens = TOKENS.names.iter();
+    let tokens = tokens.map(|name| (*name, row.number().map(|count| count.to_string())));
+    metadata.extend(object(tokens).map(|text| Pair::new(TOKENS.metadata, text)));
+    let costs = COST.names.iter();
+    let costs = costs.map(|name| (*name, row.real().map(|cost| format!("{cost:?}"))));
+    metadata.extend(object(costs).map(|text| Pair::new(COST.metadata, text)));
     Head {
         id,
         info,
@@ -125,10 +120,8 @@ fn head(experiment: i64, mut row: Row) -> Head {
 }
 
 /// The numbers that are there, as a JSON object with the spaces that Python writes.
-fn object(numbers: &[(&str, Option<String>)]) -> Option<String> {
-    let there = numbers
-        .iter()
-        .filter_map(|(name, number)| Some(format!("\"{name}\": {}", number.as_ref()?)));
+fn object<'n>(numbers: impl Iterator<Item = (&'n str, Option<String>)>) -> Option<String> {
+    let there = numbers.filter_map(|(name, number)| Some(format!("\"{name}\": {}", number?)));
     let there: Vec<String> = there.collect();
     (!there.is_empty()).then(|| format!("{{{}}}", there.join(", ")))
 }
@@ -284,8 +277,11 @@ mod tests {
             ("input_tokens", Some("3".to_owned())),
             ("output_tokens", None),
         ];
-        assert_eq!(object(&usage).as_deref(), Some("{\"input_tokens\": 3}"));
-        assert_eq!(object(&[("input_cost", None)]), None);
+        assert_eq!(
+            object(usage.into_iter()).as_deref(),
+            Some("{\"input_tokens\": 3}")
+        );
+        assert_eq!(object([("input_cost", None)].into_iter()), None);
     }
 
     #[test]
