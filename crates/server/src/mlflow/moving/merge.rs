@@ -48,13 +48,17 @@ fn decide<R: Serialize + PartialEq>(here: &R, comes: &R, moved: Option<&Digest>)
     Step::Differs(differing(&old, &new))
 }
 
-/// Remembers what was written.
+/// Remembers what a step wrote, if it wrote anything.
 pub(super) fn remember<R: Serialize>(
     tx: &mut Tx<'_>,
     into: &Into,
     (kind, id): (&str, &str),
+    step: &Step,
     written: &R,
 ) -> store::Result<()> {
+    if !matches!(step, Step::Create | Step::Update) {
+        return Ok(());
+    }
     tx.set_moved(&Moved {
         project: into.project.clone(),
         kind: kind.to_owned(),

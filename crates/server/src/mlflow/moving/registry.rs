@@ -9,7 +9,7 @@ use crate::{
     app::App,
     http::ApiError,
     mlflow::{
-        convert::{filled, labels, time},
+        convert::{filled, labels, registry::RUN_LINK, time},
         failure::Refuse as _,
         find, registered,
     },
@@ -58,9 +58,7 @@ pub(super) fn model(tx: &mut Tx<'_>, into: &Into, comes: &Model) -> store::Resul
     if let Some(last) = last_version {
         tx.skip_versions(&into.project, &wanted.name, *last)?;
     }
-    if matches!(step, Step::Create | Step::Update) {
-        merge::remember(tx, into, key, &wanted)?;
-    }
+    merge::remember(tx, into, key, &step, &wanted)?;
     Ok(merge::outcome(step))
 }
 
@@ -155,9 +153,7 @@ pub(super) fn version(
         Step::Update => tx.update_version(&wanted)?,
         Step::Keep | Step::Differs(_) => {}
     }
-    if matches!(step, Step::Create | Step::Update) {
-        merge::remember(tx, into, key, &wanted)?;
-    }
+    merge::remember(tx, into, key, &step, &wanted)?;
     Ok(merge::outcome(step))
 }
 
@@ -185,10 +181,8 @@ fn wanted(
         source: looked.source,
         run_id: None,
         artifact: looked.artifact,
-        lineage: filled(Some(&comes.run_link)).map_or(
-            Value::Null,
-            |link| serde_json::json!({ crate::mlflow::convert::registry::RUN_LINK: link }),
-        ),
+        lineage: filled(Some(&comes.run_link))
+            .map_or(Value::Null, |link| json!({ RUN_LINK: link })),
         gate: Value::Null,
         signature: looked.signature,
         gate_state: GateState::None,
@@ -238,8 +232,8 @@ pub(super) fn alias(tx: &mut Tx<'_>, into: &Into, comes: &AliasAt) -> store::Res
         tx.set_alias(&into.project, name, alias, number)?;
         let subject = format!("model/{name}/{number}");
         event(tx, into, "alias.set", subject, json!({ "alias": alias }))?;
-        merge::remember(tx, into, key, &number)?;
     }
+    merge::remember(tx, into, key, &step, &number)?;
     Ok(merge::outcome(step))
 }
 

@@ -61,8 +61,8 @@ pub(super) fn experiment(
         tx.update_experiment(&wanted)?;
         let old = here.map(|here| here.tags).unwrap_or_default();
         tx.tag_experiment(&wanted.id, &changes(&old, &wanted.tags))?;
-        merge::remember(tx, into, key, &wanted)?;
     }
+    merge::remember(tx, into, key, &step, &wanted)?;
     Ok(Outcome {
         id: Some(wanted.id),
         artifact_uri: Some(wanted.artifact_location),
@@ -116,9 +116,7 @@ pub(super) fn run(tx: &mut Tx<'_>, into: &Into, comes: &Run) -> store::Result<Ou
         Step::Update => update_run(tx, here.as_ref().unwrap_or(&wanted), &wanted)?,
         Step::Keep | Step::Differs(_) => {}
     }
-    if matches!(step, Step::Create | Step::Update) {
-        merge::remember(tx, into, key, &wanted)?;
-    }
+    merge::remember(tx, into, key, &step, &wanted)?;
     Ok(Outcome {
         artifact_uri: Some(wanted.artifact_uri),
         ..merge::outcome(step)
@@ -241,9 +239,7 @@ pub(super) fn logged_model(
         Step::Update => tx.update_logged_model(&wanted)?,
         Step::Keep | Step::Differs(_) => {}
     }
-    if matches!(step, Step::Create | Step::Update) {
-        merge::remember(tx, into, key, &wanted)?;
-    }
+    merge::remember(tx, into, key, &step, &wanted)?;
     Ok(Outcome {
         artifact_uri: Some(wanted.artifact_uri),
         ..merge::outcome(step)
