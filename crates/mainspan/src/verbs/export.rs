@@ -1,9 +1,9 @@
 //! `export mlflow`: a project's records, copied into an MLflow server.
 
-use super::moved;
+use super::moved::{self, What};
 use crate::{cli::Common, client::escape};
 use clap::{Args, Subcommand};
-use moving::{export::Export as Copy, http::Http, import::Options, source::rest::Server};
+use moving::{export::Export as Copy, http::Http, source::rest::Server};
 
 /// Where to copy to.
 #[derive(Debug, Args)]
@@ -35,29 +35,15 @@ Exit codes: 0 all is there, 1 something is not (the report names it), 3 not allo
 struct Mlflow {
     /// Address of the server
     url: String,
-    /// Leave files out
-    #[arg(long)]
-    no_artifacts: bool,
-    /// Leave traces out
-    #[arg(long)]
-    no_traces: bool,
-    /// Workspace there
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    workspace: String,
-    /// Read files again that are there already, and compare their digests
-    #[arg(long)]
-    verify: bool,
+    #[command(flatten)]
+    what: What,
 }
 
 impl Export {
     /// Copies.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         let To::Mlflow(asked) = self.to;
-        let options = Options {
-            files: !asked.no_artifacts,
-            traces: !asked.no_traces,
-            verify: asked.verify,
-        };
+        let options = asked.what.options();
         let (client, project) = (common.client()?, common.project()?);
         let address = format!(
             "{}/p/{}",
@@ -67,7 +53,7 @@ impl Export {
         let failed = |error| moved::coded(&error);
         let here = Http::new(&address, client.credential()).map_err(failed)?;
         let mut source = Server::new(here).map_err(failed)?;
-        let there = moved::server(&asked.url, &asked.workspace).map_err(failed)?;
+        let there = moved::server(&asked.url, &asked.what.workspace).map_err(failed)?;
         let mut progress = moved::Progress::new(common.output);
         let mut show = |report: &moving::report::Report, doing: &str| progress.show(report, doing);
         let copy = Copy::new(&mut source, there, options, &mut show).map_err(failed)?;

@@ -1,11 +1,11 @@
 //! `import mlflow`: what an MLflow server holds, copied into a project.
 
-use super::moved;
+use super::moved::{self, What};
 use crate::cli::Common;
 use clap::{Args, Subcommand};
 use moving::{
     http::Http,
-    import::{self, Import as Copy, Options, Target},
+    import::{self, Import as Copy, Target},
     source::{Source, database::Stored, rest::Server},
 };
 use std::path::PathBuf;
@@ -44,18 +44,8 @@ struct Mlflow {
     /// Where artifacts lie that a database names, when not where it says
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
-    /// Leave files out
-    #[arg(long)]
-    no_artifacts: bool,
-    /// Leave traces out
-    #[arg(long)]
-    no_traces: bool,
-    /// Workspace of the source
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    workspace: String,
-    /// Read files again that are there already, and compare their digests
-    #[arg(long)]
-    verify: bool,
+    #[command(flatten)]
+    what: What,
     /// Count what the source holds, and copy nothing
     #[arg(long)]
     dry_run: bool,
@@ -65,11 +55,7 @@ impl Import {
     /// Copies.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         let From::Mlflow(asked) = self.from;
-        let options = Options {
-            files: !asked.no_artifacts,
-            traces: !asked.no_traces,
-            verify: asked.verify,
-        };
+        let options = asked.what.options();
         let mut progress = moved::Progress::new(common.output);
         if asked.dry_run {
             let mut source = asked.open().map_err(|error| moved::coded(&error))?;
@@ -94,7 +80,7 @@ impl Import {
 
 impl Mlflow {
     fn open(&self) -> moving::error::Result<Box<dyn Source>> {
-        let (source, workspace) = (self.source.as_str(), self.workspace.as_str());
+        let (source, workspace) = (self.source.as_str(), self.what.workspace.as_str());
         let artifacts = self.artifacts.clone();
         if source.starts_with("http://") || source.starts_with("https://") {
             return Ok(Box::new(Server::new(moved::server(source, workspace)?)?));

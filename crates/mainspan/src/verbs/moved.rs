@@ -7,6 +7,7 @@ use crate::{
 use moving::{
     error::{Error, Result},
     http::{Credential, Http},
+    import::Options,
     report::{Kind, Report},
 };
 use std::{
@@ -14,6 +15,34 @@ use std::{
     io::{IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
+
+/// What is copied, and from or to which workspace of the other server.
+#[derive(Debug, clap::Args)]
+pub(super) struct What {
+    /// Leave files out
+    #[arg(long)]
+    no_artifacts: bool,
+    /// Leave traces out
+    #[arg(long)]
+    no_traces: bool,
+    /// Workspace of the other server
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(super) workspace: String,
+    /// Read files again that are there already, and compare their digests
+    #[arg(long)]
+    verify: bool,
+}
+
+impl What {
+    /// What the copy is told of it.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            files: !self.no_artifacts,
+            traces: !self.no_traces,
+            verify: self.verify,
+        }
+    }
+}
 
 /// MLflow's server at an address, with the credential of the environment.
 pub(super) fn server(address: &str, workspace: &str) -> Result<Http> {
