@@ -17,7 +17,7 @@ pub(super) enum Format {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Figure {
     bench: &'static str,
-    figure: &'static str,
+    figure: String,
     value: f64,
     unit: &'static str,
     /// `None`: told for comparison, without a goal.
@@ -32,7 +32,7 @@ impl Figure {
     /// A figure that may be `goal` at the most.
     pub(super) fn at_most(
         bench: &'static str,
-        figure: &'static str,
+        figure: impl Into<String>,
         value: f64,
         unit: &'static str,
         goal: f64,
@@ -40,7 +40,7 @@ impl Figure {
         let value = rounded(value);
         Figure {
             bench,
-            figure,
+            figure: figure.into(),
             value,
             unit,
             goal: Some(goal),
@@ -52,7 +52,7 @@ impl Figure {
     /// A figure that must be `goal` at the least.
     pub(super) fn at_least(
         bench: &'static str,
-        figure: &'static str,
+        figure: impl Into<String>,
         value: f64,
         unit: &'static str,
         goal: f64,
@@ -68,13 +68,13 @@ impl Figure {
     /// A figure that others are compared with.
     pub(super) fn told(
         bench: &'static str,
-        figure: &'static str,
+        figure: impl Into<String>,
         value: f64,
         unit: &'static str,
     ) -> Self {
         Figure {
             bench,
-            figure,
+            figure: figure.into(),
             value: rounded(value),
             unit,
             goal: None,

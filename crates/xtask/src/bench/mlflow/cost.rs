@@ -42,7 +42,7 @@ pub(super) fn compare(pair: &Pair, kind: &Kind<'_>) -> anyhow::Result<Vec<Figure
         wall.push(theirs.wall / own.wall);
         ours.push(own);
     }
-    let name = |what: &str| -> &'static str { format!("{}{what}", kind.name).leak() };
+    let name = |what: &str| format!("{}{what}", kind.name);
     let ratio = median(cpu);
     Ok(vec![
         Figure::told(

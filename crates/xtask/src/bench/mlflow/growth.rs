@@ -110,7 +110,7 @@ fn grown(
         }
     }
     let (few, many) = (median(few), median(many));
-    let named = |what: &str| -> &'static str { format!("{name}{what}").leak() };
+    let named = |what: &str| format!("{name}{what}");
     Ok(vec![
         Figure::told(BENCH, named("_at_10k"), few, "ms"),
         Figure::told(BENCH, named("_at_1m"), many, "ms"),

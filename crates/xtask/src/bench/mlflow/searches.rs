@@ -200,7 +200,7 @@ fn compare_whole(
     ];
     let cpu = median(ours.iter().map(|one| one.0).collect());
     let wall = median(ours.iter().map(|one| one.1).collect());
-    let named = |what: &str| -> &'static str { format!("{name}{what}").leak() };
+    let named = |what: &str| format!("{name}{what}");
     Ok(vec![
         Figure::told(BENCH, named("_cpu"), cpu, "ms"),
         Figure::told(BENCH, named("_wall"), wall, "ms"),
