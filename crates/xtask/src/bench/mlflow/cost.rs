@@ -25,10 +25,10 @@ pub(super) struct Kind<'k> {
     pub(super) request: &'k (dyn Fn(&Peer, usize) -> Request + Sync),
 }
 
-/// Milliseconds a call.
-struct Cost {
-    cpu: f64,
-    wall: f64,
+/// Milliseconds a call; or how many times as many.
+pub(super) struct Cost {
+    pub(super) cpu: f64,
+    pub(super) wall: f64,
 }
 
 /// Measures both servers in turn.
@@ -42,27 +42,29 @@ pub(super) fn compare(pair: &Pair, kind: &Kind<'_>) -> anyhow::Result<Vec<Figure
         wall.push(theirs.wall / own.wall);
         ours.push(own);
     }
-    let name = |what: &str| format!("{}{what}", kind.name);
-    let ratio = median(cpu);
-    Ok(vec![
-        Figure::told(
-            BENCH,
-            name("_cpu"),
-            median(ours.iter().map(|cost| cost.cpu).collect()),
-            "ms",
-        ),
-        Figure::told(
-            BENCH,
-            name("_wall"),
-            median(ours.iter().map(|cost| cost.wall).collect()),
-            "ms",
-        ),
-        match kind.goal {
-            Some(goal) => Figure::at_least(BENCH, name("_cpu_ratio"), ratio, "x", goal),
-            None => Figure::told(BENCH, name("_cpu_ratio"), ratio, "x"),
+    let own = Cost {
+        cpu: median(ours.iter().map(|cost| cost.cpu).collect()),
+        wall: median(ours.iter().map(|cost| cost.wall).collect()),
+    };
+    let ratios = Cost {
+        cpu: median(cpu),
+        wall: median(wall),
+    };
+    Ok(figures(kind.name, &own, &ratios, kind.goal))
+}
+
+/// Our cost, and how many times as much MLflow's is.
+pub(super) fn figures(name: &str, own: &Cost, ratios: &Cost, goal: Option<f64>) -> Vec<Figure> {
+    let name = |what: &str| format!("{name}{what}");
+    vec![
+        Figure::told(BENCH, name("_cpu"), own.cpu, "ms"),
+        Figure::told(BENCH, name("_wall"), own.wall, "ms"),
+        match goal {
+            Some(goal) => Figure::at_least(BENCH, name("_cpu_ratio"), ratios.cpu, "x", goal),
+            None => Figure::told(BENCH, name("_cpu_ratio"), ratios.cpu, "x"),
         },
-        Figure::told(BENCH, name("_wall_ratio"), median(wall), "x"),
-    ])
+        Figure::told(BENCH, name("_wall_ratio"), ratios.wall, "x"),
+    ]
 }
 
 /// What `calls` calls cost a server.

@@ -2,8 +2,8 @@
 //! hold the same: MLflow's are written into its database, ours logged through the API.
 
 use super::{
-    BENCH, Pair, Peer,
-    cost::{Kind, compare},
+    Pair, Peer,
+    cost::{Cost, Kind, compare, figures},
     peer::fill,
 };
 use crate::bench::{
@@ -175,7 +175,7 @@ fn whole_history(peer: &Peer, run: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Compares work of many calls.
+/// Compares work of many calls. MLflow, which takes minutes for some of it, is asked once.
 fn compare_whole(
     pair: &Pair,
     name: &'static str,
@@ -183,14 +183,14 @@ fn compare_whole(
     times: (usize, usize),
     work: impl Fn(&Peer) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Figure>> {
-    let once = |peer: &Peer, times: usize| -> anyhow::Result<(f64, f64)> {
+    let once = |peer: &Peer, times: usize| -> anyhow::Result<Cost> {
         let (before, begun) = (peer.cpu()?, Instant::now());
         (0..times).try_for_each(|_| work(peer))?;
         let each = 1e3 / times as f64;
-        Ok((
-            (peer.cpu()? - before).as_secs_f64() * each,
-            begun.elapsed().as_secs_f64() * each,
-        ))
+        Ok(Cost {
+            cpu: (peer.cpu()? - before).as_secs_f64() * each,
+            wall: begun.elapsed().as_secs_f64() * each,
+        })
     };
     let theirs = once(&pair.theirs, times.1)?;
     let ours = [
@@ -198,13 +198,13 @@ fn compare_whole(
         once(&pair.ours, times.0)?,
         once(&pair.ours, times.0)?,
     ];
-    let cpu = median(ours.iter().map(|one| one.0).collect());
-    let wall = median(ours.iter().map(|one| one.1).collect());
-    let named = |what: &str| format!("{name}{what}");
-    Ok(vec![
-        Figure::told(BENCH, named("_cpu"), cpu, "ms"),
-        Figure::told(BENCH, named("_wall"), wall, "ms"),
-        Figure::at_least(BENCH, named("_cpu_ratio"), theirs.0 / cpu, "x", goal),
-        Figure::told(BENCH, named("_wall_ratio"), theirs.1 / wall, "x"),
-    ])
+    let own = Cost {
+        cpu: median(ours.iter().map(|one| one.cpu).collect()),
+        wall: median(ours.iter().map(|one| one.wall).collect()),
+    };
+    let ratios = Cost {
+        cpu: theirs.cpu / own.cpu,
+        wall: theirs.wall / own.wall,
+    };
+    Ok(figures(name, &own, &ratios, Some(goal)))
 }
