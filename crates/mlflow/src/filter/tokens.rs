@@ -50,9 +50,9 @@ impl Token<'_> {
 /// Keywords even behind a dot.
 const ALWAYS: [&str; 6] = ["CASE", "IN", "VALUES", "USING", "FROM", "AS"];
 /// Keywords where no dot is near. SQL has hundreds more; they are names here, and refused as unknown ones.
-const KEYWORDS: [&str; 17] = [
+const KEYWORDS: [&str; 20] = [
     "AND", "OR", "NOT", "IS", "NULL", "BETWEEN", "EXISTS", "WHERE", "SELECT", "ORDER", "LIMIT",
-    "LEFT", "RIGHT", "SIZE", "TYPE", "VALUE", "ON",
+    "LEFT", "RIGHT", "SIZE", "TYPE", "VALUE", "ON", "TRUE", "FALSE", "NONE",
 ];
 const COMPARISONS: [&str; 4] = ["LIKE", "ILIKE", "RLIKE", "REGEXP"];
 
