@@ -29,6 +29,9 @@ pub(super) enum Right<'t> {
     Nothing,
 }
 
+/// What stands between the parts of a sum.
+const ARITHMETIC: &str = "+-*/%^&|@#";
+
 /// All clauses of a filter. As in MLflow, `AND` between two of them may be missing, and there may be too many. Where `sums`
 /// are names, `metrics.a-b` is one.
 ///
@@ -84,6 +87,7 @@ fn clause<'t, 'k>(
     while let [sign, after @ ..] = rest
         && sums
         && sign.kind == Kind::Other
+        && ARITHMETIC.contains(sign.text)
         && let Some((_, after)) = self::name(filter, after)
     {
         rest = after;
@@ -124,11 +128,23 @@ fn clause<'t, 'k>(
             made(word.text.to_owned(), Right::List(list), rest)
         }
         [sign, rest @ ..] if sign.kind == Kind::Comparison => {
-            let (right, rest) = value(filter, rest)?;
+            let (right, rest) = power(filter, rest)
+                .filter(|_| sums)
+                .or_else(|| value(filter, rest))?;
             made(sign.text.to_owned(), right, rest)
         }
         _ => None,
     }
+}
+
+/// `1e+5`, which is a sum to sqlparse, and a number to Python, which reads the whole of it where sums are names.
+fn power<'t, 'k>(filter: &'t str, tokens: &'k [Token<'t>]) -> Option<(Right<'t>, &'k [Token<'t>])> {
+    let [base, plus, digits, rest @ ..] = tokens else {
+        return None;
+    };
+    let text = spanned(filter, &tokens[..3]);
+    let shaped = base.kind == Kind::Name && plus.text == "+" && digits.kind == Kind::Integer;
+    (shaped && text.parse::<f64>().is_ok()).then_some((Right::Float(text), rest))
 }
 
 fn value<'t, 'k>(filter: &'t str, tokens: &'k [Token<'t>]) -> Option<(Right<'t>, &'k [Token<'t>])> {
@@ -288,6 +304,8 @@ mod tests {
             ("a > 1 -- why", None),
             ("1 < a", None),
             ("a = ", None),
+            ("a = TRUE", None),
+            ("a.true = 'x'", Some(1)),
             ("a = 'x", None),
             ("a IS NOT  NULL", None),
             ("a is not null", Some(1)),
@@ -300,6 +318,12 @@ mod tests {
             );
         }
         assert_eq!(clauses("a.b-c/d > 1", true).unwrap()[0].name, "a.b-c/d");
+        assert!(clauses("a.b\\c > 1", true).is_err());
+        assert_eq!(
+            clauses("a.b > 1e+5", true).unwrap()[0].right,
+            Right::Float("1e+5")
+        );
+        assert!(clauses("a.b > 1e+5", false).is_err());
     }
 
     #[test]
