@@ -17,6 +17,7 @@ mod reconcile;
 mod room;
 mod run;
 pub mod runs;
+mod serve;
 mod shared;
 mod users;
 mod webhooks;
