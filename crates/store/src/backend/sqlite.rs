@@ -54,7 +54,8 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(&e))?;
         let own = Self { connection };
-        own.settings("PRAGMA query_only=ON;")?;
+        // Enough for a page of whole runs from all over a large file.
+        own.settings("PRAGMA query_only=ON; PRAGMA cache_size=-8192;")?;
         Ok(own)
     }
 
