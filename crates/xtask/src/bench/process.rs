@@ -32,6 +32,15 @@ pub(super) fn cpu(pid: &str) -> anyhow::Result<Cpu> {
     ticks(&stat).context("/proc/…/stat is not as expected")
 }
 
+/// Whether a process has children now.
+pub(super) fn has_children(pid: u32) -> anyhow::Result<bool> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .with_context(|| format!("process {pid} is gone"))?;
+    Ok(tasks.flatten().any(|task| {
+        fs::read_to_string(task.path().join("children")).is_ok_and(|all| !all.trim().is_empty())
+    }))
+}
+
 /// CPU time of a process and of all that descends from it, alive or not.
 pub(super) fn cpu_of_tree(pid: &str) -> anyhow::Result<Cpu> {
     let mut cpu = cpu(pid)?;

@@ -111,6 +111,18 @@ impl Peer {
         Ok(process::cpu_of_tree(&self.pid.to_string())?.all)
     }
 
+    /// Waits until it has done what a server does once after its start, in processes of its own.
+    pub(super) fn settle(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while process::has_children(self.pid)? {
+            if begun.elapsed() > DEADLINE {
+                bail!("`{}` does not come to rest", self.name);
+            }
+            pause(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     pub(super) fn memory(&self) -> anyhow::Result<Memory> {
         process::memory(self.pid)
     }
