@@ -141,7 +141,10 @@ impl Subject {
 
     /// What a name means: its entity, and its key without quotes and by its one name.
     fn named(self, name: &str) -> Result<(Entity, String), Error> {
-        let Some((entity, key)) = name.split_once('.') else {
+        let parts = name.split_once('.');
+        // Logged models have no entity in front of nothing.
+        let parts = parts.filter(|(_, key)| !key.is_empty() || self != Subject::LoggedModels);
+        let Some((entity, key)) = parts else {
             return Ok((
                 Entity::Attribute,
                 one_name(self, self.bare(name, Entity::Attribute)),
@@ -450,6 +453,10 @@ mod tests {
             (Runs, "params.a like 'x'", true),
             (Runs, "params.a NOT LIKE 'x'", false),
             (Runs, "what.a = 1", false),
+            (Runs, "tags.a. = 'x' AND tags. = 'x'", true),
+            (Runs, "tags.a b IS NULL", true),
+            (Runs, "tags.a b = 'x'", false),
+            (Runs, "run_id b IN ('x')", false),
             (Runs, "nothing = 'x'", false),
             (Runs, "datasets.size = 'x'", false),
             (Experiments, "name LIKE 'a%' AND tags.x = 'y'", true),
@@ -478,6 +485,8 @@ mod tests {
             ),
             (LoggedModels, "metric.mae < 3", false),
             (LoggedModels, "name = a", true),
+            (LoggedModels, "tags.a b NOT IN ('None',)", true),
+            (LoggedModels, "tags. = 'x'", false),
             (LoggedModels, "datasets.name = 'a'", false),
             (LoggedModels, "tags.a IS NULL", false),
             (
