@@ -41,7 +41,14 @@ impl Subject {
             Subject::Experiments => &["name", "experiment_id"],
             Subject::Models => &["name"],
             Subject::Versions => &["name", "run_id", "source_path"],
-            Subject::LoggedModels => &["name", "model_id", "model_type", "status", "source_run_id"],
+            Subject::LoggedModels => &[
+                "name",
+                "model_id",
+                "model_type",
+                "status",
+                "source_run_id",
+                "lifecycle_stage",
+            ],
             Subject::EvaluationDatasets => &["name", "created_by", "last_updated_by"],
         }
     }
@@ -487,6 +494,8 @@ mod tests {
             (LoggedModels, "name = a", true),
             (LoggedModels, "tags.a b NOT IN ('None',)", true),
             (LoggedModels, "tags. = 'x'", false),
+            (LoggedModels, "lifecycle_stage ILIKE 'a%'", true),
+            (Runs, "lifecycle_stage = 'active'", false),
             (LoggedModels, "datasets.name = 'a'", false),
             (LoggedModels, "tags.a IS NULL", false),
             (

@@ -117,8 +117,8 @@ pub trait LoggedModels {
     /// One logged model.
     fn logged_model(&mut self, model_id: &str) -> Result<Option<LoggedModel>>;
     /// A page of the logged models of these experiments, newest first; attributes `name`,
-    /// `model_id`, `model_type`, `status`, `source_run_id`, `creation_timestamp`,
-    /// `last_updated_timestamp`.
+    /// `model_id`, `model_type`, `status`, `source_run_id`, `lifecycle_stage`,
+    /// `creation_timestamp`, `last_updated_timestamp`.
     fn search_logged_models(
         &mut self,
         experiments: &[String],

@@ -438,6 +438,27 @@ async fn points_of_models(store: &Store, experiment: &str) {
         (above(on(Some("test")), Op::Gt, 0.4), vec![], vec![]),
         (
             vec![Clause {
+                field: Field::Attribute("creation_timestamp".into()),
+                op: Op::Ne,
+                operand: Operand::Number(f64::NAN),
+            }],
+            vec![],
+            vec![],
+        ),
+        (
+            vec![
+                Clause {
+                    field: Field::Attribute("lifecycle_stage".into()),
+                    op: Op::ILike,
+                    operand: Operand::Text("ACT%".into()),
+                },
+                above(on(None), Op::Gt, 0.4).remove(0),
+            ],
+            vec![],
+            vec!["m-a", "m-b"],
+        ),
+        (
+            vec![Clause {
                 field: any,
                 op: Op::NotNull,
                 operand: Operand::Nothing,
