@@ -5,6 +5,7 @@ mod doors;
 mod files;
 mod identity;
 mod injection;
+mod otlp;
 mod paths;
 
 use std::{collections::BTreeMap, path::Path};
