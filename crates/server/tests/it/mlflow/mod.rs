@@ -4,6 +4,7 @@ mod asking;
 mod doors;
 mod files;
 mod identity;
+mod importing;
 mod injection;
 mod otlp;
 mod paths;
