@@ -229,3 +229,34 @@ fn point(key: &str, row: &Row, label: &Label) -> MetricPoint {
         dataset: label.dataset.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page is read along the key from where it begins, however many points are before it.
+    #[test]
+    fn nothing_is_skipped_or_sorted() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let table = "CREATE TABLE metric_points (\"series\" BIGINT NOT NULL, \"step\" BIGINT NOT NULL, \"at\" BIGINT NOT NULL, \
+                     \"value\" DOUBLE PRECISION NOT NULL, \"nan\" BIGINT NOT NULL, \
+                     PRIMARY KEY (\"series\", \"at\", \"step\", \"value\", \"nan\")) WITHOUT ROWID";
+        database.execute(table, []).unwrap();
+        for series in [1, 2, 5, TOGETHER] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", statement(6, series, true));
+            let mut plan = database.prepare(&sql).unwrap();
+            let given = vec![1; 5 + series];
+            let steps = plan.query_map(rusqlite::params_from_iter(given), |row| {
+                row.get::<_, String>(3)
+            });
+            let steps: Vec<_> = steps.unwrap().flatten().collect();
+            let along = "SEARCH p USING PRIMARY KEY (series=? AND (at,step,value,nan)>(?,?,?,?))";
+            let walked = steps.iter().filter(|step| *step == along).count();
+            assert_eq!(walked, series, "{steps:?}");
+            assert!(
+                !steps.iter().any(|step| step.contains("B-TREE")),
+                "{steps:?}"
+            );
+        }
+    }
+}
