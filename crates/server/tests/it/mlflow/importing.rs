@@ -21,7 +21,7 @@ fn states(asking: &Asking<'_>, project: &str, items: &Value) -> Vec<String> {
 }
 
 /// Refused, or not written, with these words.
-fn said(asking: &Asking<'_>, project: &str, item: Value, state: &str, words: &str) {
+fn said(asking: &Asking<'_>, project: &str, item: &Value, state: &str, words: &str) {
     let outcomes = take(asking, project, &json!([item]));
     let [(found, why)] = &outcomes[..] else {
         panic!("{outcomes:?}")
@@ -128,7 +128,7 @@ async fn what_cannot_be_written_is_named_and_ends_nothing() {
     ];
     assert_eq!(states(&asking, "flights", &first), expect);
     let check =
-        |item: Value, state: &str, words: &str| said(&asking, "flights", item, state, words);
+        |item: Value, state: &str, words: &str| said(&asking, "flights", &item, state, words);
     let code = r#"{"call_source": "print()"}"#;
     check(scorer(&home, 2, code), "left_out", "");
     check(scorer(&home, 0, "{}"), "failed", "a version");
@@ -148,7 +148,7 @@ async fn what_cannot_be_written_is_named_and_ends_nothing() {
     let create = BASE.replace("flights", "other") + "/experiments/create";
     let made = asking.done("POST", &create, &made);
     let elsewhere = made["experiment_id"].as_str().unwrap();
-    let other = |item: Value, state: &str, words: &str| said(&asking, "other", item, state, words);
+    let other = |item: Value, state: &str, words: &str| said(&asking, "other", &item, state, words);
     other(dataset(elsewhere), "failed", "another project");
     other(record("dr-1", 1), "failed", "not found");
     other(scorer(elsewhere, 1, "{}"), "failed", "another experiment");
