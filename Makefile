@@ -62,6 +62,7 @@ test-long: test-tools ## the tests again, optimised, with far more random inputs
 	target/test-python/bin/python tests/mlflow/endpoints.py
 	target/test-python/bin/python tests/mlflow/compare.py target/long/mainspan
 	target/test-python/bin/python tests/mlflow/filters.py target/long/mainspan --cases 400
+	target/test-python/bin/python tests/mlflow/deliveries.py target/long/mainspan
 
 schema: ## write the generated documents under schemas/
 	$(CARGO) xtask schema

@@ -1,4 +1,4 @@
-"""Compares what a real `mlflow server` and Mainspan tell webhooks of the same changes. Run by `make test`.
+"""Compares what a real `mlflow server` and Mainspan tell webhooks of the same changes. Part of `make test-long`.
 
     target/test-python/bin/python tests/mlflow/deliveries.py target/debug/mainspan
 
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import servers

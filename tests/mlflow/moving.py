@@ -25,23 +25,24 @@ import urllib.request
 import servers
 from normal import LEFT_OUT
 
-API = "/api/2.0/mlflow/"
+API, API_3 = "/api/2.0/mlflow/", "/api/3.0/mlflow/"
 # Of a copy in, these alone may differ: `normal.py` says why, and users are compared here.
 HIDDEN = set(LEFT_OUT) - {"user_id"}
 # What a copy out cannot keep, because MLflow's protocol gives it anew.
 GIVEN_ANEW = {
     "run_id", "run_uuid", "model_id", "source_run_id", "user_id", "creation_time", "last_update_time", "creation_timestamp",
     "last_updated_timestamp", "creation_timestamp_ms", "last_updated_timestamp_ms", "artifact_uri", "artifact_location",
+    "dataset_id", "dataset_record_id", "scorer_id", "webhook_id", "mark", "created_time", "last_updated_by",
 }
 
 
-def call(url, path, query=None, body=None):
-    """The answer to a GET, or to a POST when there is a body."""
+def call(url, path, query=None, body=None, method=None):
+    """The answer to a GET, or to a POST when there is a body, unless it says otherwise."""
     path = path if path.startswith("/") else API + path
     if query:
         path += "?" + urllib.parse.urlencode(query, doseq=True)
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"}, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     with contextlib.suppress(ValueError):
@@ -90,6 +91,10 @@ class Reader:
             "prompts": [self.shown(prompt) for prompt in prompts],
             "versions": [self.shown(version) for model in models for version in self.versions(model["name"])],
             "prompt versions": [self.shown(version) for one in prompts for version in self.versions(one["name"], " AND " + PROMPT)],
+            "evaluation datasets": [self.shown(one) for one in self.datasets()],
+            "evaluation records": [self.shown(record) for one in self.datasets() for record in self.records(one)],
+            "scorers": [self.shown(version) for id in ids for version in self.scorers(id)],
+            "webhooks": [self.shown(one) for one in self.webhooks()],
             "traces": [self.shown(trace) for id in ids for trace in self.traces(id)] if self.with_traces else [],
         }
 
@@ -132,6 +137,42 @@ class Reader:
         found = listed("traces", lambda more: call(self.url, "/api/3.0/mlflow/traces/search", body={**where, **more}))
         return [call(self.url, "/api/3.0/mlflow/traces/get", {"trace_id": one["trace_id"]})["trace"] for one in found]
 
+    def datasets(self):
+        """The evaluation datasets, with what they hold as JSON read, and with their experiments."""
+        found = listed("datasets", lambda more: call(self.url, API_3 + "datasets/search", body={"max_results": 2, **more}))
+        for one in found:
+            for field in ("tags", "schema", "profile"):
+                one[field] = json.loads(one.get(field) or "null")
+            # Another field than the digest of what a run read.
+            one["mark"] = one.pop("digest")
+            homes = call(self.url, API_3 + f"datasets/{one['dataset_id']}/experiment-ids").get("experiment_ids", [])
+            one["homes"] = sorted(self.experiments[id]["name"] for id in homes)
+        return found
+
+    def records(self, dataset):
+        at = API_3 + f"datasets/{dataset['dataset_id']}/records"
+        pages = listed("pages", lambda more: self.page(call(self.url, at, {"max_results": 100, **more})))
+        return [record for page in pages for record in page]
+
+    @staticmethod
+    def page(answer):
+        """An answer that holds its records as a text, as one with a list of lists."""
+        return {**answer, "pages": [json.loads(answer["records"])]}
+
+    def scorers(self, experiment):
+        found = call(self.url, API_3 + "scorers/list", {"experiment_ids": [experiment]}).get("scorers", [])
+        names = [one["scorer_name"] for one in found]
+        versions = [version for name in names for version in
+                    call(self.url, API_3 + "scorers/versions", {"experiment_id": experiment, "name": name})["scorers"]]
+        # MLflow writes what it shows anew, and Mainspan shows what was written.
+        return [{**one, "serialized_scorer": json.loads(one["serialized_scorer"])} for one in versions]
+
+    def webhooks(self):
+        """The webhooks, without whether they are enabled: a copy is not."""
+        found = listed("webhooks", lambda more: call(self.url, "webhooks", {"max_results": 1, **more}))
+        self.enabled = [one["name"] for one in found if one.pop("status") != "DISABLED"]
+        return found
+
     def shown(self, value, name=None):
         """The value with experiments called by name, and what cannot be equal taken out."""
         if isinstance(value, dict):
@@ -146,7 +187,7 @@ class Reader:
             items = [self.shown(one, name) for one in value]
             return sorted(items, key=ordering) if name in ORDERLESS else items
         if name == "experiment_id":
-            return self.experiments[value]["name"]
+            return self.experiments[str(value)]["name"]
         if isinstance(value, str):
             place = re.fullmatch(r"mlflow-artifacts:/+(\d+)(/.*)?", value)
             if place and place[1] in self.experiments:
@@ -157,7 +198,7 @@ class Reader:
 PROMPT = "tags.`mlflow.prompt.is_prompt` = 'true'"
 ORDERLESS = {
     "tags", "params", "metrics", "aliases", "latest_versions", "request_metadata", "assessments", "spans", "attributes",
-    "values", "dataset_inputs", "model_inputs", "model_outputs",
+    "values", "dataset_inputs", "model_inputs", "model_outputs", "events",
 }
 
 
@@ -177,7 +218,7 @@ def by_source(everything):
             tag = value.get("key", "")
             if tag == "mlflow.modelVersions" or str(tag).startswith("mainspan.source-"):
                 return None
-            inner = {k: kept(v) for k, v in value.items() if k not in GIVEN_ANEW}
+            inner = {k: kept(v) for k, v in value.items() if k not in GIVEN_ANEW and not k.startswith("mainspan.source-")}
             return {k: v for k, v in inner.items() if v != []}
         if isinstance(value, list):
             items = [kept(one) for one in value]
@@ -248,6 +289,8 @@ def import_once(check, here, source, project, *options):
     if not check.that(code == 0 and report.get("whole"), f"import {project}: all is there"):
         print(json.dumps(report, indent=1)[:3000])
     check.that(counts(report, "copied") == counts(report, "found"), f"import {project}: all was copied")
+    disabled = sorted(note["name"] for note in report["notes"] if (note["kind"], note["state"]) == ("webhooks", "copied"))
+    check.that(disabled == ["plain", "secret"], f"import {project}: the webhooks are named as disabled")
     code, again = here.run("import", "mlflow", *source, "-p", project, "--verify", *options)
     nothing = not counts(again, "copied") and not counts(again, "updated")
     check.that(code == 0 and nothing, f"import {project} again: nothing was changed")
@@ -324,6 +367,28 @@ def changes(check, here, theirs, project, options):
     call(here.project(project), "runs/delete-tag", body={"run_id": child, "key": "later"})
     code, report = here.run("import", "mlflow", theirs, "-p", project, *options)
     check.that(code == 0, "changed: equal again once both sides agree")
+
+
+def evaluated(check, here, theirs, project, options):
+    """Records that come later are copied; a webhook that was enabled here stays so; what was changed here is left."""
+    url = here.project(project)
+    reader = Reader(url, False)
+    hooks = reader.webhooks()
+    check.that(len(hooks) == 2 and reader.enabled == [], "evaluated: no webhook came enabled")
+    call(url, f"webhooks/{hooks[0]['webhook_id']}", body={"status": "ACTIVE", "secret": "of ours"}, method="PATCH")
+    ids = {one["name"]: one["dataset_id"] for one in reader.datasets()}
+    at = API_3 + f"datasets/{ids['faq']}/records"
+    call(theirs, at, body={"records": json.dumps([{"inputs": {"later": 1}}, {"inputs": {"later": 2}}])})
+    code, report = here.run("import", "mlflow", theirs, "-p", project, *options)
+    check.that(code == 0 and counts(report, "copied") == {"evaluation_records": 2}, "evaluated: the new records were copied")
+    check.that(counts(report, "updated") == {"evaluation_datasets": 1}, "evaluated: their dataset was brought up to date")
+    reader.webhooks()
+    check.that(reader.enabled == [hooks[0]["name"]], "evaluated: the webhook that was enabled here is enabled")
+    call(url, at, body={"records": json.dumps([{"inputs": {"later": 1}, "outputs": "of ours"}])})
+    code, report = here.run("import", "mlflow", theirs, "-p", project, *options)
+    named = sorted((note["kind"], note["state"]) for note in report["notes"])
+    expect = [("evaluation_datasets", "different"), ("evaluation_records", "different")]
+    check.that(code == 1 and named == expect, "evaluated: what was changed here is left and named")
 
 
 def reserved(check, here, theirs, project, options):
@@ -428,6 +493,7 @@ def main():
         check.equal(wanted, Reader(other.project("served"), asked.traces).read(), "served, killed and resumed")
         changes(check, other, theirs, "served", options)
         reserved(check, other, theirs, "served", options)
+        evaluated(check, other, theirs, "served", options)
     on_postgres(check, asked.binary, asked.traces, options)
     print(f"{check.failed} did not hold" if check.failed else "all holds")
     return 1 if check.failed else 0

@@ -136,6 +136,47 @@ def traces(experiment):
         mlflow.log_expectation(trace_id=trace.info.trace_id, name="answer", value={"is": n}, source=source)
 
 
+def evaluation(client, experiment, other):
+    """Evaluation datasets of one experiment, of two and of none, with records of all shapes."""
+    from mlflow.genai.datasets import create_dataset
+
+    faq = create_dataset(name="faq", experiment_id=[experiment, other], tags={"team": "air", "mlflow.user": "ann"})
+    faq.merge_records([
+        {"inputs": {"question": f"q{n}", "deep": {"b": [n, 2.5, None, "ü"], "a": True}}, "expectations": {"answer": n}, "tags": {"n": str(n)}}
+        for n in range(250)
+    ])
+    shapes = [{"inputs": {"x": 1}, "outputs": value} for value in ({"y": 2}, {}, "text", 1.5, [1, {"a": None}])]
+    for n, shape in enumerate(shapes):
+        shape["inputs"]["n"] = n
+    mixed = create_dataset(name="mixed", experiment_id=experiment)
+    client._tracking_client.store.upsert_dataset_records(mixed.dataset_id, shapes + [
+        {"inputs": {"bare": True}, "outputs": None},
+        {"inputs": {"from": "trace"}, "source": {"source_type": "TRACE", "source_data": {"trace_id": "tr-1"}}},
+        {"inputs": {}, "expectations": {}},
+    ])
+    create_dataset(name="empty", experiment_id=[])
+
+
+def scorers(client, experiment):
+    """Scorers with several versions, one of them deleted in between."""
+    store = client._tracking_client.store
+    for n in range(4):
+        store.register_scorer(experiment, "kind", f'{{"name": "kind", "instructions": "v{n} ü"}}')
+    store.delete_scorer(experiment, "kind", 1)
+    store.delete_scorer(experiment, "kind", 3)
+    store.register_scorer(experiment, "short / name", '{"name": "short"}')
+
+
+def webhooks(client):
+    """Webhooks that listen to what never happens, so that nothing leaves this machine; one has a secret."""
+    from mlflow.entities.webhook import WebhookEvent
+
+    event = WebhookEvent("budget_policy", "exceeded")
+    client.create_webhook("plain", "https://1.1.1.1/hook", [event])
+    more = [WebhookEvent("prompt_tag", "set"), WebhookEvent("prompt_tag", "deleted")]
+    client.create_webhook("secret", "https://1.1.1.1/other?a=b", more, description="dé\nscribed", secret="s3cret", status="DISABLED")
+
+
 def populate(url, with_traces=True):
     """Fills the server at the URL."""
     logging.disable(logging.WARNING)
@@ -149,6 +190,10 @@ def populate(url, with_traces=True):
     datasets(children[0])
     models(client, flights)
     prompts()
+    evaluation(client, flights, quoted)
+    scorers(client, flights)
+    scorers(client, quoted)
+    webhooks(client)
     if with_traces:
         traces(quoted)
 

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 const USER_TAG: &str = "mlflow.user";
 
 /// A dataset as every answer shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dataset {
     /// Its id.
     pub dataset_id: String,
@@ -43,7 +44,8 @@ pub struct Dataset {
 }
 
 /// A record as answers show it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[expect(missing_docs, reason = "the names of the protocol say it")]
 pub struct Record {
     pub dataset_record_id: String,
@@ -264,8 +266,13 @@ impl Asked {
 
     /// Its inputs in their one form: two records with the same inputs are one.
     pub fn key(&self) -> String {
-        sorted(&Value::Object(self.inputs.clone())).to_string()
+        key(&Value::Object(self.inputs.clone()))
     }
+}
+
+/// Inputs in their one form.
+pub fn key(inputs: &Value) -> String {
+    sorted(inputs).to_string()
 }
 
 /// Who a dataset's tags say it is made by.

@@ -4,11 +4,14 @@
 //! Ids of experiments are those of the server that takes them; everything else keeps the id it had.
 
 use crate::{
+    evaluation_datasets::{Dataset, Record},
     experiments::Experiment,
     logged_models::LoggedModel,
     registry::{ModelVersion, RegisteredModel},
     runs::{Metric, Run},
+    scorers::Scorer,
     tally::Shown,
+    webhooks::Webhook,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +42,14 @@ pub enum Item {
     Version(ModelVersion),
     /// An alias.
     Alias(AliasAt),
+    /// An evaluation dataset without its records, with the experiments that it belongs to.
+    EvaluationDataset(Dataset),
+    /// A record of an evaluation dataset that is here.
+    EvaluationRecord(Record),
+    /// A version of a scorer.
+    Scorer(Scorer),
+    /// A webhook. Nobody shows its secret, so that it is not told of anything before somebody says so here.
+    Webhook(Webhook),
 }
 
 /// Points of the metrics of one run.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A version as answers to reads show it; the experiment's id is a number there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[expect(missing_docs, reason = "the names of the protocol say it")]
 pub struct Scorer {
     pub experiment_id: i64,
@@ -86,6 +87,12 @@ impl SetOnline {
             )),
         }
     }
+}
+
+/// Whether two serialised scorers are one: a server may write the same JSON in other letters.
+pub fn same(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    one == other || read(one).is_some_and(|value| Some(value) == read(other))
 }
 
 /// Options that would say where a scorer's model is called, which callers must not choose.
@@ -249,6 +256,17 @@ mod tests {
             r#"{"x": [{"third_party_scorer_data": {"kwargs": {"a": {"base_url": "http://x"}}}}]}"#,
             false,
         );
+    }
+
+    #[test]
+    fn the_same_in_other_letters() {
+        let check = |one: &str, other: &str, expect: bool| {
+            assert_eq!(same(one, other), expect, "{one} {other}");
+        };
+        check("{\"a\": \"ü\"}", "{\"a\":\"\\u00fc\"}", true);
+        check("{\"a\": 1}", "{\"a\": 2}", false);
+        check("no JSON", "no JSON", true);
+        check("no JSON", "other", false);
     }
 
     #[test]

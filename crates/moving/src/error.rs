@@ -66,6 +66,18 @@ impl Error {
         matches!(self, Error::Refused { status: 404, .. })
     }
 
+    /// Whether a server failed at a call.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Error::Refused { status: 500, .. })
+    }
+
+    /// Whether a server knows who asks, and does not let them.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Error::Refused { status: 403, .. })
+    }
+
     /// Whether a server understood and refused.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

@@ -30,11 +30,19 @@ pub enum Kind {
     Aliases,
     /// Traces with their spans.
     Traces,
+    /// Evaluation datasets.
+    EvaluationDatasets,
+    /// Records of evaluation datasets.
+    EvaluationRecords,
+    /// Versions of scorers.
+    Scorers,
+    /// Webhooks.
+    Webhooks,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Experiments,
         Kind::LoggedModels,
         Kind::Runs,
@@ -45,6 +53,10 @@ impl Kind {
         Kind::Versions,
         Kind::Aliases,
         Kind::Traces,
+        Kind::EvaluationDatasets,
+        Kind::EvaluationRecords,
+        Kind::Scorers,
+        Kind::Webhooks,
     ];
 
     /// For people.
@@ -61,6 +73,10 @@ impl Kind {
             Kind::Versions => "versions",
             Kind::Aliases => "aliases",
             Kind::Traces => "traces",
+            Kind::EvaluationDatasets => "evaluation datasets",
+            Kind::EvaluationRecords => "evaluation records",
+            Kind::Scorers => "versions of scorers",
+            Kind::Webhooks => "webhooks",
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::digest::Digest;
@@ -13,7 +14,7 @@ use crate::error::Result;
 use crate::search::{Page, Search};
 
 /// A dataset without its records.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvaluationDataset {
     /// Its id.
     pub id: String,
@@ -40,7 +41,7 @@ pub struct EvaluationDataset {
 }
 
 /// One record of a dataset. Its inputs are its key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvaluationRecord {
     /// The dataset's id.
     pub dataset: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::models::ModelVersion;
+use crate::scorers::ScorerVersion;
 
 /// A record that was copied in, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub trait Moving {
     fn put_version(&mut self, version: &ModelVersion) -> Result<()>;
     /// No version of the model gets a number up to this one any more.
     fn skip_versions(&mut self, project: &str, model: &str, last: u32) -> Result<()>;
+    /// Adds a version of a scorer under its own number; the scorer gets this id when there is none of that name. An error
+    /// when the version is there already, or the id is another scorer's.
+    fn put_scorer_version(&mut self, project: &str, version: &ScorerVersion) -> Result<()>;
     /// What was written when a record was last copied in.
     fn moved(&mut self, project: &str, kind: &str, id: &str) -> Result<Option<Moved>>;
     /// Remembers what was written.

@@ -1,11 +1,12 @@
 //! Registered scorers: named judges of an experiment, each with versions, kept as their clients wrote them.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::error::Result;
 
 /// One version of a scorer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScorerVersion {
     /// The scorer's id, the same for all its versions.
     pub id: String,

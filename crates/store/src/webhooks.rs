@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::error::Result;
 use crate::search::{Page, Search};
 
 /// An address that wants to hear of events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Webhook {
     /// Its id.
     pub id: String,

@@ -17,11 +17,19 @@ pub struct Answer {
     pub status: u16,
     /// The version of the model that gave it, if one did.
     pub version: Option<u32>,
+    /// Its headers, their names in small letters.
+    pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: String,
 }
 
 impl Answer {
+    /// The header of that name, which is given in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// The body as JSON; null when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
@@ -74,13 +82,15 @@ fn parse(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let version = lines
+    let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("mainspan-version"))
-        .and_then(|(_, value)| value.trim().parse().ok());
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let version = headers.iter().find(|(name, _)| name == "mainspan-version");
     Some(Answer {
         status,
-        version,
+        version: version.and_then(|(_, value)| value.parse().ok()),
+        headers,
         body: body.to_owned(),
     })
 }

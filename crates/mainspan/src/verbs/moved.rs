@@ -215,6 +215,7 @@ fn one(kind: Kind) -> &'static str {
     match kind {
         Kind::Aliases => "alias",
         Kind::MetricPoints => "metric points of run",
+        Kind::Scorers => "version of scorer",
         _ => &words[..words.len() - 1],
     }
 }

@@ -27,5 +27,6 @@ mod story;
 mod tracking;
 mod traffic;
 mod triggers;
+mod uploads;
 mod words;
 mod world;

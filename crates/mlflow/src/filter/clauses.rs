@@ -83,25 +83,7 @@ fn clause<'t, 'k>(
     tokens: &'k [Token<'t>],
     sums: bool,
 ) -> Option<(Clause<'t>, &'k [Token<'t>])> {
-    let (mut name, mut rest) = self::name(filter, tokens)?;
-    while let [sign, after @ ..] = rest
-        && sums
-        && sign.kind == Kind::Other
-        && ARITHMETIC.contains(sign.text)
-        && let Some((_, after)) = self::name(filter, after)
-    {
-        rest = after;
-        name = spanned(filter, &tokens[..tokens.len() - rest.len()]);
-    }
-    let summed = tokens.len() - rest.len()
-        > self::name(filter, tokens).map_or(0, |(_, after)| tokens.len() - after.len());
-    if summed
-        && rest
-            .first()
-            .is_none_or(|next| next.kind != Kind::Comparison)
-    {
-        return None;
-    }
+    let (name, rest) = left(filter, tokens, sums)?;
     let made = |operator: String, right, rest| {
         Some((
             Clause {
@@ -135,6 +117,51 @@ fn clause<'t, 'k>(
         }
         _ => None,
     }
+}
+
+/// The left side of a clause: a name, or several in a sum. In front of `IN` and `IS` a second name is a part of it, which
+/// sqlparse takes for an alias of the first.
+fn left<'t, 'k>(
+    filter: &'t str,
+    tokens: &'k [Token<'t>],
+    sums: bool,
+) -> Option<(&'t str, &'k [Token<'t>])> {
+    let mut rest = directed(filter, tokens)?;
+    let mut summed = false;
+    while let [sign, after @ ..] = rest
+        && sign.kind == Kind::Other
+        && ARITHMETIC.contains(sign.text)
+        && let Some(after) = directed(filter, after)
+    {
+        (rest, summed) = (after, true);
+    }
+    let second = match rest {
+        [word, after @ ..] if word.is("AS") => after,
+        _ => rest,
+    };
+    let alias = directed(filter, second).filter(|after| {
+        let next = after.first();
+        next.is_some_and(|next| ["IS", "IN", "NOT"].iter().any(|word| next.is(word)))
+    });
+    let compared = rest
+        .first()
+        .is_some_and(|next| next.kind == Kind::Comparison);
+    if summed && alias.is_none() && !(sums && compared) {
+        return None;
+    }
+    let rest = alias.unwrap_or(rest);
+    Some((spanned(filter, &tokens[..tokens.len() - rest.len()]), rest))
+}
+
+/// What is behind a name, and behind the `ASC` or `DESC` that sqlparse makes a part of it.
+fn directed<'t, 'k>(filter: &'t str, tokens: &'k [Token<'t>]) -> Option<&'k [Token<'t>]> {
+    let (_, mut rest) = name(filter, tokens)?;
+    while let [way, after @ ..] = rest
+        && way.kind == Kind::Order
+    {
+        rest = after;
+    }
+    Some(rest)
 }
 
 /// `1e+5`, which is a sum to sqlparse, and a number to Python, which reads the whole of it where sums are names.
@@ -173,11 +200,16 @@ pub(super) fn name<'t, 'k>(
     if !matches!(first.kind, Kind::Name | Kind::Double) {
         return None;
     }
-    while let [dot, part, after @ ..] = rest
+    while let [dot, after @ ..] = rest
         && dot.kind == Kind::Mark('.')
-        && matches!(part.kind, Kind::Name | Kind::Double | Kind::Single)
     {
-        rest = after;
+        // A dot belongs to the name also where nothing follows it.
+        rest = match after {
+            [part, after @ ..] if matches!(part.kind, Kind::Name | Kind::Double | Kind::Single) => {
+                after
+            }
+            _ => after,
+        };
     }
     Some((spanned(filter, &tokens[..tokens.len() - rest.len()]), rest))
 }
@@ -310,6 +342,17 @@ mod tests {
             ("a IS NOT  NULL", None),
             ("a is not null", Some(1)),
             ("a.from = 'x'", None),
+            ("a.b c IN ('x')", Some(1)),
+            ("a.b c NOT IN ('x',) AND d e IS NULL", Some(2)),
+            ("a.b as \"c\" IN ('x')", Some(1)),
+            ("a.b c d IN ('x')", None),
+            ("a.b c = 'x'", None),
+            ("a.b desc = 'x'", Some(1)),
+            ("a.b-c d IS NULL", Some(1)),
+            ("a.b-c IS NULL", None),
+            ("a.b c-d IN ('x')", None),
+            ("a.b  .= 'x' AND c.. > 1", Some(2)),
+            (".a = 'x'", None),
         ] {
             assert_eq!(
                 clauses(filter, false).ok().map(|all| all.len()),
@@ -318,6 +361,7 @@ mod tests {
             );
         }
         assert_eq!(clauses("a.b-c/d > 1", true).unwrap()[0].name, "a.b-c/d");
+        assert_eq!(clauses("a.b  c in ('x')", true).unwrap()[0].name, "a.b  c");
         assert!(clauses("a.b\\c > 1", true).is_err());
         assert_eq!(
             clauses("a.b > 1e+5", true).unwrap()[0].right,

@@ -41,7 +41,14 @@ impl Subject {
             Subject::Experiments => &["name", "experiment_id"],
             Subject::Models => &["name"],
             Subject::Versions => &["name", "run_id", "source_path"],
-            Subject::LoggedModels => &["name", "model_id", "model_type", "status", "source_run_id"],
+            Subject::LoggedModels => &[
+                "name",
+                "model_id",
+                "model_type",
+                "status",
+                "source_run_id",
+                "lifecycle_stage",
+            ],
             Subject::EvaluationDatasets => &["name", "created_by", "last_updated_by"],
         }
     }
@@ -141,7 +148,10 @@ impl Subject {
 
     /// What a name means: its entity, and its key without quotes and by its one name.
     fn named(self, name: &str) -> Result<(Entity, String), Error> {
-        let Some((entity, key)) = name.split_once('.') else {
+        let parts = name.split_once('.');
+        // Logged models have no entity in front of nothing.
+        let parts = parts.filter(|(_, key)| !key.is_empty() || self != Subject::LoggedModels);
+        let Some((entity, key)) = parts else {
             return Ok((
                 Entity::Attribute,
                 one_name(self, self.bare(name, Entity::Attribute)),
@@ -450,6 +460,10 @@ mod tests {
             (Runs, "params.a like 'x'", true),
             (Runs, "params.a NOT LIKE 'x'", false),
             (Runs, "what.a = 1", false),
+            (Runs, "tags.a. = 'x' AND tags. = 'x'", true),
+            (Runs, "tags.a b IS NULL", true),
+            (Runs, "tags.a b = 'x'", false),
+            (Runs, "run_id b IN ('x')", false),
             (Runs, "nothing = 'x'", false),
             (Runs, "datasets.size = 'x'", false),
             (Experiments, "name LIKE 'a%' AND tags.x = 'y'", true),
@@ -478,6 +492,13 @@ mod tests {
             ),
             (LoggedModels, "metric.mae < 3", false),
             (LoggedModels, "name = a", true),
+            (LoggedModels, "tags.a b NOT IN ('None',)", true),
+            (LoggedModels, "tags. = 'x'", false),
+            (LoggedModels, "params.a != 0x10", false),
+            (LoggedModels, "params.a != 10x", false),
+            (LoggedModels, "params.a != 1_000", true),
+            (LoggedModels, "lifecycle_stage ILIKE 'a%'", true),
+            (Runs, "lifecycle_stage = 'active'", false),
             (LoggedModels, "datasets.name = 'a'", false),
             (LoggedModels, "tags.a IS NULL", false),
             (

@@ -95,7 +95,8 @@ fn next(text: &str, at: usize) -> (Kind, usize) {
         '\'' => quoted(rest, '\'', Kind::Single),
         '"' => quoted(rest, '"', Kind::Double),
         '.' | ',' | '(' | ')' if number(text, at).is_none() => (Kind::Mark(first), 1),
-        _ => number(text, at)
+        _ => hexadecimal(rest)
+            .or_else(|| number(text, at))
             .or_else(|| word(text, at))
             .unwrap_or_else(|| symbol(rest, first)),
     }
@@ -128,7 +129,7 @@ fn quoted(rest: &str, quote: char, kind: Kind) -> (Kind, usize) {
     pair.map_or((Kind::Other, 1), |end| (kind, end))
 }
 
-/// A number, unless a letter touches it: `-?\d+`, `-?\d+.\d*`, `-?.\d+`, `-?\d+(.\d+)?E-?\d+`.
+/// A number, unless a letter touches its only digit: `-?\d+`, `-?\d+.\d*`, `-?.\d+`, `-?\d+(.\d+)?E-?\d+`.
 fn number(text: &str, at: usize) -> Option<(Kind, usize)> {
     let rest = &text[at..];
     let unsigned = rest.strip_prefix('-').unwrap_or(rest);
@@ -153,11 +154,36 @@ fn number(text: &str, at: usize) -> Option<(Kind, usize)> {
             return Some((Kind::Float, sign + end));
         }
     }
+    // A number that touches a letter ends a digit earlier: what follows it is a digit then.
     let free = |length: usize| !unsigned[length..].starts_with(letter);
-    if point && (whole > 0 || part > 0) && free(whole + 1 + part) {
-        return Some((Kind::Float, sign + whole + 1 + part));
+    if point && (whole > 0 || part > 0) {
+        let end = whole + 1 + part;
+        if free(end) {
+            return Some((Kind::Float, sign + end));
+        }
+        if part > 1 || (part == 1 && whole > 0) {
+            return Some((Kind::Float, sign + end - 1));
+        }
     }
-    (whole > 0 && free(whole)).then_some((Kind::Integer, sign + whole))
+    match whole {
+        0 => None,
+        _ if free(whole) => Some((Kind::Integer, sign + whole)),
+        1 => None,
+        _ => Some((Kind::Integer, sign + whole - 1)),
+    }
+}
+
+/// `-?0x` and hexadecimal digits, which nothing takes.
+fn hexadecimal(rest: &str) -> Option<(Kind, usize)> {
+    let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+    let digits = unsigned
+        .strip_prefix("0x")
+        .or(unsigned.strip_prefix("0X"))?;
+    let count = digits.len()
+        - digits
+            .trim_start_matches(|c: char| c.is_ascii_hexdigit())
+            .len();
+    (count > 0).then_some((Kind::Other, rest.len() - digits.len() + count))
 }
 
 fn letter(c: char) -> bool {
@@ -248,6 +274,18 @@ mod tests {
         check(
             ".5 5. 007",
             &[(Float, ".5"), (Float, "5."), (Integer, "007")],
+        );
+        check(
+            "10x 0x1G 1_0 .55a",
+            &[
+                (Integer, "1"),
+                (Name, "0x"),
+                (Other, "0x1"),
+                (Name, "G"),
+                (Name, "1_0"),
+                (Float, ".5"),
+                (Name, "5a"),
+            ],
         );
         check(
             "params.from",

@@ -169,7 +169,8 @@ impl From<Event> for WireEvent {
 }
 
 /// A webhook as every answer shows it; never with its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Webhook {
     /// Its id.
     pub webhook_id: String,
@@ -183,7 +184,7 @@ pub struct Webhook {
     /// Of what.
     pub events: Vec<WireEvent>,
     /// `ACTIVE` or `DISABLED`.
-    pub status: &'static str,
+    pub status: String,
     /// Milliseconds since 1970.
     pub creation_timestamp: i64,
     /// Milliseconds since 1970.

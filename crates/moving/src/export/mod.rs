@@ -2,14 +2,18 @@
 //!
 //! The protocol gives ids of runs and logged models anew, so each carries the one it had as a tag; that tag is also how a
 //! copy finds what an earlier one wrote. Numbers of versions are kept by filling the gaps between them. Times of
-//! experiments, models and versions cannot be set, nor can who registered a version.
+//! experiments, models and versions cannot be set, nor can who registered a version. Evaluation datasets get new ids, too,
+//! and their records new times.
 //! What is there already is completed, never overwritten.
 
+mod evaluation;
 mod files;
 mod logged;
 mod merge;
 mod registry;
 mod runs;
+mod scorers;
+mod webhooks;
 
 use crate::{
     error::Result,
@@ -126,6 +130,13 @@ impl<'a> Export<'a> {
         }
         self.doing("registered models");
         self.registry()?;
+        self.doing("evaluation datasets");
+        for one in &all {
+            self.scorers(&one.experiment_id)?;
+        }
+        self.evaluation_datasets()?;
+        self.doing("webhooks");
+        self.webhooks()?;
         for one in &all {
             self.doing(&format!("traces of {}", one.name));
             self.traces(&one.experiment_id)?;

@@ -3,6 +3,7 @@
 //! Order matters: experiments come first, logged models before the runs that measured them, files before the versions
 //! that are made of them. Nothing is remembered here between two copies: what is there already is asked of the project.
 
+mod evaluation;
 pub(crate) mod files;
 pub(crate) mod labels;
 mod registry;
@@ -92,6 +93,13 @@ impl<'a> Import<'a> {
         }
         self.doing("registered models");
         self.registry()?;
+        self.doing("evaluation datasets");
+        for (id, _) in &experiments {
+            self.scorers(id)?;
+        }
+        self.evaluation_datasets()?;
+        self.doing("webhooks");
+        self.webhooks()?;
         if !self.options.traces {
             return Ok(());
         }
@@ -203,6 +211,7 @@ pub fn survey(source: &mut dyn Source, options: Options, progress: Progress<'_>)
         survey_one(source, id, options, &mut report)?;
     }
     registry::survey(source, &mut report)?;
+    evaluation::survey(source, &mut report)?;
     Ok(report)
 }
 
@@ -245,6 +254,7 @@ fn survey_one(
         },
     )?;
     count_files(source, &mut places, options, report);
+    report.count(Kind::Scorers).found += source.scorers(experiment)?.len() as u64;
     if options.traces {
         pages(
             |after| source.traces(experiment, after),

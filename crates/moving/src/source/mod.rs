@@ -9,11 +9,14 @@ pub mod rest;
 use crate::error::Result;
 use mlflow::{
     artifacts::File,
+    evaluation_datasets::{Dataset, Record},
     experiments::Experiment,
     logged_models::LoggedModel,
     registry::{ModelVersion, RegisteredModel},
     runs::{Metric, Run},
+    scorers::Scorer,
     tag::Pair,
+    webhooks::Webhook,
 };
 use serde_json::Value;
 use std::io::Read;
@@ -93,6 +96,14 @@ pub trait Source {
     ) -> Result<Page<ModelVersion>>;
     /// Traces of an experiment.
     fn traces(&mut self, experiment: &str, after: Option<&str>) -> Result<Page<Trace>>;
+    /// Evaluation datasets, with the experiments that they belong to.
+    fn evaluation_datasets(&mut self, after: Option<&str>) -> Result<Page<Dataset>>;
+    /// Records of an evaluation dataset in their order.
+    fn evaluation_records(&mut self, dataset: &str, after: Option<&str>) -> Result<Page<Record>>;
+    /// All versions of the scorers of an experiment, by name and number; a server shows none of a deleted one.
+    fn scorers(&mut self, experiment: &str) -> Result<Vec<Scorer>>;
+    /// Webhooks; a refusal when they may not be read.
+    fn webhooks(&mut self, after: Option<&str>) -> Result<Page<Webhook>>;
     /// All files below a place.
     fn files(&mut self, place: &Place) -> Result<Vec<File>>;
     /// One of them.

@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
 /// An error answer: a status, a code for programs and a sentence that says what to do.
@@ -114,6 +114,21 @@ impl From<store::Error> for ApiError {
 pub(super) fn is_mlflows(path: &str) -> bool {
     let prefixes = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
     prefixes.iter().any(|prefix| path.contains(prefix))
+}
+
+/// Answers methods that no route of a path has; which ones there are, the header `Allow` says, and `OPTIONS` asks for that
+/// alone.
+pub async fn wrong_method(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let (status, path) = (StatusCode::METHOD_NOT_ALLOWED, uri.path());
+    let message = format!("no endpoint {method} {path}: the header Allow names the methods there");
+    if is_mlflows(path) {
+        let error = mlflow::Error::new(mlflow::ErrorCode::EndpointNotFound, message);
+        return (status, Json(error)).into_response();
+    }
+    ApiError::new(status, "wrong_method", message).into_response()
 }
 
 /// Answers paths that no route has.

@@ -3,11 +3,12 @@
 //! What is served and what is listed come from the same call, so a test (and the OpenAPI document) that walks the
 //! list has seen every route.
 
-use super::auth;
+use super::{auth, error};
 use crate::app::App;
-use axum::{Router, middleware, routing::MethodRouter};
+use axum::{Router, handler::Handler as _, middleware, routing::MethodRouter};
 use guard::Permission;
 use http::Method;
+use std::collections::BTreeMap;
 
 /// One route as tests and documents see it.
 #[derive(Clone, Debug)]
@@ -62,14 +63,22 @@ impl Routes {
 
     /// The finished router: every handler behind the check of its permission.
     pub fn finish(self, app: App) -> Router {
-        let mut router = Router::new();
+        let mut paths: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
         for (info, handler) in self.table.iter().zip(self.handlers) {
             let needs = auth::Needs {
                 permission: info.permission,
             };
             let check = middleware::from_fn_with_state((app.clone(), needs), auth::check);
-            router = router.route(&info.path, handler.layer(check));
+            let handler = handler.layer(check.clone());
+            let at = match paths.remove(&info.path) {
+                Some(others) => others.merge(handler),
+                // Who may use no method of a path hears of none.
+                None => handler.fallback(error::wrong_method.layer(check)),
+            };
+            paths.insert(info.path.clone(), at);
         }
-        router.fallback(super::error::unknown_path).with_state(app)
+        let each = paths.into_iter();
+        let router = each.fold(Router::new(), |router, (path, at)| router.route(&path, at));
+        router.fallback(error::unknown_path).with_state(app)
     }
 }

@@ -14,7 +14,7 @@ use mlflow::{
     runs::{BulkHistory, History, Points, SampledHistory, run_id},
 };
 use serde_json::{Value, json};
-use store::{MetricPoint, TrackingRead as _, Tx};
+use store::{MetricPoint, Page, TrackingRead as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/metrics";
@@ -43,21 +43,21 @@ async fn history(call: Call<History>) -> Answer<Points> {
     let asked = &call.message;
     let id = run_id(asked.run_id.as_deref(), asked.run_uuid.as_deref())?.to_owned();
     let key = required("metric_key", &asked.metric_key)?.to_owned();
-    let skip = page::offset(asked.page_token.as_deref())?;
+    let after = page::cursor(asked.page_token.as_deref())?;
     let limit = rows(asked.max_results)?;
     let project = call.project().to_owned();
-    let mut points = call
-        .read(move |tx| {
-            of_one(tx, &project, &id, |tx, id| {
-                tx.metric_history(id, &key, skip, limit + 1)
-            })
+    let found = call
+        .read(move |tx| match find::head(tx, &project, &id) {
+            Ok(run) => tx.metric_history(&run.run_id, &key, after.as_ref(), limit),
+            Err(_) => Ok(Page {
+                items: Vec::new(),
+                next: None,
+            }),
         })
         .await?;
-    let more = points.len() > limit as usize;
-    points.truncate(limit as usize);
     Ok(Json(Points {
-        metrics: points.into_iter().map(plain).collect(),
-        next_page_token: more.then(|| page::offset_token(skip + u64::from(limit))),
+        metrics: found.items.into_iter().map(plain).collect(),
+        next_page_token: page::token(found.next),
     }))
 }
 
@@ -107,7 +107,7 @@ async fn bulk(call: Call<BulkHistory>) -> Answer<Value> {
             for id in ids {
                 let left = most.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
                 let points = of_one(tx, &project, &id, |tx, id| {
-                    tx.metric_history(id, &key, 0, left)
+                    Ok(tx.metric_history(id, &key, None, left)?.items)
                 })?;
                 all.extend(points.into_iter().map(|point| of_run(point, &id)));
             }

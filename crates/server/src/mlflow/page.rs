@@ -25,21 +25,6 @@ pub(super) fn cursor(token: Option<&str>) -> Result<Option<Cursor>, Error> {
     Ok(Some(Cursor(text)))
 }
 
-/// The token of the page after `position` rows, where rows only ever grow at the end.
-pub(super) fn offset_token(position: u64) -> String {
-    B64.encode(position.to_string())
-}
-
-/// How many rows a token skips.
-pub(super) fn offset(token: Option<&str>) -> Result<u64, Error> {
-    match cursor(token)? {
-        None => Ok(0),
-        Some(Cursor(text)) => text
-            .parse()
-            .map_err(|_| Error::invalid("Invalid page token, it belongs to another search")),
-    }
-}
-
 /// A page as the protocol shows it: what is empty is left out.
 pub(super) fn answer(name: &str, items: &[impl Serialize], next: Option<Cursor>) -> Value {
     let mut answer = json!({});
@@ -62,7 +47,5 @@ mod tests {
         assert_eq!(cursor(Some(&there)), Ok(Some(Cursor("[\"i5\"]".into()))));
         assert_eq!(cursor(Some("")), Ok(None));
         assert!(cursor(Some("%%")).is_err());
-        assert_eq!(offset(Some(&offset_token(7))), Ok(7));
-        assert!(offset(Some(&there)).is_err());
     }
 }

@@ -75,7 +75,7 @@ async fn is_there(store: &Store) {
         .unwrap();
     let (experiment, model, history) = store
         .read(|tx| {
-            let history = tx.metric_history("next", "mae", 0, 10)?;
+            let history = tx.metric_history("next", "mae", None, 10)?.items;
             Ok((
                 tx.experiment("flights", "3")?,
                 tx.logged_model("m-1")?,

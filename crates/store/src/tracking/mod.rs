@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::error::Result;
-use crate::search::{Page, Search};
+use crate::search::{Cursor, Page, Search};
 
 /// Experiments.
 pub trait Experiments {
@@ -86,14 +86,15 @@ pub trait TrackingRead {
     fn child_runs(&mut self, run_id: &str) -> Result<Vec<TrackedRun>>;
     /// The latest value of each metric.
     fn latest_metrics(&mut self, run_id: &str) -> Result<BTreeMap<String, f64>>;
-    /// Points of one metric by time, then step; at most `limit`, after the first `skip`.
+    /// A page of the points of one metric by time, step and value, each once whatever it was measured on; at most `limit`,
+    /// after where the last page ended.
     fn metric_history(
         &mut self,
         run_id: &str,
         key: &str,
-        skip: u64,
+        after: Option<&Cursor>,
         limit: u32,
-    ) -> Result<Vec<MetricPoint>>;
+    ) -> Result<Page<MetricPoint>>;
     /// At most `most` points of one metric by step, then time, spread evenly over all of them (or over those with steps in
     /// the interval, ends included): the first of each of `most` equal parts, and the very last.
     fn metric_sample(
@@ -116,8 +117,8 @@ pub trait LoggedModels {
     /// One logged model.
     fn logged_model(&mut self, model_id: &str) -> Result<Option<LoggedModel>>;
     /// A page of the logged models of these experiments, newest first; attributes `name`,
-    /// `model_id`, `model_type`, `status`, `source_run_id`, `creation_timestamp`,
-    /// `last_updated_timestamp`.
+    /// `model_id`, `model_type`, `status`, `source_run_id`, `lifecycle_stage`,
+    /// `creation_timestamp`, `last_updated_timestamp`.
     fn search_logged_models(
         &mut self,
         experiments: &[String],

@@ -40,10 +40,11 @@ pub(crate) fn like(op: Op, value: &str, mark: &str, dialect: Dialect) -> String 
     }
 }
 
-/// A number as a column of that kind has it.
+/// A number as a column of that kind has it. NaN is like and unlike nothing, as NULL is.
 pub(crate) fn number_value(kind: Kind, number: f64) -> Option<Value<'static>> {
     match kind {
         Kind::Text => None,
+        _ if number.is_nan() => Some(Value::Null),
         Kind::Real => Some(Value::Real(number)),
         // A float cast saturates, which orders just as well as the number itself.
         Kind::Integer => Some(Value::Int(number as i64)),

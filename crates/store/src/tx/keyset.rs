@@ -5,6 +5,10 @@ use super::compare::Kind;
 use crate::error::{Error, Result};
 use crate::search::Cursor;
 
+/// What is said of a cursor that is none, or none of this search.
+pub(super) const OTHER: &str =
+    "this page token belongs to another search: start from the first page";
+
 /// A sort key: the column's name in the inner select and whether the largest comes first.
 pub(super) struct Key {
     pub(super) sql: String,
@@ -60,11 +64,7 @@ pub(super) fn encode(values: &[Value<'_>]) -> Cursor {
 }
 
 pub(super) fn decode(cursor: &Cursor, keys: &[Kind]) -> Result<Vec<Value<'static>>> {
-    let broken = || {
-        Error::Invalid(
-            "this page token belongs to another search: start from the first page".to_owned(),
-        )
-    };
+    let broken = || Error::Invalid(OTHER.to_owned());
     let texts: Vec<String> = serde_json::from_str(&cursor.0).map_err(|_| broken())?;
     if texts.len() != keys.len() {
         return Err(broken());

@@ -4,6 +4,7 @@ use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::Result;
 use crate::models::ModelVersion;
 use crate::moving::{Moved, Moving};
+use crate::scorers::ScorerVersion;
 
 record!(Moved in "moved", key(project, kind, id), digest, moved_at);
 
@@ -26,6 +27,28 @@ impl Moving for Tx<'_> {
             self.execute(sql, params![project, model, last])? == 1,
             "model",
             model,
+        )
+    }
+
+    fn put_scorer_version(&mut self, project: &str, version: &ScorerVersion) -> Result<()> {
+        let id = self.own_scorer(project, version)?;
+        must_be_new(id.is_some(), "scorer", &version.id)?;
+        let ScorerVersion {
+            version: number,
+            serialized,
+            created_at,
+            ..
+        } = version;
+        let sql = "INSERT INTO scorer_versions (\"scorer\", \"version\", \"serialized\", \"created_at\") VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT DO NOTHING";
+        let made = self.execute(
+            sql,
+            params![id.unwrap_or_default(), number, serialized, created_at],
+        )?;
+        must_be_new(
+            made == 1,
+            "version",
+            format!("{number} of scorer {}", version.name),
         )
     }
 

@@ -32,13 +32,24 @@ fn marks(first: usize, count: usize) -> String {
     each.join(", ")
 }
 
-impl Scorers for Tx<'_> {
-    fn register_scorer(&mut self, project: &str, asked: &ScorerVersion) -> Result<ScorerVersion> {
+impl Tx<'_> {
+    /// The id of the scorer of that name, which is made when there is none; none when its id is another scorer's.
+    pub(super) fn own_scorer(
+        &mut self,
+        project: &str,
+        asked: &ScorerVersion,
+    ) -> Result<Option<String>> {
         let experiment = number(&asked.experiment)?;
         let sql = "INSERT INTO scorers (\"id\", \"project\", \"experiment\", \"name\") VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
         self.execute(sql, params![asked.id, project, experiment, asked.name])?;
+        self.scorer_id(&asked.experiment, &asked.name)
+    }
+}
+
+impl Scorers for Tx<'_> {
+    fn register_scorer(&mut self, project: &str, asked: &ScorerVersion) -> Result<ScorerVersion> {
         let id = self
-            .scorer_id(&asked.experiment, &asked.name)?
+            .own_scorer(project, asked)?
             .ok_or_else(|| Error::missing("scorer", &asked.name))?;
         let sql = "INSERT INTO scorer_versions (\"scorer\", \"version\", \"serialized\", \"created_at\") \
                    SELECT ?1, COALESCE(MAX(\"version\"), 0) + 1, ?2, CAST(?3 AS BIGINT) FROM scorer_versions WHERE \"scorer\" = ?1 \

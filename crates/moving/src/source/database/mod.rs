@@ -1,5 +1,6 @@
 //! The database behind an MLflow server, read without the server: SQLite or Postgres, in the schema of MLflow 3.17.
 
+mod evaluation;
 mod files;
 mod models;
 mod rows;
@@ -10,11 +11,14 @@ use super::{Named, Owner, Page, Place, Source, Trace};
 use crate::error::{Error, Result};
 use mlflow::{
     artifacts::File,
+    evaluation_datasets::{Dataset, Record},
     experiments::Experiment,
     logged_models::LoggedModel,
     registry::{ModelVersion, RegisteredModel},
     runs::{Metric, Run},
+    scorers::Scorer,
     tag::Pair,
+    webhooks::Webhook,
 };
 use rows::{Database, Row};
 use std::{
@@ -156,6 +160,29 @@ const NEEDED: &[(&str, &str)] = &[
         "assessments",
         "assessment_id, trace_id, name, assessment_type, value, error, created_timestamp, last_updated_timestamp, source_type, source_id, run_id, span_id, rationale, overrides, valid, assessment_metadata",
     ),
+    (
+        "evaluation_datasets",
+        "dataset_id, workspace, name, schema, profile, digest, created_time, last_update_time, created_by, last_updated_by",
+    ),
+    ("evaluation_dataset_tags", "dataset_id, key, value"),
+    (
+        "evaluation_dataset_records",
+        "dataset_record_id, dataset_id, inputs, outputs, expectations, tags, source, created_time, last_update_time, created_by, last_updated_by",
+    ),
+    (
+        "entity_associations",
+        "source_type, source_id, destination_type, destination_id",
+    ),
+    ("scorers", "scorer_id, experiment_id, scorer_name"),
+    (
+        "scorer_versions",
+        "scorer_id, scorer_version, serialized_scorer, creation_time",
+    ),
+    (
+        "webhooks",
+        "webhook_id, workspace, name, description, url, status, creation_timestamp, last_updated_timestamp, deleted_timestamp",
+    ),
+    ("webhook_events", "webhook_id, entity, action"),
 ];
 
 impl Source for Stored {
@@ -219,6 +246,24 @@ impl Source for Stored {
             number(experiment)?,
             after.unwrap_or_default(),
         )
+    }
+
+    fn evaluation_datasets(&mut self, after: Option<&str>) -> Result<Page<Dataset>> {
+        let after = after.unwrap_or_default();
+        evaluation::datasets(&mut self.database, &self.workspace, after)
+    }
+
+    fn evaluation_records(&mut self, dataset: &str, after: Option<&str>) -> Result<Page<Record>> {
+        evaluation::records(&mut self.database, dataset, after)
+    }
+
+    fn scorers(&mut self, experiment: &str) -> Result<Vec<Scorer>> {
+        evaluation::scorers(&mut self.database, number(experiment)?)
+    }
+
+    fn webhooks(&mut self, after: Option<&str>) -> Result<Page<Webhook>> {
+        let after = after.unwrap_or_default();
+        evaluation::webhooks(&mut self.database, &self.workspace, after)
     }
 
     fn files(&mut self, place: &Place) -> Result<Vec<File>> {

@@ -1,5 +1,6 @@
 //! A running server, asked through MLflow's REST protocol only.
 
+mod evaluation;
 mod files;
 mod traces;
 
@@ -10,14 +11,19 @@ use crate::{
 };
 use mlflow::{
     artifacts::File,
+    evaluation_datasets::{Dataset, Record},
     experiments::{self, Experiment},
     logged_models::{self, LoggedModel},
     registry::{ModelVersion, RegisteredModel},
     runs::{self, Metric, Run},
+    scorers::Scorer,
+    webhooks::Webhook,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::Read;
+
+pub(crate) use evaluation::API_3;
 
 /// Where MLflow's protocol begins.
 pub(crate) const API: &str = "/api/2.0/mlflow";
@@ -203,6 +209,22 @@ impl Source for Server {
 
     fn traces(&mut self, experiment: &str, after: Option<&str>) -> Result<Page<Trace>> {
         traces::page(&self.http, experiment, after)
+    }
+
+    fn evaluation_datasets(&mut self, after: Option<&str>) -> Result<Page<Dataset>> {
+        evaluation::datasets(&self.http, after)
+    }
+
+    fn evaluation_records(&mut self, dataset: &str, after: Option<&str>) -> Result<Page<Record>> {
+        evaluation::records(&self.http, dataset, after)
+    }
+
+    fn scorers(&mut self, experiment: &str) -> Result<Vec<Scorer>> {
+        evaluation::scorers(&self.http, experiment)
+    }
+
+    fn webhooks(&mut self, after: Option<&str>) -> Result<Page<Webhook>> {
+        evaluation::webhooks(&self.http, after)
     }
 
     fn files(&mut self, place: &Place) -> Result<Vec<File>> {

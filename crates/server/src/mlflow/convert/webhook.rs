@@ -18,7 +18,7 @@ pub(in crate::mlflow) fn wire(webhook: Webhook) -> wire::Webhook {
         name: webhook.name,
         description: webhook.description,
         url: webhook.url,
-        status: if webhook.active { "ACTIVE" } else { "DISABLED" },
+        status: if webhook.active { "ACTIVE" } else { "DISABLED" }.to_owned(),
         creation_timestamp: webhook.created_at.as_millisecond(),
         last_updated_timestamp: webhook.updated_at.as_millisecond(),
     }

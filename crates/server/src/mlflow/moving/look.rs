@@ -71,15 +71,14 @@ fn tally(tx: &mut Tx<'_>, project: &str, run: &str) -> store::Result<Option<Show
     }
     let mut tally = Tally::default();
     for key in tx.latest_metrics(run)?.into_keys() {
-        let mut seen = 0;
+        let mut after = None;
         loop {
-            let page = tx.metric_history(run, &key, seen, PAGE)?;
-            let last = page.len() < PAGE as usize;
-            seen += page.len() as u64;
-            page.into_iter()
-                .for_each(|point| tally.add(&metric::wire(point)));
-            if last {
-                break;
+            let page = tx.metric_history(run, &key, after.as_ref(), PAGE)?;
+            let points = page.items.into_iter();
+            points.for_each(|point| tally.add(&metric::wire(point)));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
             }
         }
     }

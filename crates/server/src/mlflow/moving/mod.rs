@@ -3,10 +3,12 @@
 //! `mainspan import` calls it. It is our own API, since MLflow's protocol can set none of these; the records are MLflow's.
 //! A record that is here already is never overwritten, unless it is still as an earlier import wrote it.
 
+mod evaluation;
 mod look;
 mod merge;
 mod registry;
 mod tracking;
+mod webhooks;
 
 use super::source;
 use crate::{
@@ -100,6 +102,10 @@ fn one(
         Item::Model(model) => registry::model(tx, into, model),
         Item::Version(version) => registry::version(tx, into, version, looked),
         Item::Alias(alias) => registry::alias(tx, into, alias),
+        Item::EvaluationDataset(dataset) => evaluation::dataset(tx, into, dataset),
+        Item::EvaluationRecord(record) => evaluation::record(tx, into, record),
+        Item::Scorer(scorer) => evaluation::scorer(tx, into, scorer),
+        Item::Webhook(webhook) => webhooks::webhook(tx, into, webhook),
     };
     // What is wrong with one record is said of that record; a store that fails ends the batch.
     match taken.map_err(store::Error::into_caller::<mlflow::Error>) {

@@ -237,7 +237,7 @@ pub(super) fn alias(tx: &mut Tx<'_>, into: &Into, comes: &AliasAt) -> store::Res
     Ok(merge::outcome(step))
 }
 
-fn event(
+pub(super) fn event(
     tx: &mut Tx<'_>,
     into: &Into,
     kind: &str,

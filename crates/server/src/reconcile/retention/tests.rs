@@ -310,7 +310,7 @@ async fn results_and_keys_are_forgotten_and_it_is_said_once() {
 #[tokio::test]
 async fn uploads_that_nobody_completes_go_with_their_parts() {
     let world = World::new();
-    for (id, begun) in [("old", 0), ("new", 5)] {
+    for (id, begun) in [("old", 0), ("done", 0), ("new", 5)] {
         let upload = Upload {
             id: id.into(),
             project: "p".into(),
@@ -323,9 +323,21 @@ async fn uploads_that_nobody_completes_go_with_their_parts() {
         let pieces = futures_util::stream::iter([Ok("part".into())]);
         world.parts.blobs.put_part(id, 1, pieces).await.unwrap();
     }
+    // A server that was killed leaves parts of which nothing is recorded, and those of a file that is complete.
+    let done = Digest::of(b"part");
+    world
+        .write(move |tx| tx.complete_upload("done", &done))
+        .await;
+    for id in ["old", "done"] {
+        let pieces = futures_util::stream::iter([Ok("unrecorded".into())]);
+        world.parts.blobs.put_part(id, 1, pieces).await.unwrap();
+    }
     let part = [(1, Digest::of(b"part"))];
     assert_eq!(world.rounds(7).await, Gone::default());
-    assert_eq!(world.rounds(8).await.uploads, 1);
+    assert_eq!(world.rounds(8).await.uploads, 2);
+    let parts = world.folder.path().join("blobs/parts");
+    let kept: Vec<_> = std::fs::read_dir(parts).unwrap().flatten().collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
     assert!(world.parts.blobs.join_parts("old", &part).await.is_err());
     assert!(world.parts.blobs.join_parts("new", &part).await.is_ok());
 }

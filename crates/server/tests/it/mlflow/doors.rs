@@ -4,6 +4,7 @@ use super::asking::Asking;
 use guard::Permission;
 use http::Method;
 use server::http::RouteInfo;
+use std::collections::{BTreeMap, BTreeSet};
 use testkit::Server;
 
 /// A path of the route with something in its places.
@@ -138,6 +139,51 @@ async fn no_method_is_served_beside_the_table() {
             );
         }
     }
+}
+
+/// What a path has not is said in the shape of the protocol; `Allow` says what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_that_are_not_there_are_told_as_errors() {
+    let server = Server::start().await;
+    let asking = Asking::new(&server);
+    let routes = server::routes();
+    let mut paths: BTreeMap<&str, (String, BTreeSet<&str>)> = BTreeMap::new();
+    for route in routes.table() {
+        let (_, methods) = paths
+            .entry(route.path.as_str())
+            .or_insert_with(|| (path(route), BTreeSet::new()));
+        methods.insert(route.method.as_str());
+        if route.method == Method::GET {
+            methods.insert("HEAD");
+        }
+    }
+    let mlflows = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
+    let mut told = 0;
+    for (path, methods) in paths.values() {
+        let others = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        for method in others.into_iter().filter(|one| !methods.contains(one)) {
+            let got = asking.owner(method, path, b"{}");
+            let allowed = got.header("allow").unwrap_or_default();
+            let allowed: BTreeSet<&str> = allowed.split(',').collect();
+            assert_eq!(&allowed, methods, "{method} {path}");
+            let said = got.json();
+            let (status, code) = match method {
+                "OPTIONS" => (204, None),
+                "HEAD" => (405, None),
+                _ if mlflows.iter().any(|part| path.contains(part)) => {
+                    (405, Some(("error_code", "ENDPOINT_NOT_FOUND")))
+                }
+                _ => (405, Some(("code", "wrong_method"))),
+            };
+            assert_eq!(got.status, status, "{method} {path}: {}", got.body);
+            match code {
+                None => assert_eq!(got.body, "", "{method} {path}"),
+                Some((field, code)) => assert_eq!(said[field], code, "{method} {path}: {said}"),
+            }
+            told += 1;
+        }
+    }
+    assert!(told > 1000, "{told}");
 }
 
 /// A step may look at what MLflow keeps, and nobody's account.

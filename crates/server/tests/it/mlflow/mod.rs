@@ -4,7 +4,9 @@ mod asking;
 mod doors;
 mod files;
 mod identity;
+mod importing;
 mod injection;
+mod otlp;
 mod paths;
 
 use std::{collections::BTreeMap, path::Path};

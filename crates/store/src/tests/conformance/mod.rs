@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod evaluation;
+mod histories;
 mod joins;
 mod leases;
 mod models;
@@ -31,6 +32,7 @@ pub(crate) async fn conformance(store: &Store) {
     joins::check(store).await;
     leases::check(store).await;
     tracking::check(store).await;
+    histories::check(store).await;
     searches::check(store).await;
     artifacts::check(store).await;
     traces::check(store).await;

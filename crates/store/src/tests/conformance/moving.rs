@@ -1,11 +1,12 @@
 //! Records that come from another server.
 
-use super::{model, read, refused, version, write};
+use super::{experiment, model, read, refused, version, write};
 use crate::tests::at;
 use crate::*;
 
 pub(super) async fn check(store: &Store) {
     versions_keep_their_numbers(store).await;
+    scorers_keep_their_numbers(store).await;
     what_was_copied_is_remembered(store).await;
 }
 
@@ -34,6 +35,43 @@ async fn versions_keep_their_numbers(store: &Store) {
     };
     let said = refused(store, move |tx| tx.put_version(&orphan)).await;
     assert!(said.contains("unknown"), "{said}");
+}
+
+async fn scorers_keep_their_numbers(store: &Store) {
+    let home = NewExperiment {
+        project: "moving".into(),
+        ..experiment("scored")
+    };
+    let home = write(store, move |tx| tx.create_experiment(&home)).await;
+    let of = |name: &str, id: &str, version| ScorerVersion {
+        id: id.into(),
+        experiment: home.clone(),
+        name: name.into(),
+        version,
+        serialized: format!("{{\"n\":{version}}}"),
+        created_at: at(i64::from(version)),
+    };
+    for number in [4, 2] {
+        let one = of("kind", "s-moved", number);
+        write(store, move |tx| tx.put_scorer_version("moving", &one)).await;
+    }
+    // The id that a scorer has stays.
+    let third = of("kind", "s-another", 3);
+    write(store, move |tx| tx.put_scorer_version("moving", &third)).await;
+    let there = home.clone();
+    let found = read(store, move |tx| tx.scorer_versions(&there, "kind")).await;
+    let expect: Vec<_> = (2..5).map(|n| of("kind", "s-moved", n)).collect();
+    assert_eq!(found, expect);
+    for (again, words) in [
+        (of("kind", "s-moved", 2), "2 of scorer kind"),
+        (of("other", "s-moved", 1), "s-moved"),
+    ] {
+        let said = refused(store, move |tx| tx.put_scorer_version("moving", &again)).await;
+        assert!(said.contains(words), "{said}");
+    }
+    let next = of("kind", "s-moved", 0);
+    let next = write(store, move |tx| tx.register_scorer("moving", &next)).await;
+    assert_eq!(next.version, 5);
 }
 
 async fn what_was_copied_is_remembered(store: &Store) {

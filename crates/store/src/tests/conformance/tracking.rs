@@ -203,7 +203,7 @@ async fn metrics(store: &Store) {
     let latest = read(store, |tx| tx.latest_metrics("run-1")).await;
     for (key, value) in odd {
         assert_eq!(latest[key].to_bits(), value.to_bits(), "{key}");
-        let history = read(store, move |tx| tx.metric_history("run-1", key, 0, 10)).await;
+        let history = all_of(store, "run-1", key).await;
         assert_eq!(history.len(), 1, "the same point twice is one point: {key}");
         assert_eq!(history[0].value.to_bits(), value.to_bits(), "{key}");
     }
@@ -220,9 +220,12 @@ async fn metrics(store: &Store) {
         read(store, |tx| tx.latest_metrics("run-1")).await["loss"],
         129.0
     );
-    let page = read(store, |tx| tx.metric_history("run-1", "loss", 2, 4)).await;
+    let page = all_of(store, "run-1", "loss").await;
     assert_eq!(
-        page.iter().map(|p| (p.step, p.value)).collect::<Vec<_>>(),
+        page[2..6]
+            .iter()
+            .map(|p| (p.step, p.value))
+            .collect::<Vec<_>>(),
         [(2, 2.0), (3, 3.0), (3, 5.0), (4, 4.0)]
     );
 
@@ -233,7 +236,7 @@ async fn metrics(store: &Store) {
     };
     let points = [on("test", 9.0, 8), on("train", 7.0, 7)];
     write(store, move |tx| tx.log_metrics("run-1", &points)).await;
-    let history = read(store, |tx| tx.metric_history("run-1", "mae", 0, 10)).await;
+    let history = all_of(store, "run-1", "mae").await;
     assert_eq!(
         history,
         [
@@ -300,12 +303,7 @@ async fn writers(store: &Store, experiment: &str) {
     let latest = read(store, |tx| tx.latest_metrics("busy")).await;
     assert_eq!(latest.len(), 10);
     assert!(latest.values().all(|value| *value == 15.0), "{latest:?}");
-    assert_eq!(
-        read(store, |tx| tx.metric_history("busy", "k3", 0, 100))
-            .await
-            .len(),
-        16
-    );
+    assert_eq!(all_of(store, "busy", "k3").await.len(), 16);
     assert!(write(store, |tx| tx.purge_tracked_run("busy")).await);
     assert_eq!(read(store, |tx| tx.tracked_run("busy")).await, None);
 }
@@ -440,6 +438,27 @@ async fn points_of_models(store: &Store, experiment: &str) {
         (above(on(Some("test")), Op::Gt, 0.4), vec![], vec![]),
         (
             vec![Clause {
+                field: Field::Attribute("creation_timestamp".into()),
+                op: Op::Ne,
+                operand: Operand::Number(f64::NAN),
+            }],
+            vec![],
+            vec![],
+        ),
+        (
+            vec![
+                Clause {
+                    field: Field::Attribute("lifecycle_stage".into()),
+                    op: Op::ILike,
+                    operand: Operand::Text("ACT%".into()),
+                },
+                above(on(None), Op::Gt, 0.4).remove(0),
+            ],
+            vec![],
+            vec!["m-a", "m-b"],
+        ),
+        (
+            vec![Clause {
                 field: any,
                 op: Op::NotNull,
                 operand: Operand::Nothing,
@@ -507,7 +526,7 @@ async fn charts(store: &Store, experiment: &str) {
         tx.log_inputs("run-charts", &inputs)
     })
     .await;
-    let history = read(store, |tx| tx.metric_history("run-charts", "long", 0, 100)).await;
+    let history = all_of(store, "run-charts", "long").await;
     assert_eq!(history.len(), 10);
     for (steps, most, expect) in [
         (None, 100, vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
@@ -538,4 +557,11 @@ async fn charts(store: &Store, experiment: &str) {
             ("charted 2".to_owned(), None)
         ]
     );
+}
+
+/// All points of a run's metric.
+async fn all_of(store: &Store, run: &'static str, key: &'static str) -> Vec<MetricPoint> {
+    let page = read(store, move |tx| tx.metric_history(run, key, None, 1000)).await;
+    assert_eq!(page.next, None);
+    page.items
 }

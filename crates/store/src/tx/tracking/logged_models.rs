@@ -86,6 +86,8 @@ impl Searchable for LoggedModel {
                 text @ ("name" | "model_id" | "model_type" | "status") => {
                     Some(Expr::column(&format!("r.\"{text}\""), Kind::Text))
                 }
+                // A deleted one is gone.
+                "lifecycle_stage" => Some(Expr::column("CAST('active' AS TEXT)", Kind::Text)),
                 "source_run_id" => Some(Expr::column(
                     "COALESCE(r.\"source_run_id\", '')",
                     Kind::Text,

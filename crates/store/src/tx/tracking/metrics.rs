@@ -22,9 +22,9 @@ const SERIES: &str = "\"id\", \"last_value\", \"last_nan\", \"last_at\", \"last_
 
 /// A value as it is kept: NaN apart, since SQLite has none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Kept {
-    value: f64,
-    nan: bool,
+pub(super) struct Kept {
+    pub(super) value: f64,
+    pub(super) nan: bool,
 }
 
 impl Kept {
@@ -39,7 +39,7 @@ impl Kept {
         }
     }
 
-    fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         if self.nan { f64::NAN } else { self.value }
     }
 }

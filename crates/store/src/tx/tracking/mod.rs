@@ -3,6 +3,7 @@
 
 mod charts;
 mod experiments;
+mod history;
 mod logged_models;
 mod metrics;
 mod runs;

@@ -6,7 +6,7 @@ use super::metrics::{PointRow, point_columns};
 use super::runs::RunRow;
 use super::{IDS, filled, marks, seen};
 use crate::error::Result;
-use crate::search::{Clause, Field, Op, Operand, Page, Search};
+use crate::search::{Clause, Cursor, Field, Op, Operand, Page, Search};
 use crate::tracking::{
     Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead, UsedDataset,
 };
@@ -367,41 +367,10 @@ impl TrackingRead for Tx<'_> {
         &mut self,
         run_id: &str,
         key: &str,
-        skip: u64,
+        after: Option<&Cursor>,
         limit: u32,
-    ) -> Result<Vec<MetricPoint>> {
-        let run = self.tracked(run_id)?;
-        let sql = "SELECT \"id\" FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?2";
-        let series: Vec<i64> = self.rows(sql, params![run, key], crate::tx::only)?;
-        // One series, as nearly always, is read in the order of its key, without sorting.
-        let which = match series.as_slice() {
-            [_] => "p.\"series\" = ?1",
-            _ => {
-                "p.\"series\" IN (SELECT \"id\" FROM metric_series WHERE \"run\" = ?1 AND \"key\" = ?4)"
-            }
-        };
-        let columns = point_columns("p.\"value\"", "p.\"nan\"", "p.\"at\"", "p.\"step\"");
-        // A point that was measured on several models or datasets is one point of the run.
-        let once = match series.as_slice() {
-            [_] => "",
-            _ => "GROUP BY m.\"key\", p.\"value\", p.\"nan\", p.\"at\", p.\"step\"",
-        };
-        let columns = match series.as_slice() {
-            [_] => columns,
-            _ => columns
-                .replace("m.\"model_id\"", "MIN(m.\"model_id\")")
-                .replace("m.\"dataset_name\"", "MIN(m.\"dataset_name\")")
-                .replace("m.\"dataset_digest\"", "MIN(m.\"dataset_digest\")"),
-        };
-        let sql = format!(
-            "SELECT {columns} FROM metric_points p JOIN metric_series m ON m.\"id\" = p.\"series\" WHERE {which} {once} \
-             ORDER BY p.\"at\", p.\"step\", p.\"value\", p.\"nan\" LIMIT ?2 OFFSET ?3"
-        );
-        let points = match series.as_slice() {
-            [one] => self.rows(&sql, params![one, limit, skip], PointRow::read)?,
-            _ => self.rows(&sql, params![run, limit, skip, key], PointRow::read)?,
-        };
-        Ok(points.into_iter().map(|PointRow(point)| point).collect())
+    ) -> Result<Page<MetricPoint>> {
+        self.history(run_id, key, after, limit)
     }
 
     fn metric_sample(
