@@ -9,6 +9,7 @@ mod leases;
 mod models;
 mod moving;
 mod retention;
+mod reviews;
 mod searches;
 mod serving;
 mod traces;
@@ -17,6 +18,7 @@ mod uploads;
 mod users;
 mod webhooks;
 mod work;
+mod workspaces;
 
 pub(crate) use models::{model, version};
 pub(crate) use tracking::{experiment, point, tracked};
@@ -40,6 +42,8 @@ pub(crate) async fn conformance(store: &Store) {
     retention::check(store).await;
     webhooks::check(store).await;
     evaluation::check(store).await;
+    reviews::check(store).await;
+    workspaces::check(store).await;
 }
 
 /// A write that must succeed.
