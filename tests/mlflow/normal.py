@@ -53,6 +53,8 @@ MARK = re.compile(r"[0-9a-f]{8}")
 IDS = {"experiment_id"}
 # A name that the server made up for a run or a logged model.
 MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
+# Fields that hold a time without saying so.
+TIMES = {"created_at", "last_updated_at"}
 # How far from now a time in milliseconds may be that the server made, rather than the client.
 NOW = 3_600_000
 
@@ -98,7 +100,7 @@ def made_now(value, name):
     if isinstance(value, str):
         return name.endswith("_time") and re.match(r"20\d\d-\d\d-\d\dT", value) is not None
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and "time" in name and abs(value - time.time() * 1000) < NOW
+    return whole and ("time" in name or name in TIMES) and abs(value - time.time() * 1000) < NOW
 
 
 def text(value, saved, name):

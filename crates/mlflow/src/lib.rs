@@ -10,6 +10,8 @@ pub mod error;
 pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
+pub mod issues;
+pub mod label_schemas;
 pub mod limits;
 pub mod logged_models;
 pub mod mime;

@@ -21,6 +21,8 @@ mod find;
 mod history;
 mod info;
 mod inputs;
+mod issues;
+mod label_schemas;
 mod listing;
 mod logged_models;
 mod logging;
@@ -76,6 +78,8 @@ pub fn routes(routes: Routes) -> Routes {
     let table = evaluation_records::routes(table);
     let table = scorers::routes(table);
     let table = webhooks::routes(table);
+    let table = issues::routes(table);
+    let table = label_schemas::routes(table);
     unserved::routes(table).finish()
 }
 
@@ -120,6 +124,8 @@ mod tests {
                     "/batchGetInfos",
                     "/calculate-filter-correlation",
                     "/traces/metrics",
+                    // Nothing that is sent there is kept.
+                    "/ui-telemetry",
                 ]
                 .iter()
                 .any(|end| route.path.ends_with(end));

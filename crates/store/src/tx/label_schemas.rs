@@ -107,8 +107,7 @@ impl LabelSchemas for Tx<'_> {
         name: &str,
     ) -> Result<Option<LabelSchema>> {
         let rest = "WHERE \"experiment\" = ?1 AND \"name\" = ?2";
-        let row: Option<SchemaRow> =
-            self.select_one(rest, params![number(experiment)?, name])?;
+        let row: Option<SchemaRow> = self.select_one(rest, params![number(experiment)?, name])?;
         Ok(row.map(SchemaRow::whole))
     }
 

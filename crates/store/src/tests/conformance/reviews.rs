@@ -240,7 +240,10 @@ async fn label_schemas(store: &Store, one: &str, two: &str) {
     let of = one.to_owned();
     let known = read(store, move |tx| tx.label_schema_by_name(&of, "correct")).await;
     assert_eq!(known, Some(schema("ls-1", one, "correct", 1)));
-    assert_eq!(read(store, |tx| tx.label_schema("other", "ls-1")).await, None);
+    assert_eq!(
+        read(store, |tx| tx.label_schema("other", "ls-1")).await,
+        None
+    );
     let changed = LabelSchema {
         instruction: Some("look twice".into()),
         comment: false,

@@ -55,7 +55,13 @@ fn span(id: &str, parent: Option<&str>, name: &str, kind: &str) -> Span {
     }
 }
 
-pub(super) fn judged(trace_id: &str, id: &str, name: &str, value: &str, number: Option<f64>) -> Assessment {
+pub(super) fn judged(
+    trace_id: &str,
+    id: &str,
+    name: &str,
+    value: &str,
+    number: Option<f64>,
+) -> Assessment {
     Assessment {
         assessment_id: id.to_owned(),
         trace_id: trace_id.to_owned(),
