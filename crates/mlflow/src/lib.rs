@@ -27,6 +27,7 @@ pub mod tally;
 pub mod traces;
 pub mod users;
 pub mod webhooks;
+pub mod workspaces;
 
 pub use error::{Error, ErrorCode, required};
 

@@ -54,7 +54,8 @@ async fn version() -> &'static str {
 async fn server_info() -> Json<Value> {
     Json(json!({
         "store_type": "SqlStore",
-        "workspaces_enabled": false,
+        // Projects are workspaces.
+        "workspaces_enabled": true,
         "trace_archival_enabled": false,
         // Both work for clients that are told to; without that, one stream is what serves them best here.
         "multipart_uploads_enabled": false,

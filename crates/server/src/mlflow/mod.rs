@@ -42,6 +42,7 @@ mod unserved;
 mod users;
 mod versions;
 mod webhooks;
+mod workspaces;
 
 use crate::http::Routes;
 use routes::Table;
@@ -80,6 +81,7 @@ pub fn routes(routes: Routes) -> Routes {
     let table = webhooks::routes(table);
     let table = issues::routes(table);
     let table = label_schemas::routes(table);
+    let table = workspaces::routes(table);
     unserved::routes(table).finish()
 }
 
@@ -139,6 +141,14 @@ mod tests {
                     "{method} {}",
                     route.path
                 );
+                continue;
+            }
+            if route.path.contains("/mlflow/workspaces") {
+                let needed = match looks {
+                    true => Permission::Projects,
+                    false => Permission::Administer,
+                };
+                assert_eq!(route.permission, needed, "{method} {}", route.path);
                 continue;
             }
             // URLs of webhooks may hold secrets.

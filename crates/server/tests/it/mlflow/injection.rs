@@ -97,6 +97,12 @@ fn reviewed(asking: &Asking<'_>, experiment: &Value, name: &str) {
     assert_eq!(got["label_schema"]["instruction"], name);
     let options = &got["label_schema"]["input"]["categorical"]["options"];
     assert_eq!(options, &json!([name]));
+    let said = json!({ "description": name });
+    let said = asking.done("PATCH", &format!("{BASE3}/workspaces/flights"), &said);
+    assert_eq!(said["workspace"]["description"], name);
+    let workspace = json!({ "name": name }).to_string();
+    let made = asking.owner("POST", &format!("{BASE3}/workspaces"), workspace.as_bytes());
+    assert_eq!(made.status, 400, "{name}: {}", made.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

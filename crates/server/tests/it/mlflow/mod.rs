@@ -6,6 +6,7 @@ mod files;
 mod identity;
 mod injection;
 mod paths;
+mod workspaces;
 
 use std::{collections::BTreeMap, path::Path};
 use testkit::{Outcome, Python, Server};
