@@ -57,7 +57,13 @@ fn every_endpoint_of_mlflow_is_listed() {
 fn flows_of_the_client() {
     let product = Product::up(BINARY);
     let control = product.control().unwrap();
-    for flow in ["core", "training", "genai", "prompts_and_datasets"] {
+    for flow in [
+        "core",
+        "training",
+        "genai",
+        "prompts_and_datasets",
+        "reviews",
+    ] {
         let uri = format!("http://{control}/p/flow-{}", flow.replace('_', "-"));
         passes(&format!("flows/{flow}.py"), &[&uri], "ok");
     }
