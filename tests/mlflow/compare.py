@@ -18,7 +18,7 @@ The calls are in `scenarios/`, a file per topic, each a list of
 list of texts, too. Prints each call that is answered differently, and ends with 1 when there is one. What is not compared is
 in `normal.py`, nothing else: each field of each answer of MLflow is changed in turn (`mutations.py`), and a change that the
 comparison would not notice fails, too. Topics in `scenarios/auth/` are sent to two servers that let in users with a password
-only; `admin` is there, as `servers.ADMIN`.
+only, those in `scenarios/workspaces/` to two that have workspaces besides; `admin` is there, as `servers.ADMIN`.
 """
 import argparse
 import base64
@@ -217,10 +217,10 @@ def main():
     asked = parser.parse_args()
     topics = load(asked.topics)
     sent = different = tried = 0
-    for auth in (False, True):
-        group = {topic: calls for topic, calls in topics.items() if topic.startswith("auth/") == auth}
+    for kind in ("", "auth", "workspaces"):
+        group = {topic: calls for topic, calls in topics.items() if topic.rpartition("/")[0] == kind}
         if group:
-            with both(asked.binary, auth) as (theirs, ours):
+            with both(asked.binary, kind) as (theirs, ours):
                 counts = compare(theirs, ours, group, asked.v)
             sent, different, tried = sent + counts[0], different + counts[1], tried + counts[2]
     print(f"{sent} calls, {different} answered differently; {tried} changes of MLflow's answers would each be noticed")

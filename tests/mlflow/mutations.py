@@ -1,7 +1,7 @@
 """Changes of one field of an answer each, to prove that the comparison notices every one but what `normal.py` lists."""
 import copy
 
-from normal import LEFT_OUT, WORDS, made_now, normal
+from normal import WORDS, left_out, made_now, normal
 
 # A field that no answer has.
 NEW = "a_field_of_tomorrow"
@@ -29,31 +29,31 @@ def mutations(body):
     """Every change of one field: another value, another type, gone, and one more."""
     if not isinstance(body, dict):
         return
-    for path, value, left_out in places(body):
+    for path, value, hidden in places(body):
         if isinstance(value, dict):
-            yield Mutation(changed(body, path, lambda at: {**at, NEW: 1}), path, "one more field in", not left_out)
+            yield Mutation(changed(body, path, lambda at: {**at, NEW: 1}), path, "one more field in", not hidden)
         if not path:
             continue
-        yield Mutation(without(body, path), path, "the absence of", not left_out)
+        yield Mutation(without(body, path), path, "the absence of", not hidden)
         if isinstance(value, (dict, list)):
             continue
         name = next(key for key in reversed(path) if isinstance(key, str))
-        opaque = left_out or (name in WORDS and bool(value)) or made_now(value, name)
+        opaque = hidden or (name in WORDS and bool(value)) or made_now(value, name)
         yield Mutation(changed(body, path, other), path, "another value of", not opaque)
-        yield Mutation(changed(body, path, lambda _: [7]), path, "another type of", not left_out)
+        yield Mutation(changed(body, path, lambda _: [7]), path, "another type of", not hidden)
 
 
-def places(value, path=(), left_out=False):
+def places(value, path=(), hidden=False):
     """Each place of an answer: its path, its value, and whether it is below a field that is left out."""
-    yield path, value, left_out
+    yield path, value, hidden
     if isinstance(value, dict):
         owner = next((key for key in reversed(path) if isinstance(key, str)), "answer")
         for key, one in value.items():
-            hidden = key in LEFT_OUT or (key == "user_id" and owner in VERSIONS)
-            yield from places(one, (*path, key), left_out or hidden)
+            skipped = left_out(key, one) or (key == "user_id" and owner in VERSIONS)
+            yield from places(one, (*path, key), hidden or skipped)
     elif isinstance(value, list):
         for n, one in enumerate(value):
-            yield from places(one, (*path, n), left_out)
+            yield from places(one, (*path, n), hidden)
 
 
 def other(value):

@@ -80,7 +80,7 @@ ADMIN = ("admin", "correct horse battery staple")
 
 
 @contextlib.contextmanager
-def mlflow_server_with_users(folder):
+def mlflow_server_with_users(folder, *options):
     """The address of a real MLflow server with basic authentication."""
     config = pathlib.Path(folder, "auth.ini")
     config.write_text(f"""[mlflow]
@@ -94,7 +94,7 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
         "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
     }
-    with mlflow_server(folder, "--app-name", "basic-auth", **environment) as url:
+    with mlflow_server(folder, "--app-name", "basic-auth", *options, **environment) as url:
         yield url
 
 
@@ -109,10 +109,11 @@ def mainspan_server_with_users(binary, folder):
 
 
 @contextlib.contextmanager
-def both(binary, auth=False):
-    """The addresses of MLflow and of Mainspan."""
+def both(binary, kind=""):
+    """The addresses of MLflow and of Mainspan: without users, with users (`auth`), or with workspaces, too."""
     with tempfile.TemporaryDirectory() as theirs, tempfile.TemporaryDirectory() as ours:
-        real = mlflow_server_with_users(theirs) if auth else mlflow_server(theirs)
-        own = mainspan_server_with_users(binary, ours) if auth else mainspan_server(binary, ours)
+        options = ["--enable-workspaces"] if kind == "workspaces" else []
+        real = mlflow_server_with_users(theirs, *options) if kind else mlflow_server(theirs)
+        own = mainspan_server_with_users(binary, ours) if kind else mainspan_server(binary, ours)
         with real as theirs_url, own as ours_url:
             yield theirs_url, ours_url

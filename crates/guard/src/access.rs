@@ -73,7 +73,7 @@ pub fn decide(
         | Identity::User {
             role, project: own, ..
         } => {
-            if permission != Permission::Account {
+            if !permission.at_every_project() {
                 same_project(identity, own.as_deref(), project)?;
             }
             if *role >= needed {
@@ -247,6 +247,17 @@ mod tests {
                 true,
             ),
             (&Identity::Anonymous, Account, None, LOOPBACK, false),
+            (&Identity::Anonymous, Projects, Some("a"), LOOPBACK, true),
+            (&Identity::Anonymous, Projects, Some("a"), wide, false),
+            (
+                &token(Role::Viewer, Some("a")),
+                Projects,
+                Some("b"),
+                wide,
+                true,
+            ),
+            (&unit, Projects, Some("a"), wide, true),
+            (&unit, Projects, Some("b"), wide, false),
             (&user(Role::Viewer, Some("a")), Account, None, wide, true),
             (
                 &user(Role::Viewer, Some("a")),

@@ -59,6 +59,8 @@ pub enum Permission {
     TrackingRead,
     /// Write runs, metrics, artifacts, versions through a tracking protocol.
     TrackingWrite,
+    /// See which projects there are, through a tracking protocol: all, or the one that a credential is for.
+    Projects,
     /// Read the project's state: status, plans, events, logs.
     Read,
     /// Start or cancel a pipeline: runs code on this machine.
@@ -76,7 +78,10 @@ impl Permission {
     pub fn least_role(self) -> Option<Role> {
         match self {
             Permission::Public => None,
-            Permission::TrackingRead | Permission::Read | Permission::Account => Some(Role::Viewer),
+            Permission::TrackingRead
+            | Permission::Projects
+            | Permission::Read
+            | Permission::Account => Some(Role::Viewer),
             Permission::TrackingWrite | Permission::Execute => Some(Role::Developer),
             Permission::Deploy => Some(Role::Operator),
             Permission::Administer => Some(Role::Admin),
@@ -87,7 +92,15 @@ impl Permission {
     pub fn open_on_loopback(self) -> bool {
         matches!(
             self,
-            Permission::Public | Permission::TrackingRead | Permission::TrackingWrite
+            Permission::Public
+                | Permission::TrackingRead
+                | Permission::TrackingWrite
+                | Permission::Projects
         )
+    }
+
+    /// Whether a person's credential has it at the address of any project, whichever it is for.
+    pub fn at_every_project(self) -> bool {
+        matches!(self, Permission::Account | Permission::Projects)
     }
 }

@@ -10,6 +10,8 @@ pub mod error;
 pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
+pub mod issues;
+pub mod label_schemas;
 pub mod limits;
 pub mod logged_models;
 pub mod mime;
@@ -25,6 +27,7 @@ pub mod tally;
 pub mod traces;
 pub mod users;
 pub mod webhooks;
+pub mod workspaces;
 
 pub use error::{Error, ErrorCode, required};
 

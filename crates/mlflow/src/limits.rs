@@ -61,6 +61,8 @@ pub const WEBHOOK_NAME: usize = 63;
 pub const WEBHOOKS_PAGE: (u64, u64) = (100, 1000);
 /// Rows of a page of evaluation datasets, or of their records, unless told, and at most.
 pub const EVALUATION_PAGE: (u64, u64) = (1000, 50_000);
+/// Rows of a page of issues, or of label schemas, unless told, and at most.
+pub const REVIEWS_PAGE: (u64, u64) = (100, 50_000);
 
 /// Checks a text's length.
 ///

@@ -49,6 +49,12 @@ macro_rules! words {
                 $crate::tx::column::read_word(row, index)
             }
         }
+
+        impl $crate::tx::column::Column for Option<$name> {
+            fn read(row: &$crate::tx::column::Row<'_>, index: usize) -> $crate::Result<Self> {
+                $crate::tx::column::read_word_if_any(row, index)
+            }
+        }
     };
 }
 pub(crate) use words;

@@ -15,7 +15,13 @@ fn script(name: &str) -> PathBuf {
 /// A program that must end well and say so.
 #[track_caller]
 fn passes(name: &str, words: &[&str], says: &str) {
-    let outcome = Python::find().run_with(&script(name), words, &[]);
+    passes_with(name, words, &[], says);
+}
+
+/// The same with variables of its environment.
+#[track_caller]
+fn passes_with(name: &str, words: &[&str], variables: &[(&str, &str)], says: &str) {
+    let outcome = Python::find().run_with(&script(name), words, variables);
     assert!(
         outcome.succeeded && outcome.stdout.contains(says),
         "{name}: {}\n{}",
@@ -46,13 +52,23 @@ fn every_endpoint_of_mlflow_is_listed() {
     passes("endpoints.py", &[], " 0 missing");
 }
 
-/// The unmodified client, at a project's own address.
+/// The unmodified client, at a project's own address, and at the bare root with workspaces.
 #[test]
 fn flows_of_the_client() {
     let product = Product::up(BINARY);
     let control = product.control().unwrap();
-    for flow in ["core", "training", "genai", "prompts_and_datasets"] {
+    for flow in [
+        "core",
+        "training",
+        "genai",
+        "prompts_and_datasets",
+        "reviews",
+    ] {
         let uri = format!("http://{control}/p/flow-{}", flow.replace('_', "-"));
         passes(&format!("flows/{flow}.py"), &[&uri], "ok");
     }
+    let uri = format!("http://{control}");
+    let token = product.token();
+    let admin = [("MLFLOW_TRACKING_TOKEN", token.as_str())];
+    passes_with("flows/workspaces.py", &[&uri], &admin, "ok own address");
 }

@@ -19,6 +19,8 @@ pub enum Subject {
     LoggedModels,
     /// Evaluation datasets.
     EvaluationDatasets,
+    /// Issues.
+    Issues,
 }
 
 /// What a value has to be.
@@ -50,6 +52,7 @@ impl Subject {
                 "lifecycle_stage",
             ],
             Subject::EvaluationDatasets => &["name", "created_by", "last_updated_by"],
+            Subject::Issues => &["status", "source_run_id"],
         }
     }
 
@@ -58,7 +61,7 @@ impl Subject {
         match self {
             Subject::Runs => &["start_time", "end_time"],
             Subject::Experiments => &["creation_time", "last_update_time"],
-            Subject::Models => &[],
+            Subject::Models | Subject::Issues => &[],
             Subject::Versions => &["version_number"],
             Subject::LoggedModels => &["creation_timestamp", "last_updated_timestamp"],
             Subject::EvaluationDatasets => &["created_time", "last_update_time"],
@@ -77,6 +80,7 @@ impl Subject {
             ],
             // Nobody sorts evaluation datasets by who made them.
             Subject::EvaluationDatasets => vec!["name", "created_time", "last_update_time"],
+            Subject::Issues => Vec::new(),
             Subject::Runs | Subject::Experiments | Subject::LoggedModels => {
                 [self.texts(), self.numbers()].concat()
             }
@@ -85,6 +89,9 @@ impl Subject {
 
     /// The clause as a comparison, or why this search does not take it.
     pub(super) fn comparison(self, clause: &Clause<'_>) -> Result<Comparison, Error> {
+        if self == Subject::Issues {
+            return self.plain(clause);
+        }
         let (entity, key) = self.named(clause.name)?;
         let kind = self.type_of(entity, &key)?;
         let operator = self
@@ -110,6 +117,32 @@ impl Subject {
         })
     }
 
+    /// A clause of a search that knows attributes by their bare names only, and takes whatever they are compared with for
+    /// a text, with quotes or without.
+    fn plain(self, clause: &Clause<'_>) -> Result<Comparison, Error> {
+        let key = bare_text(clause.name);
+        if !self.texts().contains(&key) {
+            return Err(unknown(key, self.texts()));
+        }
+        let refused = || comparator(Entity::Attribute, key, &clause.operator);
+        let operator = match clause.operator.as_str() {
+            "=" => Operator::Equal,
+            "!=" => Operator::NotEqual,
+            _ => return Err(refused()),
+        };
+        let (Right::Integer(text) | Right::Float(text) | Right::Text(text) | Right::List(text)) =
+            clause.right
+        else {
+            return Err(refused());
+        };
+        Ok(Comparison {
+            entity: Entity::Attribute,
+            key: key.to_owned(),
+            operator,
+            value: Value::Text(bare_text(text).to_owned()),
+        })
+    }
+
     /// The order by that name, or why this search cannot be sorted so.
     pub(super) fn order(self, name: &str, ascending: bool) -> Result<Order, Error> {
         let refuse = || {
@@ -127,7 +160,8 @@ impl Subject {
             Subject::Runs
             | Subject::Experiments
             | Subject::LoggedModels
-            | Subject::EvaluationDatasets => self.named(name)?,
+            | Subject::EvaluationDatasets
+            | Subject::Issues => self.named(name)?,
         };
         let known = match entity {
             Entity::Attribute => self.sortable().contains(&key.as_str()),
@@ -182,7 +216,8 @@ impl Subject {
             Subject::Experiments
             | Subject::Models
             | Subject::Versions
-            | Subject::EvaluationDatasets => &["attribute", "tag", "tags"],
+            | Subject::EvaluationDatasets
+            | Subject::Issues => &["attribute", "tag", "tags"],
         }
     }
 
@@ -260,6 +295,7 @@ impl Subject {
             Subject::Models | Subject::Versions => matches!(key, "name" | "run_id"),
             Subject::LoggedModels => true,
             Subject::EvaluationDatasets => key == "name",
+            Subject::Issues => false,
         }
     }
 
@@ -369,6 +405,11 @@ pub(super) fn quoted(text: &str) -> Option<&str> {
     ['\'', '"']
         .into_iter()
         .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+}
+
+/// The text without its quotes, if it has any, and the spaces around it.
+fn bare_text(text: &str) -> &str {
+    quoted(text).unwrap_or(text).trim()
 }
 
 fn digits(text: &str) -> Result<String, Error> {
@@ -513,6 +554,19 @@ mod tests {
             (EvaluationDatasets, "digest = 'x'", false),
             (EvaluationDatasets, "tags.a IS NULL", false),
             (EvaluationDatasets, "params.x = '1'", false),
+            (
+                Issues,
+                "status = 'pending' AND \"source_run_id\" != abc",
+                true,
+            ),
+            (Issues, "status = 5 status = (1)", true),
+            (Issues, "`status` = 'pending'", false),
+            (Issues, "attribute.status = 'pending'", false),
+            (Issues, "name = 'x'", false),
+            (Issues, "status <> 'pending'", false),
+            (Issues, "status LIKE 'p%'", false),
+            (Issues, "status IN ('pending')", false),
+            (Issues, "source_run_id IS NULL", false),
         ] {
             assert_eq!(
                 parse(subject, filter).is_ok(),

@@ -81,12 +81,15 @@ pub async fn check(
         .iter()
         .find(|(name, _)| *name == "project")
         .map(|(_, value)| value.to_owned());
-    if tracking && project.is_none() {
-        project = Some(
-            text_of(headers, WORKSPACE)
-                .unwrap_or(DEFAULT_PROJECT)
-                .to_owned(),
-        );
+    if tracking {
+        let asked = text_of(headers, WORKSPACE);
+        if let (Some(own), Some(asked)) = (project.as_deref(), asked)
+            && own != asked
+        {
+            return elsewhere(own, asked);
+        }
+        let asked = asked.unwrap_or(DEFAULT_PROJECT);
+        project.get_or_insert_with(|| asked.to_owned());
     }
     if let Err(denied) = guard::decide(
         &identity,
@@ -112,13 +115,22 @@ fn unreadable(rejection: &RawPathParamsRejection, tracking: bool) -> Response {
     ApiError::invalid(why).into_response()
 }
 
+/// A workspace that is not the project of the address: whichever of the two was meant, the other would be a surprise.
+fn elsewhere(own: &str, asked: &str) -> Response {
+    let asked: String = asked.chars().take(63).collect();
+    let error = mlflow::Error::invalid(format!(
+        "this address is of the workspace '{own}', and the request is for '{asked}': use the address without /p/{own}, or leave the workspace unset"
+    ));
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
+}
+
 /// Extractor form of the caller.
 pub type WithCaller = Extension<Caller>;
 
 fn is_tracking(permission: Permission) -> bool {
     matches!(
         permission,
-        Permission::TrackingRead | Permission::TrackingWrite
+        Permission::TrackingRead | Permission::TrackingWrite | Permission::Projects
     )
 }
 
@@ -126,6 +138,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())
+        .map(str::trim)
         .filter(|value| !value.is_empty())
 }
 

@@ -12,6 +12,7 @@ pub mod ranges;
 pub mod routes;
 
 pub use auth::Caller;
+pub(crate) use auth::DEFAULT_PROJECT;
 pub use error::ApiError;
 pub use known::Known;
 pub use passwords::Passwords;

@@ -25,9 +25,11 @@ pub(super) fn experiment(tx: &mut Tx<'_>, project: &str, id: &str) -> store::Res
         check_experiment_id(id)?;
         tx.experiment(project, id)?
     };
-    found
-        .ok_or_else(|| Error::missing(format!("No Experiment with id={id} exists")))
-        .refuse()
+    found.ok_or_else(|| no_experiment(id)).refuse()
+}
+
+fn no_experiment(id: &str) -> Error {
+    Error::missing(format!("No Experiment with id={id} exists"))
 }
 
 /// Refuses what cannot be an experiment's id.
@@ -56,6 +58,19 @@ pub(super) fn active_experiment(
         found.id, found.lifecycle
     )))
     .refuse()
+}
+
+/// The same where a deleted one is as good as none.
+pub(super) fn present_experiment(
+    tx: &mut Tx<'_>,
+    project: &str,
+    id: &str,
+) -> store::Result<Experiment> {
+    let found = experiment(tx, project, id)?;
+    match found.lifecycle {
+        Lifecycle::Active => Ok(found),
+        Lifecycle::Deleted => Err(no_experiment(id)).refuse(),
+    }
 }
 
 /// Makes the default experiment when the project has none yet.

@@ -21,6 +21,8 @@ mod find;
 mod history;
 mod info;
 mod inputs;
+mod issues;
+mod label_schemas;
 mod listing;
 mod logged_models;
 mod logging;
@@ -40,6 +42,7 @@ mod unserved;
 mod users;
 mod versions;
 mod webhooks;
+mod workspaces;
 
 use crate::http::Routes;
 use routes::Table;
@@ -76,6 +79,9 @@ pub fn routes(routes: Routes) -> Routes {
     let table = evaluation_records::routes(table);
     let table = scorers::routes(table);
     let table = webhooks::routes(table);
+    let table = issues::routes(table);
+    let table = label_schemas::routes(table);
+    let table = workspaces::routes(table);
     unserved::routes(table).finish()
 }
 
@@ -120,6 +126,8 @@ mod tests {
                     "/batchGetInfos",
                     "/calculate-filter-correlation",
                     "/traces/metrics",
+                    // Nothing that is sent there is kept.
+                    "/ui-telemetry",
                 ]
                 .iter()
                 .any(|end| route.path.ends_with(end));
@@ -133,6 +141,14 @@ mod tests {
                     "{method} {}",
                     route.path
                 );
+                continue;
+            }
+            if route.path.contains("/mlflow/workspaces") {
+                let needed = match looks {
+                    true => Permission::Projects,
+                    false => Permission::Administer,
+                };
+                assert_eq!(route.permission, needed, "{method} {}", route.path);
                 continue;
             }
             // URLs of webhooks may hold secrets.

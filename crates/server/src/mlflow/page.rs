@@ -37,6 +37,15 @@ pub(super) fn answer(name: &str, items: &[impl Serialize], next: Option<Cursor>)
     answer
 }
 
+/// The same where the protocol shows a token on the last page, too: an empty one.
+pub(super) fn with_token(name: &str, items: &[impl Serialize], next: Option<Cursor>) -> Value {
+    let mut answer = answer(name, items, next);
+    if answer.get("next_page_token").is_none() {
+        answer["next_page_token"] = json!("");
+    }
+    answer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

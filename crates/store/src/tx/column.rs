@@ -72,8 +72,17 @@ pub(crate) fn read_word<W: std::str::FromStr<Err = Error>>(
     row: &Row<'_>,
     index: usize,
 ) -> Result<W> {
-    let text = row.text(index)?.ok_or_else(|| wrong(index, "it is null"))?;
-    text.parse().map_err(|e| wrong(index, e))
+    read_word_if_any(row, index)?.ok_or_else(|| wrong(index, "it is null"))
+}
+
+/// Reads an enum that is stored as its word, where there may be none.
+pub(crate) fn read_word_if_any<W: std::str::FromStr<Err = Error>>(
+    row: &Row<'_>,
+    index: usize,
+) -> Result<Option<W>> {
+    row.text(index)?
+        .map(|text| text.parse().map_err(|e| wrong(index, e)))
+        .transpose()
 }
 
 fn wrong(index: usize, found: impl std::fmt::Display) -> Error {
@@ -314,6 +323,18 @@ impl Param for BTreeSet<String> {
 }
 
 impl Column for BTreeSet<String> {
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        from_json(row, index)
+    }
+}
+
+impl Param for Vec<String> {
+    fn value(&self) -> Value<'_> {
+        to_json(self)
+    }
+}
+
+impl Column for Vec<String> {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         from_json(row, index)
     }

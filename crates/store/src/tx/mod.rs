@@ -12,8 +12,10 @@ mod deployments;
 mod evaluation;
 mod events;
 pub(crate) mod filter;
+mod issues;
 mod joinlog;
 mod keyset;
+mod label_schemas;
 mod leases;
 mod models;
 mod moving;
@@ -31,6 +33,7 @@ mod tracking;
 mod uploads;
 mod users;
 mod webhooks;
+mod workspaces;
 
 use crate::error::{Error, Result};
 use column::{Cols, Column, Row, Value};

@@ -4,6 +4,8 @@ pub(super) mod assessment;
 pub(super) mod evaluation;
 pub(super) mod experiment;
 pub(super) mod inputs;
+pub(super) mod issue;
+pub(super) mod label_schema;
 pub(super) mod logged_model;
 pub(super) mod metric;
 pub(super) mod registry;

@@ -27,6 +27,7 @@ pub(in crate::mlflow) fn search(
             Subject::Models => limits::MODELS_PAGE,
             Subject::Versions => limits::VERSIONS_PAGE,
             Subject::EvaluationDatasets => limits::EVALUATION_PAGE,
+            Subject::Issues => limits::REVIEWS_PAGE,
         },
     )?;
     let after = page::cursor(token)?;
@@ -58,9 +59,11 @@ fn usual(subject: Subject) -> &'static [&'static str] {
     match subject {
         Subject::Experiments => &["creation_time DESC", "experiment_id ASC"],
         Subject::Versions => &["last_updated_timestamp DESC"],
-        Subject::Runs | Subject::Models | Subject::LoggedModels | Subject::EvaluationDatasets => {
-            &[]
-        }
+        Subject::Runs
+        | Subject::Models
+        | Subject::LoggedModels
+        | Subject::EvaluationDatasets
+        | Subject::Issues => &[],
     }
 }
 

@@ -9,6 +9,9 @@ use testkit::{
 /// The base of project `flights`.
 pub(crate) const BASE: &str = "/p/flights/api/2.0/mlflow";
 
+/// The same for what came with version 3.
+pub(crate) const BASE3: &str = "/p/flights/api/3.0/mlflow";
+
 /// A server to ask.
 pub(crate) struct Asking<'s>(&'s Server);
 

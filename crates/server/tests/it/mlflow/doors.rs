@@ -33,7 +33,7 @@ fn needs_somebody(route: &RouteInfo) -> Option<u16> {
 
 fn of_another_project(route: &RouteInfo) -> Option<u16> {
     match route.permission {
-        Permission::Public | Permission::Account => None,
+        Permission::Public | Permission::Account | Permission::Projects => None,
         Permission::Administer => Some(403),
         _ => of_project(route).then_some(403),
     }
@@ -44,6 +44,7 @@ fn viewer(route: &RouteInfo) -> Option<u16> {
         Permission::Public,
         Permission::Account,
         Permission::TrackingRead,
+        Permission::Projects,
         Permission::Read,
     ];
     (!reads.contains(&route.permission)).then_some(403)

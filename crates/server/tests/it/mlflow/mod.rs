@@ -8,6 +8,7 @@ mod importing;
 mod injection;
 mod otlp;
 mod paths;
+mod workspaces;
 
 use std::{collections::BTreeMap, path::Path};
 use testkit::{Outcome, Python, Server};

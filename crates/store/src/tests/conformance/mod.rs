@@ -10,6 +10,7 @@ mod leases;
 mod models;
 mod moving;
 mod retention;
+mod reviews;
 mod searches;
 mod serving;
 mod traces;
@@ -18,6 +19,7 @@ mod uploads;
 mod users;
 mod webhooks;
 mod work;
+mod workspaces;
 
 pub(crate) use models::{model, version};
 pub(crate) use tracking::{experiment, point, tracked};
@@ -42,6 +44,8 @@ pub(crate) async fn conformance(store: &Store) {
     retention::check(store).await;
     webhooks::check(store).await;
     evaluation::check(store).await;
+    reviews::check(store).await;
+    workspaces::check(store).await;
 }
 
 /// A write that must succeed.

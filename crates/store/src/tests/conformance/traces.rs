@@ -20,7 +20,7 @@ fn place(project: &str) -> NewExperiment {
     }
 }
 
-fn trace(project: &str, experiment: &str, id: &str, seconds: i64) -> Trace {
+pub(super) fn trace(project: &str, experiment: &str, id: &str, seconds: i64) -> Trace {
     Trace {
         trace_id: id.to_owned(),
         project: project.to_owned(),
@@ -55,7 +55,13 @@ fn span(id: &str, parent: Option<&str>, name: &str, kind: &str) -> Span {
     }
 }
 
-fn judged(trace_id: &str, id: &str, name: &str, value: &str, number: Option<f64>) -> Assessment {
+pub(super) fn judged(
+    trace_id: &str,
+    id: &str,
+    name: &str,
+    value: &str,
+    number: Option<f64>,
+) -> Assessment {
     Assessment {
         assessment_id: id.to_owned(),
         trace_id: trace_id.to_owned(),

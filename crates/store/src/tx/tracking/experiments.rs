@@ -47,7 +47,7 @@ impl Searchable for ExperimentRow {
 }
 
 /// An experiment's number; text that is none belongs to no experiment.
-pub(super) fn number(id: &str) -> Result<i64> {
+pub(in crate::tx) fn number(id: &str) -> Result<i64> {
     id.parse().map_err(|_| Error::missing("experiment", id))
 }
 

@@ -2,7 +2,7 @@
 //! to a run refers to that.
 
 mod charts;
-mod experiments;
+pub(super) mod experiments;
 mod history;
 mod logged_models;
 mod metrics;
