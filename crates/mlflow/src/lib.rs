@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
+pub mod grants;
 pub mod limits;
 pub mod logged_models;
 pub mod mime;

@@ -16,6 +16,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         include_str!("../migrations/0003/uploads.sql"),
         include_str!("../migrations/0003/moving.sql"),
     ),
+    concat!(include_str!("../migrations/0004/grants.sql")),
 ];
 
 /// The newest version.

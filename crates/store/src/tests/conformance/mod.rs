@@ -9,6 +9,7 @@ mod leases;
 mod models;
 mod moving;
 mod retention;
+mod roles;
 mod searches;
 mod serving;
 mod traces;
@@ -38,6 +39,7 @@ pub(crate) async fn conformance(store: &Store) {
     users::check(store).await;
     moving::check(store).await;
     retention::check(store).await;
+    roles::check(store).await;
     webhooks::check(store).await;
     evaluation::check(store).await;
 }
