@@ -226,7 +226,13 @@ mod tests {
             (Role::Admin, "a", "DENY", Deploy, true),
         ] {
             let user = user(role, Some(own));
-            let got = decide_with(&user, permission, "a", LOOPBACK, &rights(role, "5", granted));
+            let got = decide_with(
+                &user,
+                permission,
+                "a",
+                LOOPBACK,
+                &rights(role, "5", granted),
+            );
             assert_eq!(
                 got.is_ok(),
                 allowed,

@@ -300,7 +300,11 @@ mod tests {
         check(viewer, &[("experiment", "5", "EDIT")], Some(Level::Edit));
         check(viewer, &[("experiment", "6", "EDIT")], Some(Level::Use));
         check(viewer, &[("experiment", "*", "EDIT")], Some(Level::Edit));
-        check(viewer, &[("registered_model", "*", "EDIT")], Some(Level::Use));
+        check(
+            viewer,
+            &[("registered_model", "*", "EDIT")],
+            Some(Level::Use),
+        );
         let both = [("experiment", "5", "READ"), ("experiment", "*", "MANAGE")];
         check(viewer, &both, Some(Level::Manage));
         check(
@@ -335,7 +339,11 @@ mod tests {
             (&[("experiment", "5", "LATER")], false),
         ] {
             let rights = fold(Role::Developer, grants);
-            assert_eq!(rights.allows(Thing::Other, Need::Update), expect, "{grants:?}");
+            assert_eq!(
+                rights.allows(Thing::Other, Need::Update),
+                expect,
+                "{grants:?}"
+            );
             assert_eq!(rights.denies(), !expect, "{grants:?}");
         }
     }
@@ -350,7 +358,11 @@ mod tests {
             (&[("experiment", "5", "DENY")], None),
             (&[("scorer", "*", "DENY")], None),
         ] {
-            assert_eq!(fold(Role::Viewer, grants).level(thing), expect, "{grants:?}");
+            assert_eq!(
+                fold(Role::Viewer, grants).level(thing),
+                expect,
+                "{grants:?}"
+            );
         }
     }
 
@@ -366,7 +378,11 @@ mod tests {
             let rights = fold(role, grants);
             assert_eq!(rights.creates(), creates, "{role} {grants:?}");
             let one = Thing::Experiment(5);
-            assert_eq!(rights.allows(one, Need::Delete), deletes, "{role} {grants:?}");
+            assert_eq!(
+                rights.allows(one, Need::Delete),
+                deletes,
+                "{role} {grants:?}"
+            );
         }
     }
 

@@ -40,13 +40,15 @@ fn tuple(words: &[&str]) -> String {
 
 fn known(resource_type: &str) -> Result<(bool, bool), Error> {
     let found = TYPES.iter().find(|(name, ..)| *name == resource_type);
-    found.map(|(_, single, held)| (*single, *held)).ok_or_else(|| {
-        let names: Vec<&str> = TYPES.iter().map(|(name, ..)| *name).collect();
-        Error::invalid(format!(
-            "Invalid resource type '{resource_type}'. Valid resource types are: {}",
-            tuple(&names)
-        ))
-    })
+    found
+        .map(|(_, single, held)| (*single, *held))
+        .ok_or_else(|| {
+            let names: Vec<&str> = TYPES.iter().map(|(name, ..)| *name).collect();
+            Error::invalid(format!(
+                "Invalid resource type '{resource_type}'. Valid resource types are: {}",
+                tuple(&names)
+            ))
+        })
 }
 
 /// Checks that there is such a type of resources.

@@ -110,7 +110,8 @@ pub(crate) fn granted(
         return Ok(None);
     };
     let all = tx.role_permissions(role.id)?;
-    let same =
-        |one: &RolePermission| one.resource_type == resource_type && one.resource_pattern == pattern;
+    let same = |one: &RolePermission| {
+        one.resource_type == resource_type && one.resource_pattern == pattern
+    };
     Ok(all.into_iter().find(same))
 }

@@ -73,7 +73,11 @@ impl Denied {
 }
 
 fn text(need: Need, what: &str, name: &str) -> String {
-    let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+    let name = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" `{name}`")
+    };
     format!("your role and your grants do not let you {need} {what}{name}")
 }
 

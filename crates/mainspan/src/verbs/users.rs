@@ -120,7 +120,11 @@ fn list(users: &Value, format: Format) -> anyhow::Result<u8> {
         [fields.to_vec(), vec![grants, ago(&user["created_at"])]].concat()
     });
     let none = "No users; callers use tokens.";
-    output::table(&["NAME", "ROLE", "PROJECT", "GRANTS", "MADE"], rows.collect(), none)?;
+    output::table(
+        &["NAME", "ROLE", "PROJECT", "GRANTS", "MADE"],
+        rows.collect(),
+        none,
+    )?;
     Ok(exit::OK)
 }
 

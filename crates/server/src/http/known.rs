@@ -4,6 +4,7 @@
 //! Whatever this server changes is forgotten before the change is acknowledged. Another server of the same Postgres sees
 //! it when a second is over, at the latest.
 
+use guard::Rights;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -12,7 +13,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use guard::Rights;
 use store::{Token, User};
 
 /// For how long a row is good.

@@ -149,7 +149,9 @@ fn experiment(tx: &mut Tx<'_>, project: &str, id: &str) -> store::Result<String>
         return Ok(find::experiment(tx, project, id)?.id);
     }
     find::check_experiment_id(id)?;
-    Ok(id.parse::<i64>().map_or_else(|_| id.to_owned(), |id| id.to_string()))
+    Ok(id
+        .parse::<i64>()
+        .map_or_else(|_| id.to_owned(), |id| id.to_string()))
 }
 
 /// The level on a resource of that kind, all of a kind included.

@@ -29,11 +29,26 @@ pub(super) fn routes(table: Table) -> Table {
     let (get_it, post_it, patch_it, delete_it) =
         (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
     let rows: [(&Method, &str, &'static str, MethodRouter<_>); 13] = [
-        (&post_it, "roles/create", "MLflow: make a role", post(create)),
+        (
+            &post_it,
+            "roles/create",
+            "MLflow: make a role",
+            post(create),
+        ),
         (&get_it, "roles/get", "MLflow: one role", get(one)),
         (&get_it, "roles/list", "MLflow: all roles", get(list)),
-        (&patch_it, "roles/update", "MLflow: rename a role", patch(update)),
-        (&delete_it, "roles/delete", "MLflow: delete a role", delete(remove)),
+        (
+            &patch_it,
+            "roles/update",
+            "MLflow: rename a role",
+            patch(update),
+        ),
+        (
+            &delete_it,
+            "roles/delete",
+            "MLflow: delete a role",
+            delete(remove),
+        ),
         (
             &post_it,
             "roles/permissions/add",
@@ -58,7 +73,12 @@ pub(super) fn routes(table: Table) -> Table {
             "MLflow: take a permission from a role",
             delete(take),
         ),
-        (&post_it, "roles/assign", "MLflow: give a user a role", post(assign)),
+        (
+            &post_it,
+            "roles/assign",
+            "MLflow: give a user a role",
+            post(assign),
+        ),
         (
             &delete_it,
             "roles/unassign",

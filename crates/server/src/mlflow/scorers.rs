@@ -262,7 +262,8 @@ async fn remove(call: Call<Named>) -> Answer<Value> {
         }
         let experiment = place.experiment(tx)?;
         if number.is_none() || all.len() == 1 {
-            let escaped: String = url::form_urlencoded::byte_serialize(place.name.as_bytes()).collect();
+            let escaped: String =
+                url::form_urlencoded::byte_serialize(place.name.as_bytes()).collect();
             for name in [escaped.replace('+', "%20"), place.name.clone()] {
                 tx.forget_grants(&place.project, "scorer", &format!("{experiment}/{name}"))?;
             }

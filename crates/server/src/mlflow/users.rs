@@ -201,7 +201,12 @@ async fn one(call: Call<About>) -> Answer<Value> {
 }
 
 async fn list(call: Call<Nothing>) -> Answer<Value> {
-    let users = call.read(|tx| tx.users()?.into_iter().map(|user| listed(tx, user)).collect());
+    let users = call.read(|tx| {
+        tx.users()?
+            .into_iter()
+            .map(|user| listed(tx, user))
+            .collect()
+    });
     let users: Vec<Listed> = users.await?;
     Ok(Json(json!({ "users": users })))
 }

@@ -119,7 +119,10 @@ impl Tx<'_> {
 
 impl Models for Tx<'_> {
     fn create_model(&mut self, model: &RegisteredModel) -> Result<()> {
-        let prompt = model.tags.get(PROMPT_TAG).is_some_and(|tag| tag.eq_ignore_ascii_case("true"));
+        let prompt = model
+            .tags
+            .get(PROMPT_TAG)
+            .is_some_and(|tag| tag.eq_ignore_ascii_case("true"));
         let thing = match prompt {
             true => Thing::Prompt(&model.name),
             false => Thing::Model(&model.name),

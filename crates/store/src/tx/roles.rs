@@ -64,8 +64,10 @@ impl Roles for Tx<'_> {
         } = permission;
         let sql = "INSERT INTO role_permissions (\"role\", \"resource_type\", \"resource_pattern\", \"permission\") \
                    VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING RETURNING \"id\"";
-        let id: Option<i64> =
-            self.single(sql, params![role, resource_type, resource_pattern, permission])?;
+        let id: Option<i64> = self.single(
+            sql,
+            params![role, resource_type, resource_pattern, permission],
+        )?;
         match id {
             Some(id) => self.role_permission(id),
             None => Ok(None),

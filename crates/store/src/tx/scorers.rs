@@ -152,8 +152,10 @@ impl Scorers for Tx<'_> {
 
     fn scored_experiments(&mut self, project: &str) -> Result<Vec<String>> {
         let seen = self.seen_experiments("e.\"id\"");
-        let sql = format!("SELECT DISTINCT e.\"id\" FROM experiments e JOIN scorers s ON s.\"experiment\" = e.\"id\" \
-                   WHERE e.\"project\" = ?1 AND e.\"lifecycle\" = 'active'{seen} ORDER BY e.\"id\"");
+        let sql = format!(
+            "SELECT DISTINCT e.\"id\" FROM experiments e JOIN scorers s ON s.\"experiment\" = e.\"id\" \
+                   WHERE e.\"project\" = ?1 AND e.\"lifecycle\" = 'active'{seen} ORDER BY e.\"id\""
+        );
         let ids: Vec<i64> = self.rows(&sql, params![project], only)?;
         Ok(ids.into_iter().map(|id| id.to_string()).collect())
     }

@@ -68,7 +68,10 @@ pub(super) async fn check(store: &Store) {
     let twice = refused(store, |tx| tx.insert_role(&role("roles", "readers"))).await;
     assert!(twice.contains("readers"), "{twice}");
     let id = readers.id;
-    assert_eq!(read(store, move |tx| tx.role(id)).await, Some(readers.clone()));
+    assert_eq!(
+        read(store, move |tx| tx.role(id)).await,
+        Some(readers.clone())
+    );
     let renamed = Role {
         name: "lookers".into(),
         description: Some("who look".into()),
@@ -93,18 +96,28 @@ pub(super) async fn check(store: &Store) {
 }
 
 async fn permissions(store: &Store, role: i64, ann: i64) {
-    let one = permitted(store, permission(role, "m", "READ")).await.unwrap();
+    let one = permitted(store, permission(role, "m", "READ"))
+        .await
+        .unwrap();
     assert_eq!(permitted(store, permission(role, "m", "EDIT")).await, None);
     let id = one.id;
     write(store, move |tx| tx.set_role_permission(id, "USE")).await;
     let found = read(store, move |tx| tx.role_permission(id)).await.unwrap();
     assert_eq!(found.permission, "USE");
-    assert_eq!(read(store, move |tx| tx.role_permissions(role)).await, [found]);
+    assert_eq!(
+        read(store, move |tx| tx.role_permissions(role)).await,
+        [found]
+    );
     refused(store, |tx| tx.set_role_permission(i64::MAX, "USE")).await;
     assert!(!write(store, |tx| tx.delete_role_permission(i64::MAX)).await);
-    let held = write(store, move |tx| tx.assign_role(ann, role)).await.unwrap();
+    let held = write(store, move |tx| tx.assign_role(ann, role))
+        .await
+        .unwrap();
     assert_eq!((held.user, held.role), (ann, role));
-    assert_eq!(write(store, move |tx| tx.assign_role(ann, role)).await, None);
+    assert_eq!(
+        write(store, move |tx| tx.assign_role(ann, role)).await,
+        None
+    );
     assert_eq!(read(store, move |tx| tx.role_users(role)).await, [held]);
     assert_eq!(granted(store, ann).await, pairs(&[("m", "USE")]));
 }

@@ -75,7 +75,12 @@ fn routes() -> Vec<RouteInfo> {
 fn send(asking: &Asking<'_>, name: &str, route: &RouteInfo, request: &Request) -> Answer {
     let mut headers = vec![basic(name)];
     headers.extend(request.headers.iter().cloned());
-    asking.ask(route.method.as_str(), &request.path, &headers, &request.body)
+    asking.ask(
+        route.method.as_str(),
+        &request.path,
+        &headers,
+        &request.body,
+    )
 }
 
 fn fine(answer: &Answer) -> bool {
@@ -113,7 +118,10 @@ async fn what_is_denied_is_neither_shown_nor_changed() {
         let request = hidden.request(&route);
         for name in ["by name", "by type"] {
             let got = send(&asking, name, &route, &request);
-            let place = format!("{name}: {} {}: {} {}", route.method, request.path, got.status, got.body);
+            let place = format!(
+                "{name}: {} {}: {} {}",
+                route.method, request.path, got.status, got.body
+            );
             let kept = match request.needs {
                 Needs::Sight => !fine(&got) || !shown(&got.body),
                 Needs::Change => !fine(&got),
@@ -125,18 +133,29 @@ async fn what_is_denied_is_neither_shown_nor_changed() {
         let other = open.request(&route);
         if other.needs == Needs::Sight {
             let got = send(&asking, "by name", &route, &other);
-            let place = format!("{} {}: {} {}", route.method, other.path, got.status, got.body);
+            let place = format!(
+                "{} {}: {} {}",
+                route.method, other.path, got.status, got.body
+            );
             wrong.extend((!fine(&got)).then_some(place));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(hidden.all(&asking), before);
     for (path, what) in [
-        ("/api/v1/projects/flights/status", "Mainspan's own pages show all of a project"),
+        (
+            "/api/v1/projects/flights/status",
+            "Mainspan's own pages show all of a project",
+        ),
         ("/api/v1/projects/flights/models", "models"),
     ] {
         let got = asking.ask("GET", path, &[basic("by name")], b"");
-        assert!(matches!(got.status, 403 | 404), "{what}: {} {}", got.status, got.body);
+        assert!(
+            matches!(got.status, 403 | 404),
+            "{what}: {} {}",
+            got.status,
+            got.body
+        );
     }
 }
 
@@ -157,7 +176,10 @@ async fn who_may_look_changes_nothing() {
         let request = seen.request(&route);
         let got = send(&asking, "viewer", &route, &request);
         let reads = route.permission != Permission::TrackingWrite;
-        let place = format!("{} {}: {} {}", route.method, request.path, got.status, got.body);
+        let place = format!(
+            "{} {}: {} {}",
+            route.method, request.path, got.status, got.body
+        );
         wrong.extend((fine(&got) != reads).then_some(place));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -181,7 +203,10 @@ async fn who_was_granted_it_may_do_it() {
             grant(&asking, "manager", (kind, &pattern), "MANAGE");
         }
         let got = send(&asking, "manager", route, &request);
-        let place = format!("{} {}: {} {}", route.method, request.path, got.status, got.body);
+        let place = format!(
+            "{} {}: {} {}",
+            route.method, request.path, got.status, got.body
+        );
         wrong.extend((fine(&got) != request.good).then_some(place));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -197,11 +222,15 @@ async fn grants_hold_at_once_and_as_long_as_they_are_there() {
     let tag = |things: &Things| {
         let body = json!({ "run_id": things.run, "key": "k", "value": "v" }).to_string();
         let path = format!("{BASE}/runs/set-tag");
-        asking.ask("POST", &path, &[basic("ann")], body.as_bytes()).status
+        asking
+            .ask("POST", &path, &[basic("ann")], body.as_bytes())
+            .status
     };
     let status = |method: &str, path: &str, body: &Value| {
         let body = body.to_string();
-        asking.ask(method, path, &[basic("ann")], body.as_bytes()).status
+        asking
+            .ask(method, path, &[basic("ann")], body.as_bytes())
+            .status
     };
     assert_eq!(tag(&one), 403);
     grant(&asking, "ann", ("experiment", &one.experiment), "EDIT");
@@ -210,11 +239,19 @@ async fn grants_hold_at_once_and_as_long_as_they_are_there() {
     let create = format!("{BASE}/experiments/create");
     assert_eq!(status("POST", &create, &new), 403);
     let gone = json!({ "run_id": one.run });
-    assert_eq!(status("POST", &format!("{BASE}/runs/delete"), &gone), 403, "EDIT deletes nothing");
+    assert_eq!(
+        status("POST", &format!("{BASE}/runs/delete"), &gone),
+        403,
+        "EDIT deletes nothing"
+    );
     // Who may use the project makes things in it, and manages what they made.
     let id = role(&asking, "ann", &[("workspace", "*", "USE")]);
     assert_eq!(status("POST", &create, &new), 200);
-    let made = asking.done("GET", &format!("{BASE}/experiments/get-by-name?experiment_name=by%20ann"), &json!({}));
+    let made = asking.done(
+        "GET",
+        &format!("{BASE}/experiments/get-by-name?experiment_name=by%20ann"),
+        &json!({}),
+    );
     let own = made["experiment"]["experiment_id"].as_str().unwrap();
     let run = json!({ "experiment_id": own, "start_time": 1 });
     assert_eq!(status("POST", &format!("{BASE}/runs/create"), &run), 200);
@@ -222,17 +259,22 @@ async fn grants_hold_at_once_and_as_long_as_they_are_there() {
     let share = json!({ "username": "ben", "resource_type": "experiment", "resource_id": own, "permission": "EDIT" });
     assert_eq!(status("POST", &v3("users/permissions/grant"), &share), 200);
     let foreign = json!({ "username": "ben", "resource_type": "experiment", "resource_id": one.experiment, "permission": "EDIT" });
-    assert_eq!(status("POST", &v3("users/permissions/grant"), &foreign), 403);
+    assert_eq!(
+        status("POST", &v3("users/permissions/grant"), &foreign),
+        403
+    );
     // A denial by any role wins, and goes with the role.
     let body = json!({ "role_id": id, "resource_type": "experiment", "resource_pattern": one.experiment, "permission": "DENY" });
     let denial = asking.done("POST", &v3("roles/permissions/add"), &body);
     assert_eq!((tag(&one), tag(&other)), (403, 403));
-    let body = json!({ "role_permission_id": denial["role_permission"]["id"], "permission": "READ" });
+    let body =
+        json!({ "role_permission_id": denial["role_permission"]["id"], "permission": "READ" });
     asking.done("PATCH", &v3("roles/permissions/update"), &body);
     assert_eq!(tag(&one), 200);
     asking.done("DELETE", &v3("roles/delete"), &json!({ "role_id": id }));
     assert_eq!(status("POST", &create, &json!({ "name": "another" })), 403);
-    let back = json!({ "username": "ann", "resource_type": "experiment", "resource_id": one.experiment });
+    let back =
+        json!({ "username": "ann", "resource_type": "experiment", "resource_id": one.experiment });
     asking.done("POST", &v3("users/permissions/revoke"), &back);
     assert_eq!(tag(&one), 403);
 }
@@ -251,17 +293,26 @@ async fn grants_follow_their_model() {
     let ask = |name: &str, model: &str| {
         let path = format!("{BASE}/registered-models/set-tag");
         let body = json!({ "name": model, "key": "k", "value": "v" }).to_string();
-        asking.ask("POST", &path, &[basic(name)], body.as_bytes()).status
+        asking
+            .ask("POST", &path, &[basic(name)], body.as_bytes())
+            .status
     };
     assert_eq!((ask("ann", "a"), ask("ben", "a")), (200, 403));
     let taken = json!({ "name": "x", "new_name": "a" });
     post("registered-models/create", json!({ "name": "x" }));
-    post("registered-models/rename", json!({ "name": "a", "new_name": "b" }));
+    post(
+        "registered-models/rename",
+        json!({ "name": "a", "new_name": "b" }),
+    );
     assert_eq!((ask("ann", "b"), ask("ben", "b")), (200, 403));
     // Whoever was denied it cannot get at it by giving its name to something else, nor can they take its name.
     post("registered-models/rename", taken);
     assert_eq!((ask("ann", "a"), ask("ben", "a")), (403, 200));
-    asking.done("DELETE", &format!("{BASE}/registered-models/delete"), &json!({ "name": "b" }));
+    asking.done(
+        "DELETE",
+        &format!("{BASE}/registered-models/delete"),
+        &json!({ "name": "b" }),
+    );
     post("registered-models/create", json!({ "name": "b" }));
     assert_eq!((ask("ann", "b"), ask("ben", "b")), (403, 200));
 }
@@ -285,22 +336,43 @@ async fn what_would_not_hold_is_not_kept() {
         ("experiment", made.0.as_str(), "NO_PERMISSIONS", 400),
     ] {
         let body = json!({ "username": "ann", "resource_type": kind, "resource_id": pattern, "permission": permission });
-        let got = asking.owner("POST", &v3("users/permissions/grant"), body.to_string().as_bytes());
+        let got = asking.owner(
+            "POST",
+            &v3("users/permissions/grant"),
+            body.to_string().as_bytes(),
+        );
         assert_eq!(got.status, expect, "{kind} {pattern}: {}", got.body);
     }
     let elsewhere = v3("users/permissions/grant").replace("flights", "other");
     let body = json!({ "username": "ann", "resource_type": "registered_model", "resource_id": "m", "permission": "DENY" });
     let got = asking.owner("POST", &elsewhere, body.to_string().as_bytes());
     assert_eq!(got.status, 400, "{}", got.body);
-    let rows = asking.done("GET", &v3("users/permissions/list?username=ann"), &json!({}));
+    let rows = asking.done(
+        "GET",
+        &v3("users/permissions/list?username=ann"),
+        &json!({}),
+    );
     assert_eq!(rows["permissions"], json!([]));
     // Experiment 0 is one with a number of its own, and a number has one form.
     for given in ["0", "000000"] {
         let body = json!({ "username": "ann", "resource_type": "experiment", "resource_id": given, "permission": "DENY" });
-        let got = asking.owner("POST", &v3("users/permissions/grant"), body.to_string().as_bytes());
-        assert_eq!(got.status, if given == "0" { 404 } else { 200 }, "{given}: {}", got.body);
+        let got = asking.owner(
+            "POST",
+            &v3("users/permissions/grant"),
+            body.to_string().as_bytes(),
+        );
+        assert_eq!(
+            got.status,
+            if given == "0" { 404 } else { 200 },
+            "{given}: {}",
+            got.body
+        );
     }
-    asking.done("GET", &format!("{BASE}/experiments/get?experiment_id=0"), &json!({}));
+    asking.done(
+        "GET",
+        &format!("{BASE}/experiments/get?experiment_id=0"),
+        &json!({}),
+    );
     grant(&asking, "ann", ("experiment", "0"), "DENY");
     for id in ["0", ""] {
         let path = format!("{BASE}/runs/create");
@@ -317,8 +389,8 @@ async fn the_client_grants_and_is_held_to_it() {
     let asking = Asking::new(&server);
     user(&asking, "a viewer", "viewer");
     user(&asking, "a developer", "developer");
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/mlflow/flows/grants.py");
+    let script =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/mlflow/flows/grants.py");
     let uri = format!("{}/p/flights", server.url());
     let variables = [
         ("MLFLOW_TRACKING_URI", uri.as_str()),
