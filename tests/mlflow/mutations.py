@@ -1,7 +1,7 @@
 """Changes of one field of an answer each, to prove that the comparison notices every one but what `normal.py` lists."""
 import copy
 
-from normal import WORDS, left_out, made_now, normal
+from normal import WORDS, left_out, made_now, normal, numbered
 
 # A field that no answer has.
 NEW = "a_field_of_tomorrow"
@@ -37,8 +37,8 @@ def mutations(body):
         yield Mutation(without(body, path), path, "the absence of", not hidden)
         if isinstance(value, (dict, list)):
             continue
-        name = next(key for key in reversed(path) if isinstance(key, str))
-        opaque = hidden or (name in WORDS and bool(value)) or made_now(value, name)
+        name, *above = [key for key in reversed(path) if isinstance(key, str)]
+        opaque = hidden or (name in WORDS and bool(value)) or made_now(value, name) or numbered(value, name, next(iter(above), None))
         yield Mutation(changed(body, path, other), path, "another value of", not opaque)
         yield Mutation(changed(body, path, lambda _: [7]), path, "another type of", not hidden)
 

@@ -51,6 +51,8 @@ JSON_TEXTS = {"tags", "schema", "profile", "records"}
 MARK = re.compile(r"[0-9a-f]{8}")
 # Fields in which a saved number stands for an id; elsewhere a number is only a number.
 IDS = {"experiment_id"}
+# Numbers of roles and of what belongs to them: MLflow gives some to roles that it keeps for whoever has made something.
+ROLE_PARTS = {"role", "roles", "role_permission", "role_permissions", "permissions", "assignment", "assignments"}
 # A name that the server made up for a run or a logged model.
 MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 # Fields that hold a time without saying so.
@@ -93,11 +95,18 @@ def normal(value, saved, name="answer", above=None):
         return sorted(items, key=json.dumps) if (above, name) in UNORDERED else items
     if made_now(value, name):
         return "TIME"
+    if numbered(value, name, above):
+        return "NUMBER"
     if name in IDS and isinstance(value, int) and str(value) in saved.values():
         return text(str(value), saved, name)
     if isinstance(value, str):
         return "WORDS" if name in WORDS and value else text(value, saved, name)
     return value
+
+
+def numbered(value, name, above):
+    """Whether it is the number of a role or of what belongs to one."""
+    return isinstance(value, int) and (name == "role_id" or (name == "id" and above in ROLE_PARTS))
 
 
 def made_now(value, name):

@@ -1,6 +1,7 @@
 //! May this caller do that? One pure decision, asked by every route.
 
 use crate::{
+    grants::Rights,
     identity::Identity,
     role::{Permission, Role},
 };
@@ -31,6 +32,16 @@ pub enum Denied {
         actor: String,
         /// What they have.
         has: String,
+    },
+    /// Something in the project is denied to the user, and the route shows or changes all of it: 403.
+    #[error(
+        "`{actor}` is denied a part of project `{project}`, so only MLflow's protocol answers, which leaves that part out"
+    )]
+    Part {
+        /// Who asked.
+        actor: String,
+        /// The project.
+        project: String,
     },
     /// The credential is for another project: 403.
     #[error("`{actor}` is for project `{own}`, not for `{asked}`")]
@@ -101,6 +112,31 @@ pub fn decide(
     }
 }
 
+/// The same for a user with grants in the project. Whatever they are, every record that the request touches must pass them,
+/// which is all that stands between a viewer and what a route of tracking changes.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_with(
+    identity: &Identity,
+    permission: Permission,
+    project: &str,
+    policy: Policy,
+    rights: &Rights,
+) -> Result<(), Denied> {
+    let decided = decide(identity, permission, Some(project), policy);
+    match permission {
+        Permission::TrackingWrite if matches!(decided, Err(Denied::Role { .. })) => Ok(()),
+        Permission::Read | Permission::Execute | Permission::Deploy if rights.denies() => {
+            Err(Denied::Part {
+                actor: identity.actor(),
+                project: project.to_owned(),
+            })
+        }
+        _ => decided,
+    }
+}
+
 fn tracking_only(
     identity: &Identity,
     permission: Permission,
@@ -162,6 +198,46 @@ mod tests {
             name: "u".into(),
             role,
             project: project.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn grants_open_and_close_routes() {
+        use Permission::*;
+        let rights = |role, pattern: &str, permission: &str| {
+            let grant = store::Grant {
+                project: "a".into(),
+                resource_type: "experiment".into(),
+                resource_pattern: pattern.into(),
+                permission: permission.into(),
+            };
+            Rights::fold("a", role, [&grant])
+        };
+        for (role, own, granted, permission, allowed) in [
+            (Role::Viewer, "a", "EDIT", TrackingWrite, true),
+            (Role::Viewer, "b", "EDIT", TrackingWrite, false),
+            (Role::Viewer, "a", "EDIT", Execute, false),
+            (Role::Viewer, "a", "EDIT", Administer, false),
+            (Role::Developer, "a", "EDIT", Execute, true),
+            (Role::Developer, "a", "DENY", TrackingRead, true),
+            (Role::Developer, "a", "DENY", Read, false),
+            (Role::Developer, "a", "DENY", Execute, false),
+            (Role::Operator, "a", "DENY", Deploy, false),
+            (Role::Admin, "a", "DENY", Deploy, true),
+        ] {
+            let user = user(role, Some(own));
+            let got = decide_with(
+                &user,
+                permission,
+                "a",
+                LOOPBACK,
+                &rights(role, "5", granted),
+            );
+            assert_eq!(
+                got.is_ok(),
+                allowed,
+                "{role} of {own} with {granted}: {permission:?}: {got:?}"
+            );
         }
     }
 

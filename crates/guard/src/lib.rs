@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod browser;
 pub mod credential;
 pub mod egress;
+pub mod grants;
 pub mod identity;
 pub mod keys;
 pub mod password;
@@ -22,6 +23,7 @@ pub mod token;
 pub mod unit_token;
 pub mod verified;
 
-pub use access::{Denied, Policy, decide};
+pub use access::{Denied, Policy, decide, decide_with};
+pub use grants::{Level, Rights};
 pub use identity::Identity;
 pub use role::{Permission, Role};

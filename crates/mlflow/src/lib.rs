@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
+pub mod grants;
 pub mod issues;
 pub mod label_schemas;
 pub mod limits;

@@ -19,8 +19,8 @@ pub struct Listed {
     /// The user.
     #[serde(flatten)]
     pub user: User,
-    /// Roles of MLflow's, which are not kept here.
-    pub roles: Vec<String>,
+    /// The roles that they hold.
+    pub roles: Vec<crate::grants::Role>,
 }
 
 /// A request about one user. Never printed: it may hold passwords.

@@ -18,7 +18,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
-use store::{Blobs, Lease, StateDir, Store};
+use store::{Blobs, Gate, Lease, Need, StateDir, Store};
 use tokio::sync::watch;
 
 /// The shared parts. Cloning is cheap.
@@ -148,6 +148,14 @@ impl App {
         App {
             parts: Arc::clone(&self.parts),
             store: self.store.fenced(lease),
+        }
+    }
+
+    /// The same parts, whose records are within a gate: see [`Store::within`].
+    pub fn within(&self, gate: Arc<dyn Gate>, need: Need) -> Self {
+        App {
+            parts: Arc::clone(&self.parts),
+            store: self.store.within(gate, need),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod options;
 pub mod outlook;
 pub mod pace;
 mod reconcile;
+mod roles;
 mod room;
 mod run;
 pub mod runs;

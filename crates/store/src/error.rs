@@ -86,6 +86,9 @@ pub enum Error {
     /// The store was closed while the work waited, or the work panicked.
     #[error("the store stopped before the work was done: {0}")]
     Stopped(&'static str),
+    /// The caller of a store [within](crate::Store::within) a gate may not do that.
+    #[error(transparent)]
+    Denied(#[from] crate::gate::Denied),
     /// The caller's own reason to abandon the transaction; see [`Error::caller`].
     #[error("{0}")]
     Caller(Box<dyn std::error::Error + Send + Sync>),

@@ -14,6 +14,7 @@ use crate::backend::queue::Queue;
 use crate::backend::sqlite::Sqlite;
 use crate::backend::{Once, Repeat, answer};
 use crate::error::{Error, Result};
+use crate::gate::{Gate, Need};
 use crate::leases::{Lease, Leases as _};
 use crate::place::{StateDir, StoreUrl};
 use crate::tx::Tx;
@@ -47,6 +48,7 @@ impl Priority {
 pub struct Store {
     inner: Arc<Inner>,
     fence: Option<Arc<Lease>>,
+    gate: Option<(Arc<dyn Gate>, Need)>,
 }
 
 struct Inner {
@@ -86,6 +88,7 @@ impl Store {
         Ok(Self {
             inner: Arc::new(inner),
             fence: None,
+            gate: None,
         })
     }
 
@@ -96,6 +99,18 @@ impl Store {
         Self {
             inner: Arc::clone(&self.inner),
             fence: Some(Arc::new(lease)),
+            gate: self.gate.clone(),
+        }
+    }
+
+    /// The same store within a gate: what is read and written by it is refused
+    /// ([`Error::Denied`](crate::Error::Denied)) unless the gate allows `need` for every record that is touched.
+    #[must_use]
+    pub fn within(&self, gate: Arc<dyn Gate>, need: Need) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            fence: self.fence.clone(),
+            gate: Some((gate, need)),
         }
     }
 
@@ -116,13 +131,16 @@ impl Store {
         T: Send + 'static,
     {
         let queue = Arc::clone(&self.inner.writes);
-        let fence = self.fence.clone();
+        let (fence, gate) = (self.fence.clone(), self.gate.clone());
         async move {
             let (job, reply) = Repeat::new(move |tx: &mut Tx<'_>| {
                 if let Some(lease) = &fence {
                     tx.check_lease(lease)?;
                 }
-                work(tx)
+                match &gate {
+                    Some((gate, need)) => tx.within(gate, *need, |tx| work(tx)),
+                    None => work(tx),
+                }
             });
             queue.push(priority, job).await?;
             answer(reply).await
@@ -136,8 +154,12 @@ impl Store {
         T: Send + 'static,
     {
         let queue = Arc::clone(&self.inner.reads);
+        let gate = self.gate.clone();
         async move {
-            let (job, reply) = Once::new(work);
+            let (job, reply) = Once::new(move |tx: &mut Tx<'_>| match gate {
+                Some((gate, need)) => tx.within(&gate, need, work),
+                None => work(tx),
+            });
             queue.push(Priority::Normal, job).await?;
             answer(reply).await
         }

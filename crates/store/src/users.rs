@@ -36,6 +36,6 @@ pub trait Users {
     fn set_user_hash(&mut self, name: &str, hash: &str) -> Result<()>;
     /// Gives all rights, or takes them.
     fn set_user_admin(&mut self, name: &str, admin: bool) -> Result<()>;
-    /// Removes a user; false when there was none.
+    /// Removes a user, with what they were granted; false when there was none.
     fn delete_user(&mut self, name: &str) -> Result<bool>;
 }

@@ -116,10 +116,15 @@ fn list(users: &Value, format: Format) -> anyhow::Result<u8> {
     }
     let rows = output::rows(users)?.iter().map(|user| {
         let fields = ["name", "role", "project"].map(|field| text(&user[field]));
-        [fields.to_vec(), vec![ago(&user["created_at"])]].concat()
+        let grants = user["grants"].as_u64().unwrap_or_default().to_string();
+        [fields.to_vec(), vec![grants, ago(&user["created_at"])]].concat()
     });
     let none = "No users; callers use tokens.";
-    output::table(&["NAME", "ROLE", "PROJECT", "MADE"], rows.collect(), none)?;
+    output::table(
+        &["NAME", "ROLE", "PROJECT", "GRANTS", "MADE"],
+        rows.collect(),
+        none,
+    )?;
     Ok(exit::OK)
 }
 

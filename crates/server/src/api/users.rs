@@ -14,7 +14,7 @@ use guard::{Permission, Role, token};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{User, Users as _};
+use store::{Roles as _, User, Users as _};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let needs = Permission::Administer;
@@ -51,6 +51,8 @@ struct UserAnswer {
     role: String,
     project: Option<String>,
     created_at: Timestamp,
+    /// How many permissions they have by MLflow's roles and grants.
+    grants: usize,
 }
 
 /// A user to make.
@@ -101,8 +103,8 @@ impl From<Fault> for ApiError {
     }
 }
 
-impl From<User> for UserAnswer {
-    fn from(user: User) -> Self {
+impl UserAnswer {
+    fn new(user: User, grants: usize) -> Self {
         UserAnswer {
             id: user.id,
             name: user.name,
@@ -112,13 +114,21 @@ impl From<User> for UserAnswer {
             },
             project: user.project.filter(|_| !user.admin),
             created_at: user.created_at,
+            grants,
         }
     }
 }
 
 async fn list(State(app): State<App>) -> Result<Json<Vec<UserAnswer>>, ApiError> {
-    let users = app.store().read(|tx| tx.users()).await?;
-    Ok(Json(users.into_iter().map(UserAnswer::from).collect()))
+    let users = app.store().read(|tx| {
+        let users = tx.users()?.into_iter();
+        let with_grants = |user: User| {
+            let grants = tx.grants(user.id)?.len();
+            Ok(UserAnswer::new(user, grants))
+        };
+        users.map(with_grants).collect::<store::Result<Vec<_>>>()
+    });
+    Ok(Json(users.await?))
 }
 
 async fn create(

@@ -11,8 +11,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use guard::{Denied, Identity, Permission};
+use guard::{Denied, Identity, Permission, Rights};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+use store::{Gate, Need};
 
 /// The project of MLflow's bare root.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -35,9 +37,25 @@ pub struct Caller {
     pub identity: Identity,
     /// From the path, the workspace header, or `default` for tracking at the bare root.
     pub project: Option<String>,
+    /// What grants make of the role, where the request is about records that they are about.
+    within: Option<(Arc<Rights>, Need)>,
 }
 
 impl Caller {
+    /// The parts of the server as this caller reaches them: every record that is touched must pass their grants.
+    #[must_use]
+    pub fn reach(&self, app: App) -> App {
+        match &self.within {
+            Some((rights, need)) => app.within(Arc::clone(rights) as Arc<dyn Gate>, *need),
+            None => app,
+        }
+    }
+
+    /// What grants make of the role.
+    pub(crate) fn rights(&self) -> Option<&Rights> {
+        self.within.as_ref().map(|(rights, _)| rights.as_ref())
+    }
+
     /// The project of a route that always has one.
     pub fn project(&self) -> &str {
         self.project.as_deref().unwrap_or(DEFAULT_PROJECT)
@@ -68,8 +86,8 @@ pub async fn check(
     }
     let (method, path) = (request.method().as_str(), request.uri().path());
     let tracking = is_tracking(needs.permission) || error::is_mlflows(path);
-    let identity = match identify(&app, headers, (method, path)).await {
-        Ok(identity) => identity,
+    let who = match identify(&app, headers, (method, path)).await {
+        Ok(who) => who,
         Err(error) if tracking => return in_mlflow_shape(&error),
         Err(error) => return error.into_response(),
     };
@@ -91,18 +109,33 @@ pub async fn check(
         let asked = asked.unwrap_or(DEFAULT_PROJECT);
         project.get_or_insert_with(|| asked.to_owned());
     }
-    if let Err(denied) = guard::decide(
-        &identity,
-        needs.permission,
-        project.as_deref(),
-        app.policy(),
-    ) {
+    let (permission, policy) = (needs.permission, app.policy());
+    let rights = who.rights(project.as_deref()).cloned();
+    let decided = match (&rights, &project) {
+        (Some(rights), Some(name)) => {
+            guard::decide_with(&who.identity, permission, name, policy, rights)
+        }
+        _ => guard::decide(&who.identity, permission, project.as_deref(), policy),
+    };
+    if let Err(denied) = decided {
         return denied_response(&denied, tracking);
     }
-    request
-        .extensions_mut()
-        .insert(Caller { identity, project });
+    request.extensions_mut().insert(Caller {
+        identity: who.identity,
+        project,
+        within: rights.and_then(|rights| Some((rights, need(permission)?))),
+    });
     next.run(request).await
+}
+
+/// What a route of tracking does with the records that it touches. No other route shows or changes records that grants are
+/// about to whom any of them is denied.
+fn need(permission: Permission) -> Option<Need> {
+    match permission {
+        Permission::TrackingRead => Some(Need::Read),
+        Permission::TrackingWrite => Some(Need::Update),
+        _ => None,
+    }
 }
 
 /// A path that is no text.
@@ -172,7 +205,7 @@ fn denied_response(denied: &Denied, tracking: bool) -> Response {
             "unauthenticated",
             mlflow::ErrorCode::Unauthenticated,
         ),
-        Denied::Role { .. } | Denied::Project { .. } => (
+        Denied::Role { .. } | Denied::Part { .. } | Denied::Project { .. } => (
             StatusCode::FORBIDDEN,
             "forbidden",
             mlflow::ErrorCode::PermissionDenied,

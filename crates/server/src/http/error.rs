@@ -95,6 +95,7 @@ impl From<store::Error> for ApiError {
             store::Error::NotFound { .. } => ApiError::not_found(error.to_string()),
             store::Error::Exists { .. } => ApiError::conflict(error.to_string()),
             store::Error::Invalid(_) => ApiError::invalid(error.to_string()),
+            store::Error::Denied(_) => ApiError::forbidden(error.to_string()),
             store::Error::Full(_) => ApiError::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "disk_full",

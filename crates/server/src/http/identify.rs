@@ -1,16 +1,40 @@
 //! From the `Authorization` header to an identity: tokens of people and units, tickets, users with a password.
 
-use super::{ApiError, passwords::Checked};
+use super::{ApiError, known::KnownUser, passwords::Checked};
 use crate::app::App;
 use guard::{
-    Identity, Role,
+    Identity, Rights, Role,
     credential::{self, Credential},
     ticket, token, unit_token,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
-use std::time::Instant;
-use store::{Priority, Runs as _, Token, Tokens as _, User, Users as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+use store::{Grant, Priority, Roles as _, Runs as _, Token, Tokens as _, Tx, User, Users as _};
+
+/// Who sends a request, and what grants make of their role, project by project.
+pub(super) struct Identified {
+    pub(super) identity: Identity,
+    rights: Option<Arc<BTreeMap<String, Arc<Rights>>>>,
+}
+
+impl Identified {
+    /// What grants make of the role in that project; nothing where there are none.
+    pub(super) fn rights(&self, project: Option<&str>) -> Option<&Arc<Rights>> {
+        self.rights.as_ref()?.get(project?)
+    }
+}
+
+impl From<Identity> for Identified {
+    fn from(identity: Identity) -> Self {
+        let rights = None;
+        Identified { identity, rights }
+    }
+}
 
 /// How exactly a token's last use is known.
 const USED_TO_THE: SignedDuration = SignedDuration::from_mins(1);
@@ -36,16 +60,16 @@ pub(super) async fn identify(
     app: &App,
     headers: &HeaderMap,
     request: (&str, &str),
-) -> Result<Identity, ApiError> {
+) -> Result<Identified, ApiError> {
     let header = match headers.get(header::AUTHORIZATION).map(HeaderValue::to_str) {
         Some(Err(_)) => return Err(wrong()),
         Some(Ok(text)) => Some(text),
         None => None,
     };
     match credential::parse(header) {
-        Credential::None => Ok(Identity::Anonymous),
+        Credential::None => Ok(Identity::Anonymous.into()),
         Credential::Malformed => Err(wrong()),
-        Credential::Token(text) => of_token(app, &text, request).await,
+        Credential::Token(text) => Ok(of_token(app, &text, request).await?.into()),
         Credential::Password { name, password } => of_user(app, name, password).await,
     }
 }
@@ -116,17 +140,50 @@ async fn token_row(app: &App, id: &str) -> Result<Option<Token>, ApiError> {
     Ok(found)
 }
 
-async fn user_row(app: &App, name: &str) -> Result<Option<User>, ApiError> {
+async fn user_row(app: &App, name: &str) -> Result<Option<KnownUser>, ApiError> {
     let (known, now) = (app.known().users(), Instant::now());
     if let Some(row) = known.get(name, now) {
         return Ok(Some(row));
     }
     let (began, wanted) = (known.begin(), name.to_owned());
-    let found = app.store().read(move |tx| tx.user(&wanted)).await?;
-    if let Some(row) = &found {
-        known.keep(began, name, row, now);
+    let found = app.store().read(move |tx| with_grants(tx, &wanted)).await?;
+    let found = found.map(|(row, grants)| KnownUser {
+        rights: Arc::new(rights_of(&row, &grants)),
+        row,
+    });
+    if let Some(user) = &found {
+        known.keep(began, name, user, now);
     }
     Ok(found)
+}
+
+fn with_grants(tx: &mut Tx<'_>, name: &str) -> store::Result<Option<(User, Vec<Grant>)>> {
+    let Some(row) = tx.user(name)? else {
+        return Ok(None);
+    };
+    let grants = tx.grants(row.id)?;
+    Ok(Some((row, grants)))
+}
+
+/// What grants make of a user's role in each project where they have any. Whoever may do everything everywhere is granted
+/// and denied nothing.
+pub(crate) fn rights_of(row: &User, grants: &[Grant]) -> BTreeMap<String, Arc<Rights>> {
+    let Ok(role) = row.role.parse::<Role>() else {
+        return BTreeMap::new();
+    };
+    if row.admin {
+        return BTreeMap::new();
+    }
+    let own = |one: &&Grant| row.project.as_ref().is_none_or(|own| *own == one.project);
+    let projects: BTreeSet<&str> = grants
+        .iter()
+        .filter(own)
+        .map(|one| one.project.as_str())
+        .collect();
+    projects
+        .into_iter()
+        .map(|name| (name.to_owned(), Arc::new(Rights::fold(name, role, grants))))
+        .collect()
 }
 
 async fn used(app: &App, row: &Token) -> Result<(), ApiError> {
@@ -146,11 +203,17 @@ async fn used(app: &App, row: &Token) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn of_user(app: &App, name: String, password: String) -> Result<Identity, ApiError> {
-    let row = user_row(app, &name).await?;
-    let hash = row.as_ref().map(|row| row.hash.as_str());
+async fn of_user(app: &App, name: String, password: String) -> Result<Identified, ApiError> {
+    let user = user_row(app, &name).await?;
+    let hash = user.as_ref().map(|user| user.row.hash.as_str());
     match app.passwords().check(&name, &password, hash).await? {
-        Checked::Passed => row.and_then(identity).ok_or_else(wrong_password),
+        Checked::Passed => {
+            let user = user.ok_or_else(wrong_password)?;
+            Ok(Identified {
+                identity: identity(user.row).ok_or_else(wrong_password)?,
+                rights: Some(user.rights),
+            })
+        }
         Checked::Failed => Err(wrong_password()),
         Checked::Later => Err(ApiError::too_many_attempts()),
     }

@@ -1,12 +1,14 @@
-//! Rows of tokens and users that were just read, so that a busy caller costs the store one look a second.
+//! Rows of tokens and users (with what they are granted) that were just read, so that a busy caller costs the store one look
+//! a second.
 //!
 //! Whatever this server changes is forgotten before the change is acknowledged. Another server of the same Postgres sees
 //! it when a second is over, at the latest.
 
+use guard::Rights;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,11 +20,18 @@ const FRESH: Duration = Duration::from_secs(1);
 /// More rows than callers have in a second; beyond it the memory starts afresh.
 const REMEMBERED: usize = 4096;
 
+/// A user, and what grants make of their role in the projects where they have any.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownUser {
+    pub(crate) row: User,
+    pub(crate) rights: Arc<BTreeMap<String, Arc<Rights>>>,
+}
+
 /// The memory of rows.
 #[derive(Debug, Default)]
 pub struct Known {
     tokens: Rows<Token>,
-    users: Rows<User>,
+    users: Rows<KnownUser>,
 }
 
 impl Known {
@@ -32,11 +41,11 @@ impl Known {
     }
 
     /// Users by name.
-    pub(crate) fn users(&self) -> &Rows<User> {
+    pub(crate) fn users(&self) -> &Rows<KnownUser> {
         &self.users
     }
 
-    /// Forgets everything: a token or a user was changed.
+    /// Forgets everything: a token, a user or a grant was changed.
     pub(crate) fn forget(&self) {
         self.tokens.forget();
         self.users.forget();

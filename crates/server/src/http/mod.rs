@@ -14,6 +14,7 @@ pub mod routes;
 pub use auth::Caller;
 pub(crate) use auth::DEFAULT_PROJECT;
 pub use error::ApiError;
+pub(crate) use identify::rights_of;
 pub use known::Known;
 pub use passwords::Passwords;
 pub use routes::{RouteInfo, Routes};

@@ -16,13 +16,14 @@ use store::{Priority, Tx};
 /// The longest message; a dataset's profile alone may have 16 MB.
 const LIMIT: usize = 32 << 20;
 /// Fields that are lists even when a query names them once.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 7] = [
     "order_by",
     "stages",
     "experiment_ids",
     "run_ids",
     "trace_ids",
     "scorer_ids",
+    "workspace",
 ];
 
 /// One request, unpacked. `M` is its message.
@@ -78,13 +79,13 @@ impl<M: DeserializeOwned> FromRequest<App> for Call<M> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let (caller, params) = who(&mut parts, app).await?;
+        let (app, caller, params) = who(&mut parts, app.clone()).await?;
         let message = match parts.method {
             Method::GET | Method::HEAD => read(query(parts.uri.query().unwrap_or_default()))?,
             _ => json(&parts, body).await?,
         };
         Ok(Call {
-            app: app.clone(),
+            app,
             caller,
             message,
             params,
@@ -92,11 +93,11 @@ impl<M: DeserializeOwned> FromRequest<App> for Call<M> {
     }
 }
 
-/// The verified caller and the path's parameters.
+/// The parts of the server as the verified caller reaches them, the caller, and the path's parameters.
 pub(super) async fn who(
     parts: &mut Parts,
-    app: &App,
-) -> Result<(Caller, HashMap<String, String>), Failure> {
+    app: App,
+) -> Result<(App, Caller, HashMap<String, String>), Failure> {
     let internal = || Error::new(ErrorCode::InternalError, "the request was not checked");
     let caller = parts
         .extensions
@@ -104,14 +105,14 @@ pub(super) async fn who(
         .cloned()
         .ok_or_else(internal)?;
     names::project(caller.project())?;
-    let params = RawPathParams::from_request_parts(parts, app)
+    let params = RawPathParams::from_request_parts(parts, &app)
         .await
         .map_err(|_| Error::new(ErrorCode::BadRequest, "the path is not UTF-8"))?;
     let params = params
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Ok((caller, params))
+    Ok((caller.reach(app), caller, params))
 }
 
 /// The fields of a query; MLflow's protocol has no other types there than texts.

@@ -5,7 +5,7 @@ use super::{
     call::Call,
     convert::{self, experiment::wire},
     failure::{Answer, Failure, Refuse as _},
-    find, page,
+    find, grants, page,
     routes::Table,
 };
 use axum::{
@@ -101,16 +101,20 @@ const UNIT: &str = "its experiment is there already";
 
 async fn create(call: Call<Create>) -> Answer<Value> {
     let wanted = wanted(&call)?;
+    let keep = grants::of_maker(&call, "experiment");
     let id = call
-        .write(move |tx| match tx.create_experiment(&wanted) {
-            Err(store::Error::Exists { .. }) => Err(Error::exists(format!(
-                "Experiment(name={}) already exists.",
-                wanted.name
-            )))
-            .refuse(),
-            other => other,
+        .write(move |tx| {
+            let made = tx.create_experiment(&wanted).map_err(|error| match error {
+                store::Error::Exists { name, .. } => store::Error::caller(Error::exists(format!(
+                    "Experiment(name={name}) already exists."
+                ))),
+                other => other,
+            })?;
+            keep(tx, &made)?;
+            Ok(made)
         })
         .await?;
+    grants::changed(&call);
     Ok(Json(json!({ "experiment_id": id })))
 }
 
@@ -177,7 +181,7 @@ pub(super) async fn default_if<M>(call: &Call<M>, asked: bool) -> Result<(), Fai
     let wanted = project.clone();
     if !asked
         || call
-            .read(move |tx| tx.experiment_by_name(&wanted, find::DEFAULT))
+            .read(move |tx| tx.unguarded(|tx| tx.experiment_by_name(&wanted, find::DEFAULT)))
             .await?
             .is_some()
     {

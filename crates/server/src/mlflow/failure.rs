@@ -55,6 +55,7 @@ impl From<store::Error> for Failure {
         let code = match &error {
             store::Error::NotFound { .. } => ErrorCode::ResourceDoesNotExist,
             store::Error::Exists { .. } => ErrorCode::ResourceAlreadyExists,
+            store::Error::Denied(_) => ErrorCode::PermissionDenied,
             store::Error::Conflict(_) | store::Error::Invalid(_) => {
                 ErrorCode::InvalidParameterValue
             }

@@ -139,7 +139,7 @@ fn folder(tx: &mut Tx<'_>, project: &str, name: &str, number: u32) -> store::Res
 
 async fn upload(State(app): State<App>, request: Request) -> Result<StatusCode, Failure> {
     let (mut parts, body) = request.into_parts();
-    let (caller, _) = call::who(&mut parts, &app).await?;
+    let (app, caller, _) = call::who(&mut parts, app).await?;
     let fields = call::query(parts.uri.query().unwrap_or_default());
     let field = |name: &str| {
         let value = fields[name].as_str().filter(|value| !value.is_empty());

@@ -75,6 +75,10 @@ pub(super) fn present_experiment(
 
 /// Makes the default experiment when the project has none yet.
 pub(super) fn ensure_default(tx: &mut Tx<'_>, project: &str, now: Timestamp) -> store::Result<()> {
+    tx.unguarded(|tx| make_default(tx, project, now))
+}
+
+fn make_default(tx: &mut Tx<'_>, project: &str, now: Timestamp) -> store::Result<()> {
     if tx.experiment_by_name(project, DEFAULT)?.is_some() {
         return Ok(());
     }

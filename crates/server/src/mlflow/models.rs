@@ -7,7 +7,7 @@ use super::{
         registry::{description, prompt},
     },
     failure::{Answer, Failure},
-    page, registered,
+    grants, page, registered,
     registered::{Change, find},
     routes::Table,
 };
@@ -26,7 +26,8 @@ use mlflow::{
     webhooks::News,
 };
 use serde_json::{Value, json};
-use store::{Models as _, RegisteredModel, Tx};
+use std::collections::BTreeMap;
+use store::{Models as _, RegisteredModel, Roles as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/registered-models";
@@ -81,6 +82,14 @@ pub(super) fn routes(table: Table) -> Table {
         )
 }
 
+/// MLflow's type of resources of a model with these tags.
+fn kind(tags: &BTreeMap<String, String>) -> &'static str {
+    match prompt(tags) {
+        true => "prompt",
+        false => "registered_model",
+    }
+}
+
 /// Checks tags of models and versions.
 pub(super) fn check_tags(tags: &[Pair]) -> Result<(), Error> {
     for tag in tags {
@@ -105,8 +114,15 @@ async fn create(call: Call<NamedModel>) -> Answer<Value> {
         tags: labels(&asked.tags),
     };
     let news = News::created(&asked.name, &asked.tags, &model.description);
-    let inserted = call.write(move |tx| insert(tx, &change, &model, &news));
-    Ok(Json(json!({ "registered_model": inserted.await? })))
+    let keep = grants::of_maker(&call, kind(&model.tags));
+    let inserted = call.write(move |tx| {
+        let made = insert(tx, &change, &model, &news)?;
+        keep(tx, &model.name)?;
+        Ok(made)
+    });
+    let made = inserted.await?;
+    grants::changed(&call);
+    Ok(Json(json!({ "registered_model": made })))
 }
 
 fn insert(
@@ -128,7 +144,8 @@ fn insert(
         json!({}),
     )?;
     change.tell(tx, Some(news))?;
-    Ok(json!(registered::show(tx, model.clone())?))
+    // Whoever makes it sees it, even before they have a right to change it.
+    Ok(json!(tx.reading(|tx| registered::show(tx, model.clone()))?))
 }
 
 async fn one(call: Call<NamedModel>) -> Answer<Value> {
@@ -159,17 +176,24 @@ async fn rename(call: Call<Rename>) -> Answer<Value> {
                 registered::not_serving(tx, &change.project, &name, None)?;
                 tx.rename_model(&change.project, &name, &to)?;
             }
-            change.touch(tx, &to)?;
-            change.event(
-                tx,
-                "model.renamed",
-                format!("model/{to}"),
-                json!({ "from": name }),
-            )?;
-            let model = find(tx, &change.project, &to)?;
-            registered::show(tx, model)
+            // What was granted on the old name is about the new one from here on.
+            tx.unguarded(|tx| {
+                for kind in ["registered_model", "prompt"] {
+                    tx.rename_grants(&change.project, kind, &name, &to)?;
+                }
+                change.touch(tx, &to)?;
+                change.event(
+                    tx,
+                    "model.renamed",
+                    format!("model/{to}"),
+                    json!({ "from": name }),
+                )?;
+                let model = find(tx, &change.project, &to)?;
+                registered::show(tx, model)
+            })
         })
         .await?;
+    grants::changed(&call);
     Ok(Json(json!({ "registered_model": shown })))
 }
 
@@ -235,9 +259,13 @@ async fn remove(call: Call<NamedModel>) -> Answer<Value> {
         find(tx, &change.project, &name)?;
         registered::not_serving(tx, &change.project, &name, None)?;
         tx.delete_model(&change.project, &name)?;
+        for kind in ["registered_model", "prompt"] {
+            tx.forget_grants(&change.project, kind, &name)?;
+        }
         change.event(tx, "model.deleted", format!("model/{name}"), json!({}))
     })
     .await?;
+    grants::changed(&call);
     Ok(Json(json!({})))
 }
 

@@ -112,7 +112,7 @@ fn unknown(id: &str) -> Error {
 
 async fn part(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
-    let (caller, params) = call::who(&mut parts, &app).await?;
+    let (app, caller, params) = call::who(&mut parts, app).await?;
     let (id, number) = (params["upload"].clone(), params["number"].clone());
     access::not_a_unit(
         &caller.identity,

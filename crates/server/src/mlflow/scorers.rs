@@ -7,7 +7,7 @@ use super::{
     call::Call,
     convert::evaluation::scorer as shown,
     failure::{Answer, Refuse as _},
-    find, page,
+    find, grants, page,
     routes::Table,
 };
 use axum::{
@@ -21,7 +21,7 @@ use mlflow::{
     scorers::{self as wire, List, Named, Online, SetOnline},
 };
 use serde_json::{Value, json};
-use store::{Lifecycle, OnlineScoring, ScorerVersion, Scorers as _, Tx};
+use store::{Lifecycle, OnlineScoring, Roles as _, ScorerVersion, Scorers as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = |path: &str| format!("/mlflow/scorers/{path}");
@@ -261,9 +261,17 @@ async fn remove(call: Call<Named>) -> Answer<Value> {
             return Err(place.missing(number)).refuse();
         }
         let experiment = place.experiment(tx)?;
+        if number.is_none() || all.len() == 1 {
+            let escaped: String =
+                url::form_urlencoded::byte_serialize(place.name.as_bytes()).collect();
+            for name in [escaped.replace('+', "%20"), place.name.clone()] {
+                tx.forget_grants(&place.project, "scorer", &format!("{experiment}/{name}"))?;
+            }
+        }
         tx.delete_scorer(&experiment, &place.name, wanted.map(|one| one.version))
     })
     .await?;
+    grants::changed(&call);
     Ok(Json(json!({})))
 }
 

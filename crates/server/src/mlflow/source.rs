@@ -39,7 +39,7 @@ pub(super) async fn resolve(call: &Call<CreateVersion>) -> Result<Source, Failur
     call.read(move |tx| {
         let run = asked.run_id.as_deref().filter(|id| !id.is_empty());
         let model = asked.model_id.as_deref().filter(|id| !id.is_empty());
-        locate(tx, &project, &asked.source, run, model)
+        tx.reading(|tx| locate(tx, &project, &asked.source, run, model))
     })
     .await
 }
@@ -258,8 +258,10 @@ pub(super) async fn look_into(
     let held = app
         .store()
         .read(move |tx| {
-            let one = tx.artifact(&project, &folder)?;
-            one.map_or_else(|| tx.artifacts(&project, &folder), |one| Ok(vec![one]))
+            tx.reading(|tx| {
+                let one = tx.artifact(&project, &folder)?;
+                one.map_or_else(|| tx.artifacts(&project, &folder), |one| Ok(vec![one]))
+            })
         })
         .await?;
     let Some(file) = only_onnx(&held) else {

@@ -1,11 +1,11 @@
 //! MLflow's users: made and removed by admins, seen and given another password by themselves, too.
 //!
-//! A user that is made here may do what a developer may, in the project of the address that it was made at. Rights for
-//! single experiments or models, and MLflow's own roles, are not kept: what asks for them is answered 501.
+//! A user that is made here may do what a developer may, in the project of the address that it was made at.
 
 use super::{
     call::{Call, Nothing},
     failure::{Answer, Failure},
+    roles,
     routes::Table,
 };
 use crate::users::{self, Fault, New};
@@ -13,14 +13,15 @@ use axum::{
     Json,
     routing::{MethodRouter, delete, get, patch, post},
 };
-use guard::{Identity, Permission, Role};
+use guard::{Identity, Permission, Role as OurRole};
 use http::Method;
 use mlflow::{
     Error, ErrorCode,
+    grants::{Held, Role},
     users::{About, Listed, User},
 };
 use serde_json::{Value, json};
-use store::Users as _;
+use store::{Roles as _, Tx, Users as _};
 
 pub(super) fn routes(table: Table) -> Table {
     let (own, admin) = (Permission::Account, Permission::Administer);
@@ -159,7 +160,7 @@ fn is_admin<M>(call: &Call<M>) -> bool {
     else {
         return false;
     };
-    *role == Role::Admin && project.is_none()
+    *role == OurRole::Admin && project.is_none()
 }
 
 /// Lets users see and change themselves, and admins everybody.
@@ -186,7 +187,7 @@ async fn create(call: Call<About>) -> Answer<Value> {
     );
     let new = New {
         name,
-        role: Role::Developer,
+        role: OurRole::Developer,
         project: Some(call.project().to_owned()),
     };
     let made = users::create(&call.app, call.caller.identity.actor(), new, password).await?;
@@ -200,13 +201,23 @@ async fn one(call: Call<About>) -> Answer<Value> {
 }
 
 async fn list(call: Call<Nothing>) -> Answer<Value> {
-    let users = call.read(|tx| tx.users()).await?;
-    let listed = |user| Listed {
-        user: shown(user),
-        roles: Vec::new(),
-    };
-    let users: Vec<Listed> = users.into_iter().map(listed).collect();
+    let users = call.read(|tx| {
+        tx.users()?
+            .into_iter()
+            .map(|user| listed(tx, user))
+            .collect()
+    });
+    let users: Vec<Listed> = users.await?;
     Ok(Json(json!({ "users": users })))
+}
+
+fn listed(tx: &mut Tx<'_>, user: store::User) -> store::Result<Listed> {
+    let held = tx.user_roles(user.id)?;
+    let roles = held.into_iter().map(|role| roles::shown(tx, role));
+    Ok(Listed {
+        roles: roles.collect::<store::Result<_>>()?,
+        user: shown(user),
+    })
 }
 
 fn myself<M>(call: &Call<M>) -> Result<&str, Error> {
@@ -218,18 +229,45 @@ async fn current(call: Call<Nothing>) -> Answer<Value> {
     Ok(Json(json!({ "user": shown(user), "is_basic_auth": true })))
 }
 
-fn rights_of(user: &store::User) -> Json<Value> {
-    Json(json!({ "is_admin": user.admin, "permissions": [] }))
+/// What a user has by the roles that the caller may see.
+async fn rights_of<M>(call: &Call<M>, name: String) -> Answer<Value> {
+    let who = call.caller.identity.clone();
+    let work = move |tx: &mut Tx<'_>| {
+        let roles = roles::visible(tx, &who, &name)?;
+        let admin = tx.user(&name)?.is_some_and(|user| user.admin);
+        Ok((admin, roles))
+    };
+    let (admin, roles) = call.read(work).await?;
+    let held: Vec<Held> = roles.into_iter().flat_map(held).collect();
+    Ok(Json(json!({ "is_admin": admin, "permissions": held })))
+}
+
+fn held(role: Role) -> impl Iterator<Item = Held> {
+    let Role {
+        id,
+        name,
+        workspace,
+        permissions,
+        ..
+    } = role;
+    permissions.into_iter().map(move |one| Held {
+        role_id: id,
+        role_name: name.clone(),
+        workspace: workspace.clone(),
+        resource_type: one.resource_type,
+        resource_pattern: one.resource_pattern,
+        permission: one.permission,
+    })
 }
 
 async fn own_rights(call: Call<Nothing>) -> Answer<Value> {
-    Ok(rights_of(&find(&call, myself(&call)?).await?))
+    let name = myself(&call)?.to_owned();
+    rights_of(&call, name).await
 }
 
 async fn rights(call: Call<About>) -> Answer<Value> {
-    let name = needed("username", &call.message.username)?;
-    self_or_admin(&call, name)?;
-    Ok(rights_of(&find(&call, name).await?))
+    let name = needed("username", &call.message.username)?.clone();
+    rights_of(&call, name).await
 }
 
 async fn password(call: Call<About>) -> Answer<Value> {

@@ -144,13 +144,13 @@ fn insert(
         ..version.clone()
     };
     if let Some(mut model) = match &made.mlflow_model_id {
-        Some(id) => tx.logged_model(id)?,
+        Some(id) => tx.reading(|tx| tx.logged_model(id))?,
         None => None,
     } {
         let tag = convert::logged_model::VERSIONS_TAG;
         let listed = convert::logged_model::with_version(model.tags.get(tag), &made.model, number);
         model.tags.insert(tag.to_owned(), listed);
-        tx.update_logged_model(&model)?;
+        tx.unguarded(|tx| tx.update_logged_model(&model))?;
     }
     let after = json!({ "source": made.source, "artifact": made.artifact });
     change.event(

@@ -15,14 +15,17 @@ fn bounds(folder: &str) -> (String, String) {
 
 impl Artifacts for Tx<'_> {
     fn put_artifact(&mut self, artifact: &Artifact) -> Result<()> {
+        self.reach_path(&artifact.project, &artifact.path)?;
         self.upsert(artifact)
     }
 
     fn artifact(&mut self, project: &str, path: &str) -> Result<Option<Artifact>> {
+        self.reach_path(project, path)?;
         self.get(params![project, path])
     }
 
     fn artifacts(&mut self, project: &str, folder: &str) -> Result<Vec<Artifact>> {
+        self.reach_path(project, folder)?;
         if folder.is_empty() {
             return self.select("WHERE \"project\" = ?1 ORDER BY \"path\"", params![project]);
         }
@@ -34,6 +37,7 @@ impl Artifacts for Tx<'_> {
     }
 
     fn is_artifact_folder(&mut self, project: &str, path: &str) -> Result<bool> {
+        self.reach_path(project, path)?;
         let (from, to) = bounds(path);
         let sql = format!(
             "SELECT \"path\" FROM artifacts WHERE \"project\" = ?1 AND {BELOW} ORDER BY \"path\" LIMIT 1"
@@ -43,6 +47,7 @@ impl Artifacts for Tx<'_> {
     }
 
     fn delete_artifacts(&mut self, project: &str, path: &str) -> Result<u64> {
+        self.deleting(|tx| tx.reach_path(project, path))?;
         let (from, to) = bounds(path);
         let one = self.remove::<Artifact>(params![project, path])?;
         let sql = format!("DELETE FROM artifacts WHERE \"project\" = ?1 AND {BELOW}");

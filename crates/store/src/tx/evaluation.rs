@@ -69,16 +69,19 @@ impl EvaluationDatasets for Tx<'_> {
     }
 
     fn update_evaluation_dataset(&mut self, dataset: &EvaluationDataset) -> Result<()> {
+        self.reach_dataset(&dataset.id)?;
         must(self.replace(dataset)?, "evaluation dataset", &dataset.id)?;
         self.keep_dataset_tags(dataset)
     }
 
     fn delete_evaluation_dataset(&mut self, project: &str, id: &str) -> Result<bool> {
+        self.deleting(|tx| tx.reach_dataset(id))?;
         let sql = "DELETE FROM evaluation_datasets WHERE \"project\" = ?1 AND \"id\" = ?2";
         Ok(self.execute(sql, params![project, id])? == 1)
     }
 
     fn evaluation_dataset(&mut self, project: &str, id: &str) -> Result<Option<EvaluationDataset>> {
+        self.reach_dataset(id)?;
         let rest = "WHERE \"project\" = ?1 AND \"id\" = ?2";
         self.select_one(rest, params![project, id])
     }
@@ -91,6 +94,12 @@ impl EvaluationDatasets for Tx<'_> {
     ) -> Result<Page<EvaluationDataset>> {
         let mut values = vec![owned(project.value())];
         let mut base = "r.\"project\" = ?1".to_owned();
+        let seen = self.seen_experiments("CAST(h.\"experiment\" AS BIGINT)");
+        if let Some(seen) = seen.strip_prefix(" AND ") {
+            base.push_str(" AND NOT EXISTS (SELECT 1 FROM evaluation_dataset_experiments h WHERE h.\"dataset\" = r.\"id\" AND NOT (");
+            base.push_str(seen);
+            base.push_str("))");
+        }
         if !experiments.is_empty() {
             values.extend(experiments.iter().map(|one| owned(one.value())));
             let marks: Vec<_> = (2..=values.len()).map(|n| format!("?{n}")).collect();
@@ -102,17 +111,21 @@ impl EvaluationDatasets for Tx<'_> {
     }
 
     fn dataset_experiments(&mut self, id: &str) -> Result<Vec<String>> {
+        self.reach_dataset(id)?;
         let sql = "SELECT \"experiment\" FROM evaluation_dataset_experiments WHERE \"dataset\" = ?1 \
                    ORDER BY LENGTH(\"experiment\"), \"experiment\"";
         self.rows(sql, params![id], only)
     }
 
     fn add_dataset_to_experiment(&mut self, id: &str, experiment: &str) -> Result<()> {
+        self.reach_attached(id)?;
+        self.reach_experiment(experiment)?;
         let sql = "INSERT INTO evaluation_dataset_experiments (\"dataset\", \"experiment\") VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.execute(sql, params![id, experiment]).map(drop)
     }
 
     fn remove_dataset_from_experiment(&mut self, id: &str, experiment: &str) -> Result<bool> {
+        self.reach_dataset(id)?;
         let sql = "DELETE FROM evaluation_dataset_experiments WHERE \"dataset\" = ?1 AND \"experiment\" = ?2";
         Ok(self.execute(sql, params![id, experiment])? == 1)
     }
@@ -120,6 +133,7 @@ impl EvaluationDatasets for Tx<'_> {
 
 impl EvaluationRecords for Tx<'_> {
     fn put_evaluation_record(&mut self, record: &EvaluationRecord) -> Result<()> {
+        self.reach_dataset(&record.dataset)?;
         self.upsert(record)
     }
 
@@ -128,6 +142,7 @@ impl EvaluationRecords for Tx<'_> {
         dataset: &str,
         inputs: &Digest,
     ) -> Result<Option<EvaluationRecord>> {
+        self.reach_dataset(dataset)?;
         let rest = "WHERE \"dataset\" = ?1 AND \"inputs_digest\" = ?2";
         self.select_one(rest, params![dataset, inputs])
     }
@@ -137,15 +152,18 @@ impl EvaluationRecords for Tx<'_> {
         dataset: &str,
         search: &Search,
     ) -> Result<Page<EvaluationRecord>> {
+        self.reach_dataset(dataset)?;
         self.search("r.\"dataset\" = ?1", vec![owned(dataset.value())], search)
     }
 
     fn count_evaluation_records(&mut self, dataset: &str) -> Result<u64> {
+        self.reach_dataset(dataset)?;
         let sql = "SELECT COUNT(*) FROM evaluation_records WHERE \"dataset\" = ?1";
         Ok(self.single(sql, params![dataset])?.unwrap_or_default())
     }
 
     fn delete_evaluation_record(&mut self, dataset: &str, id: &str) -> Result<bool> {
+        self.reach_dataset(dataset)?;
         self.remove::<EvaluationRecord>(params![dataset, id])
     }
 }

@@ -20,8 +20,10 @@ mod leases;
 mod models;
 mod moving;
 mod projects;
+mod reach;
 pub(crate) mod record;
 mod retention;
+mod roles;
 mod rollouts;
 mod runs;
 mod scorers;
@@ -65,6 +67,7 @@ pub(crate) trait Sql {
 /// [`Events`](crate::Events), [`Runs`](crate::Runs) and so on.
 pub struct Tx<'a> {
     sql: &'a mut dyn Sql,
+    guarded: Option<reach::Guarded>,
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -83,7 +86,7 @@ pub(crate) use params;
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(sql: &'a mut dyn Sql) -> Self {
-        Self { sql }
+        Self { sql, guarded: None }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {

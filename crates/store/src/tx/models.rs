@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::column::{Param as _, owned};
 use super::compare::Kind;
+use super::reach::PROMPT_TAG;
 use super::search::{Expr, Searchable};
 use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::{Error, Result};
+use crate::gate::Thing;
 use crate::models::{Aliases, ModelVersion, Models, RegisteredModel};
 use crate::search::{Field, Page, Search};
 
@@ -14,9 +16,6 @@ record!(RegisteredModel in "models", key(project, name), created_at, updated_at,
 record!(ModelVersion in "model_versions", key(project, model, version), created_at, updated_at, description, user_id,
     source, mlflow_run_id, mlflow_model_id, run_id, artifact, lineage, gate, signature, gate_state, stage, status,
     status_message, tags);
-
-/// The tag of MLflow that makes a model a prompt when it is `true`.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 impl Searchable for RegisteredModel {
     const TIES: &'static [(&'static str, Kind, bool)] = &[("name", Kind::Text, false)];
@@ -120,6 +119,15 @@ impl Tx<'_> {
 
 impl Models for Tx<'_> {
     fn create_model(&mut self, model: &RegisteredModel) -> Result<()> {
+        let prompt = model
+            .tags
+            .get(PROMPT_TAG)
+            .is_some_and(|tag| tag.eq_ignore_ascii_case("true"));
+        let thing = match prompt {
+            true => Thing::Prompt(&model.name),
+            false => Thing::Model(&model.name),
+        };
+        self.reach_new(&model.project, &[thing])?;
         must_be_new(self.insert(model)?, "model", &model.name)?;
         let sql =
             "INSERT INTO model_counters (\"project\", \"model\", \"last\") VALUES (?1, ?2, 0)";
@@ -128,12 +136,17 @@ impl Models for Tx<'_> {
     }
 
     fn update_model(&mut self, model: &RegisteredModel) -> Result<()> {
+        self.reach_model(&model.project, &model.name)?;
         must(self.replace(model)?, "model", &model.name)?;
         self.keep_model_tags(model)
     }
 
     fn rename_model(&mut self, project: &str, name: &str, to: &str) -> Result<()> {
+        self.reach_model(project, name)?;
         must_be_new(self.model(project, to)?.is_none(), "model", to)?;
+        for either in [Thing::Model(to), Thing::Prompt(to)] {
+            self.reach_name(either)?;
+        }
         let sql = "UPDATE models SET \"name\" = ?3 WHERE \"project\" = ?1 AND \"name\" = ?2";
         must(
             self.execute(sql, params![project, name, to])? == 1,
@@ -143,22 +156,31 @@ impl Models for Tx<'_> {
     }
 
     fn delete_model(&mut self, project: &str, name: &str) -> Result<bool> {
+        self.deleting(|tx| tx.reach_model(project, name))?;
         self.remove::<RegisteredModel>(params![project, name])
     }
 
     fn model(&mut self, project: &str, name: &str) -> Result<Option<RegisteredModel>> {
+        self.reach_model(project, name)?;
         self.get(params![project, name])
     }
 
     fn models(&mut self, project: &str) -> Result<Vec<RegisteredModel>> {
-        self.select("WHERE \"project\" = ?1 ORDER BY \"name\"", params![project])
+        let all: Vec<RegisteredModel> =
+            self.select("WHERE \"project\" = ?1 ORDER BY \"name\"", params![project])?;
+        for model in &all {
+            self.reach_model(project, &model.name)?;
+        }
+        Ok(all)
     }
 
     fn search_models(&mut self, project: &str, search: &Search) -> Result<Page<RegisteredModel>> {
-        self.search("r.\"project\" = ?1", vec![owned(project.value())], search)
+        let search = self.seen_models(search);
+        self.search("r.\"project\" = ?1", vec![owned(project.value())], &search)
     }
 
     fn create_version(&mut self, version: &ModelVersion) -> Result<u32> {
+        self.reach_model(&version.project, &version.model)?;
         let ModelVersion { project, model, .. } = version;
         let sql = "UPDATE model_counters SET \"last\" = \"last\" + 1 WHERE \"project\" = ?1 AND \"model\" = ?2 RETURNING \"last\"";
         let number = self
@@ -178,6 +200,7 @@ impl Models for Tx<'_> {
     }
 
     fn update_version(&mut self, version: &ModelVersion) -> Result<()> {
+        self.reach_model(&version.project, &version.model)?;
         must(
             self.replace(version)?,
             "version",
@@ -187,6 +210,7 @@ impl Models for Tx<'_> {
     }
 
     fn delete_version(&mut self, project: &str, model: &str, version: u32) -> Result<bool> {
+        self.deleting(|tx| tx.reach_model(project, model))?;
         self.remove::<ModelVersion>(params![project, model, version])
     }
 
@@ -196,10 +220,12 @@ impl Models for Tx<'_> {
         model: &str,
         version: u32,
     ) -> Result<Option<ModelVersion>> {
+        self.reach_model(project, model)?;
         self.get(params![project, model, version])
     }
 
     fn versions(&mut self, project: &str, model: &str) -> Result<Vec<ModelVersion>> {
+        self.reach_model(project, model)?;
         self.select(
             "WHERE \"project\" = ?1 AND \"model\" = ?2 ORDER BY \"version\" DESC",
             params![project, model],
@@ -207,7 +233,8 @@ impl Models for Tx<'_> {
     }
 
     fn search_versions(&mut self, project: &str, search: &Search) -> Result<Page<ModelVersion>> {
-        self.search("r.\"project\" = ?1", vec![owned(project.value())], search)
+        let search = self.seen_models(search);
+        self.search("r.\"project\" = ?1", vec![owned(project.value())], &search)
     }
 }
 
@@ -219,6 +246,7 @@ impl Aliases for Tx<'_> {
         alias: &str,
         version: u32,
     ) -> Result<Option<u32>> {
+        self.reach_model(project, model)?;
         let before = self.alias(project, model, alias)?;
         let known = self.version(project, model, version)?.is_some();
         must(known, "version", format!("{version} of model {model}"))?;
@@ -229,6 +257,7 @@ impl Aliases for Tx<'_> {
     }
 
     fn delete_alias(&mut self, project: &str, model: &str, alias: &str) -> Result<Option<u32>> {
+        self.reach_model(project, model)?;
         let before = self.alias(project, model, alias)?;
         let sql = "DELETE FROM model_aliases WHERE \"project\" = ?1 AND \"model\" = ?2 AND \"alias\" = ?3";
         self.execute(sql, params![project, model, alias])?;
@@ -236,11 +265,13 @@ impl Aliases for Tx<'_> {
     }
 
     fn alias(&mut self, project: &str, model: &str, alias: &str) -> Result<Option<u32>> {
+        self.reach_model(project, model)?;
         let sql = "SELECT \"version\" FROM model_aliases WHERE \"project\" = ?1 AND \"model\" = ?2 AND \"alias\" = ?3";
         self.single(sql, params![project, model, alias])
     }
 
     fn aliases(&mut self, project: &str, model: &str) -> Result<BTreeMap<String, u32>> {
+        self.reach_model(project, model)?;
         let sql = "SELECT \"alias\", \"version\" FROM model_aliases WHERE \"project\" = ?1 AND \"model\" = ?2";
         let all = self.rows(sql, params![project, model], |cols| {
             Ok((cols.get()?, cols.get()?))

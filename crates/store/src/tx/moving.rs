@@ -10,6 +10,7 @@ record!(Moved in "moved", key(project, kind, id), digest, moved_at);
 
 impl Moving for Tx<'_> {
     fn put_version(&mut self, version: &ModelVersion) -> Result<()> {
+        self.reach_model(&version.project, &version.model)?;
         let ModelVersion { project, model, .. } = version;
         self.skip_versions(project, model, version.version)?;
         must_be_new(
@@ -21,6 +22,7 @@ impl Moving for Tx<'_> {
     }
 
     fn skip_versions(&mut self, project: &str, model: &str, last: u32) -> Result<()> {
+        self.reach_model(project, model)?;
         let sql = "UPDATE model_counters SET \"last\" = CASE WHEN \"last\" < ?3 THEN ?3 ELSE \"last\" END \
                    WHERE \"project\" = ?1 AND \"model\" = ?2";
         must(

@@ -3,6 +3,7 @@
 use super::column::{Cols, Param as _, Value};
 use super::{Tx, must, only, params};
 use crate::error::{Error, Result};
+use crate::gate::Thing;
 use crate::scorers::{OnlineScoring, ScorerVersion, Scorers};
 
 /// What a version is read from.
@@ -40,6 +41,7 @@ impl Tx<'_> {
         asked: &ScorerVersion,
     ) -> Result<Option<String>> {
         let experiment = number(&asked.experiment)?;
+        self.reach(Thing::Scorer(experiment, &asked.name))?;
         let sql = "INSERT INTO scorers (\"id\", \"project\", \"experiment\", \"name\") VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
         self.execute(sql, params![asked.id, project, experiment, asked.name])?;
         self.scorer_id(&asked.experiment, &asked.name)
@@ -65,20 +67,22 @@ impl Scorers for Tx<'_> {
 
     fn scorers(&mut self, experiments: &[String]) -> Result<Vec<ScorerVersion>> {
         let mut newest = Vec::new();
-        for experiment in experiments {
-            let Ok(experiment) = number(experiment) else {
+        for experiment in self.readable(experiments) {
+            let Ok(experiment) = number(&experiment) else {
                 continue;
             };
             let sql = format!(
                 "{VERSIONS} WHERE s.\"experiment\" = ?1 AND v.\"version\" = \
                  (SELECT MAX(w.\"version\") FROM scorer_versions w WHERE w.\"scorer\" = s.\"id\") ORDER BY s.\"name\""
             );
-            newest.extend(self.rows(&sql, params![experiment], version)?);
+            let found = self.rows(&sql, params![experiment], version)?;
+            newest.extend(self.readable_scorers(found));
         }
         Ok(newest)
     }
 
     fn scorer_versions(&mut self, experiment: &str, name: &str) -> Result<Vec<ScorerVersion>> {
+        self.reach_scorer(experiment, name)?;
         let sql = format!(
             "{VERSIONS} WHERE s.\"experiment\" = ?1 AND s.\"name\" = ?2 ORDER BY v.\"version\""
         );
@@ -91,6 +95,7 @@ impl Scorers for Tx<'_> {
         name: &str,
         version: Option<u32>,
     ) -> Result<bool> {
+        self.deleting(|tx| tx.reach_scorer(experiment, name))?;
         let Some(id) = self.scorer_id(experiment, name)? else {
             return Ok(false);
         };
@@ -105,6 +110,7 @@ impl Scorers for Tx<'_> {
     }
 
     fn scorer_id(&mut self, experiment: &str, name: &str) -> Result<Option<String>> {
+        self.reach_scorer(experiment, name)?;
         let sql = "SELECT \"id\" FROM scorers WHERE \"experiment\" = ?1 AND \"name\" = ?2";
         self.single(sql, params![number(experiment)?, name])
     }
@@ -117,6 +123,7 @@ impl Scorers for Tx<'_> {
             filter,
             ..
         } = scoring;
+        self.reach_scorer_id(scorer)?;
         let known: Option<String> = self.single(
             "SELECT \"id\" FROM scorers WHERE \"id\" = ?1",
             params![scorer],
@@ -130,6 +137,9 @@ impl Scorers for Tx<'_> {
     }
 
     fn online_scoring(&mut self, project: &str, scorers: &[String]) -> Result<Vec<OnlineScoring>> {
+        for scorer in scorers {
+            self.reach_scorer_id(scorer)?;
+        }
         if scorers.is_empty() {
             return Ok(Vec::new());
         }
@@ -152,9 +162,12 @@ impl Scorers for Tx<'_> {
     }
 
     fn scored_experiments(&mut self, project: &str) -> Result<Vec<String>> {
-        let sql = "SELECT DISTINCT e.\"id\" FROM experiments e JOIN scorers s ON s.\"experiment\" = e.\"id\" \
-                   WHERE e.\"project\" = ?1 AND e.\"lifecycle\" = 'active' ORDER BY e.\"id\"";
-        let ids: Vec<i64> = self.rows(sql, params![project], only)?;
+        let seen = self.seen_experiments("e.\"id\"");
+        let sql = format!(
+            "SELECT DISTINCT e.\"id\" FROM experiments e JOIN scorers s ON s.\"experiment\" = e.\"id\" \
+                   WHERE e.\"project\" = ?1 AND e.\"lifecycle\" = 'active'{seen} ORDER BY e.\"id\""
+        );
+        let ids: Vec<i64> = self.rows(&sql, params![project], only)?;
         Ok(ids.into_iter().map(|id| id.to_string()).collect())
     }
 }

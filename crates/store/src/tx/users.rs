@@ -2,6 +2,7 @@
 
 use super::{Tx, must, params, record::record};
 use crate::error::{Error, Result};
+use crate::roles::own_role;
 use crate::users::{User, Users};
 
 record!(User in "users", key(name), id, hash, role, project, admin, created_at);
@@ -47,6 +48,11 @@ impl Users for Tx<'_> {
     }
 
     fn delete_user(&mut self, name: &str) -> Result<bool> {
+        let Some(user) = self.user(name)? else {
+            return Ok(false);
+        };
+        let sql = "DELETE FROM roles WHERE \"name\" = ?1";
+        self.execute(sql, params![own_role(user.id)])?;
         self.remove::<User>(params![name])
     }
 }

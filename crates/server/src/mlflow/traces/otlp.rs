@@ -77,7 +77,7 @@ impl From<Failure> for Refused {
 
 async fn export(State(app): State<App>, request: Request) -> Result<Response, Refused> {
     let (mut parts, body) = request.into_parts();
-    let (caller, _) = call::who(&mut parts, &app).await?;
+    let (app, caller, _) = call::who(&mut parts, app).await?;
     let experiment = experiment(&parts.headers)?;
     let json = is_json(&parts.headers)?;
     let packed =

@@ -26,6 +26,11 @@ impl<'s> Asking<'s> {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// The owner's token.
+    pub(crate) fn owner_token(&self) -> &str {
+        self.0.owner_token()
+    }
+
     /// A call by the owner.
     pub(crate) fn owner(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         let owner = format!("authorization: Bearer {}", self.0.owner_token());

@@ -3,6 +3,7 @@
 mod asking;
 mod doors;
 mod files;
+mod grants;
 mod identity;
 mod importing;
 mod injection;

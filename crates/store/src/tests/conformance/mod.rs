@@ -11,6 +11,7 @@ mod models;
 mod moving;
 mod retention;
 mod reviews;
+mod roles;
 mod searches;
 mod serving;
 mod traces;
@@ -42,6 +43,7 @@ pub(crate) async fn conformance(store: &Store) {
     users::check(store).await;
     moving::check(store).await;
     retention::check(store).await;
+    roles::check(store).await;
     webhooks::check(store).await;
     evaluation::check(store).await;
     reviews::check(store).await;

@@ -55,6 +55,7 @@ impl TraceLink {
 impl Tx<'_> {
     /// The number of a trace.
     fn trace_number(&mut self, project: &str, trace_id: &str) -> Result<Option<i64>> {
+        self.reach_trace(project, trace_id)?;
         let sql = "SELECT \"number\" FROM traces WHERE \"project\" = ?1 AND \"trace_id\" = ?2";
         self.single(sql, params![project, trace_id])
     }
@@ -91,6 +92,8 @@ impl Tx<'_> {
 
 impl Traces for Tx<'_> {
     fn put_trace(&mut self, trace: &Trace) -> Result<()> {
+        self.reach_trace(&trace.project, &trace.trace_id)?;
+        self.reach_experiment(&trace.experiment_id)?;
         let sql = "INSERT INTO traces (\"project\", \"trace_id\", \"experiment\", \"request_time\", \"duration\", \"state\", \
                    \"client_request_id\", \"request_preview\", \"response_preview\") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                    ON CONFLICT (\"project\", \"trace_id\") DO UPDATE SET \"experiment\" = excluded.\"experiment\", \
@@ -156,7 +159,8 @@ impl Traces for Tx<'_> {
         experiments: &[String],
         search: &TraceSearch,
     ) -> Result<Page<Trace>> {
-        let page = self.find_traces(project, experiments, search)?;
+        let seen = self.readable(experiments);
+        let page = self.find_traces(project, &seen, search)?;
         Ok(Page {
             items: self.whole_traces(page.items)?,
             next: page.next,
@@ -169,7 +173,8 @@ impl Traces for Tx<'_> {
         experiments: &[String],
         clauses: &[TraceClause],
     ) -> Result<u64> {
-        self.count_matching(project, experiments, clauses)
+        let seen = self.readable(experiments);
+        self.count_matching(project, &seen, clauses)
     }
 
     fn tag_trace(&mut self, project: &str, trace_id: &str, change: &TagChange) -> Result<bool> {
@@ -193,6 +198,7 @@ impl Traces for Tx<'_> {
         experiment: &str,
         which: &TraceDeletion,
     ) -> Result<u64> {
+        self.deleting(|tx| tx.reach_experiment(experiment))?;
         let experiment = number(experiment);
         let ids = match which {
             TraceDeletion::Ids(ids) => ids.clone(),
@@ -219,6 +225,7 @@ impl Traces for Tx<'_> {
         let sql = "INSERT INTO trace_links (\"project\", \"trace_id\", \"kind\", \"target\") VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO NOTHING";
         for id in trace_ids {
+            self.reach_trace(project, id)?;
             self.execute(sql, params![project, id, kind, target])?;
         }
         Ok(())
@@ -244,6 +251,7 @@ impl Traces for Tx<'_> {
         experiments: &[String],
         which: &Figures,
     ) -> Result<Vec<Figure>> {
-        self.figures(project, experiments, which)
+        let seen = self.readable(experiments);
+        self.figures(project, &seen, which)
     }
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{IDS, filled, marks};
 use crate::error::Result;
+use crate::gate::Thing;
 use crate::traces::{Assessment, Trace};
 use crate::tx::Tx;
 use crate::tx::column::Param as _;
@@ -37,6 +38,9 @@ pub(super) fn micros(duration: SignedDuration) -> i64 {
 impl Tx<'_> {
     /// Traces with their tags, metadata and assessments.
     pub(super) fn whole_traces(&mut self, rows: Vec<TraceRow>) -> Result<Vec<Trace>> {
+        for row in &rows {
+            self.reach(Thing::Experiment(row.experiment))?;
+        }
         let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
         let mut tags = self.trace_labels("trace_tags", &numbers)?;
         let mut metadata = self.trace_labels("trace_metadata", &numbers)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::gate::Thing;
 use crate::search::{Field, Page, Search};
 use crate::tracking::{Experiment, Experiments, Lifecycle, NewExperiment, RunView, TagChange};
 use crate::tx::column::{Param as _, owned};
@@ -53,6 +54,7 @@ pub(in crate::tx) fn number(id: &str) -> Result<i64> {
 
 impl Tx<'_> {
     fn whole(&mut self, row: ExperimentRow) -> Result<Experiment> {
+        self.reach(Thing::Experiment(row.id))?;
         let sql = "SELECT \"key\", \"value\" FROM experiment_tags WHERE \"experiment\" = ?1";
         let tags: BTreeMap<_, _> = self
             .rows(sql, params![row.id], |cols| Ok((cols.get()?, cols.get()?)))?
@@ -95,6 +97,7 @@ impl Experiments for Tx<'_> {
             created_at,
             tags,
         } = experiment;
+        self.reach_new(project, &[])?;
         let sql = "INSERT INTO experiments (\"project\", \"name\", \"artifact_location\", \"lifecycle\", \"created_at\", \"updated_at\") \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING RETURNING \"id\"";
         let given = params![
@@ -128,6 +131,11 @@ impl Experiments for Tx<'_> {
             created_at: experiment.created_at,
             updated_at: experiment.updated_at,
         };
+        let number = row.id;
+        match row.lifecycle {
+            Lifecycle::Deleted => self.deleting(|tx| tx.reach(Thing::Experiment(number)))?,
+            Lifecycle::Active => self.reach(Thing::Experiment(number))?,
+        }
         let named = self.experiment_by_name(&row.project, &row.name)?;
         must_be_new(
             named.is_none_or(|other| other.id == experiment.id),
@@ -162,7 +170,11 @@ impl Experiments for Tx<'_> {
         view: RunView,
         search: &Search,
     ) -> Result<Page<Experiment>> {
-        let base = format!("r.\"project\" = ?1 AND {}", super::seen(view));
+        let base = format!(
+            "r.\"project\" = ?1 AND {}{}",
+            super::seen(view),
+            self.seen_experiments("r.\"id\"")
+        );
         let page: Page<ExperimentRow> = self.search(&base, vec![owned(project.value())], search)?;
         let items = page
             .items
@@ -177,6 +189,7 @@ impl Experiments for Tx<'_> {
 
     fn tag_experiment(&mut self, id: &str, tags: &[TagChange]) -> Result<()> {
         let number = number(id)?;
+        self.reach(Thing::Experiment(number))?;
         let known: Option<i64> = self.single(
             "SELECT \"id\" FROM experiments WHERE \"id\" = ?1",
             params![number],

@@ -182,10 +182,12 @@ impl Tx<'_> {
     }
 
     fn with_metrics(&mut self, model: LoggedModel) -> Result<LoggedModel> {
+        self.reach_experiment(&model.experiment_id)?;
+        let seen = self.seen_experiments("t.\"experiment\"");
         let columns = point_columns("p.\"value\"", "p.\"nan\"", "p.\"at\"", "p.\"step\"");
         let sql = format!(
             "SELECT t.\"run_id\", {columns} FROM metric_series m JOIN metric_points p ON p.\"series\" = m.\"id\" \
-             JOIN tracked_runs t ON t.\"number\" = m.\"run\" WHERE m.\"model_id\" = ?1 AND m.\"model_id\" <> '' \
+             JOIN tracked_runs t ON t.\"number\" = m.\"run\" WHERE m.\"model_id\" = ?1 AND m.\"model_id\" <> ''{seen} \
              ORDER BY m.\"key\", p.\"at\", p.\"step\", m.\"id\""
         );
         let metrics = self.rows(&sql, params![model.model_id], |cols| {
@@ -199,11 +201,13 @@ impl Tx<'_> {
 
 impl LoggedModels for Tx<'_> {
     fn create_logged_model(&mut self, model: &LoggedModel) -> Result<()> {
+        self.reach_experiment(&model.experiment_id)?;
         must_be_new(self.insert(model)?, "logged model", &model.model_id)?;
         self.keep_labels(model)
     }
 
     fn update_logged_model(&mut self, model: &LoggedModel) -> Result<()> {
+        self.reach_logged_model(&model.model_id)?;
         must(self.replace(model)?, "logged model", &model.model_id)?;
         self.keep_labels(model)
     }
@@ -218,6 +222,7 @@ impl LoggedModels for Tx<'_> {
         experiments: &[String],
         search: &Search,
     ) -> Result<Page<LoggedModel>> {
+        let experiments = self.readable(experiments);
         if experiments.is_empty() {
             return Ok(Page {
                 items: Vec::new(),
@@ -242,6 +247,7 @@ impl LoggedModels for Tx<'_> {
     }
 
     fn delete_logged_model(&mut self, model_id: &str) -> Result<bool> {
+        self.deleting(|tx| tx.reach_logged_model(model_id))?;
         self.remove::<LoggedModel>(params![model_id])
     }
 }

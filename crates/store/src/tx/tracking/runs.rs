@@ -1,10 +1,11 @@
 //! [`Tracking`] in SQL: what changes a tracked run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
+use crate::gate::Thing;
 use crate::tracking::{Input, Lifecycle, MetricPoint, Output, TagChange, TrackedRun, Tracking};
 use crate::tx::column::{Param as _, Value};
 use crate::tx::record::record;
@@ -47,6 +48,7 @@ pub(super) struct RunNumber {
 impl Tx<'_> {
     /// The run's numbers.
     fn numbered(&mut self, run_id: &str) -> Result<RunNumber> {
+        self.reach_run(run_id)?;
         let sql = "SELECT \"number\", \"experiment\" FROM tracked_runs WHERE \"run_id\" = ?1";
         let found = self.rows(sql, params![run_id], |cols| {
             Ok(RunNumber {
@@ -62,9 +64,24 @@ impl Tx<'_> {
 
     /// The run's number.
     pub(super) fn tracked(&mut self, run_id: &str) -> Result<i64> {
+        self.reach_run(run_id)?;
         let sql = "SELECT \"number\" FROM tracked_runs WHERE \"run_id\" = ?1";
         self.single(sql, params![run_id])?
             .ok_or_else(|| Error::missing("run", run_id))
+    }
+
+    /// The logged models that points were measured on show them.
+    fn reach_measured(&mut self, points: &[MetricPoint]) -> Result<()> {
+        if !self.is_guarded() {
+            return Ok(());
+        }
+        let models: BTreeSet<&str> = points
+            .iter()
+            .filter_map(|point| point.model_id.as_deref())
+            .collect();
+        models
+            .into_iter()
+            .try_for_each(|model| self.reach_logged_model(model))
     }
 
     fn set_run_tag(&mut self, run: i64, key: &str, value: &str) -> Result<()> {
@@ -129,6 +146,8 @@ impl Tx<'_> {
 impl Tracking for Tx<'_> {
     fn create_tracked_run(&mut self, run: &TrackedRun) -> Result<()> {
         let experiment = super::experiments::number(&run.experiment_id)?;
+        self.reach(Thing::Experiment(experiment))?;
+        self.reach_measured(&run.metrics)?;
         let parent = run.tags.get(PARENT).or(run.parent.as_ref());
         let sql = "INSERT INTO tracked_runs (\"run_id\", \"experiment\", \"project\", \"name\", \"user_id\", \"status\", \"start_time\", \
                    \"end_time\", \"artifact_uri\", \"lifecycle\", \"deleted_at\", \"parent\") \
@@ -183,6 +202,10 @@ impl Tracking for Tx<'_> {
             deleted_at,
             ..
         } = run;
+        match lifecycle {
+            Lifecycle::Deleted => self.deleting(|tx| tx.reach_run(run_id))?,
+            Lifecycle::Active => self.reach_run(run_id)?,
+        }
         let given = params![
             run_id,
             name,
@@ -198,6 +221,7 @@ impl Tracking for Tx<'_> {
     }
 
     fn end_tracked_run(&mut self, run_id: &str, status: &str, at: Timestamp) -> Result<()> {
+        self.reach_run(run_id)?;
         let sql =
             "UPDATE tracked_runs SET \"status\" = ?2, \"end_time\" = ?3 WHERE \"run_id\" = ?1";
         self.execute(sql, params![run_id, status, at]).map(drop)
@@ -213,6 +237,7 @@ impl Tracking for Tx<'_> {
             return Ok(());
         }
         let run = self.numbered(run_id)?;
+        self.reach_measured(points)?;
         self.add_points(run, points)
     }
 
@@ -285,6 +310,7 @@ impl Tracking for Tx<'_> {
     }
 
     fn purge_tracked_run(&mut self, run_id: &str) -> Result<bool> {
+        self.deleting(|tx| tx.reach_run(run_id))?;
         self.execute(
             "DELETE FROM metric_points WHERE \"series\" IN (SELECT m.\"id\" FROM metric_series m \
              JOIN tracked_runs r ON r.\"number\" = m.\"run\" WHERE r.\"run_id\" = ?1)",

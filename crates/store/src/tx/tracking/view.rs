@@ -6,6 +6,7 @@ use super::metrics::{PointRow, point_columns};
 use super::runs::RunRow;
 use super::{IDS, filled, marks, seen};
 use crate::error::Result;
+use crate::gate::Thing;
 use crate::search::{Clause, Cursor, Field, Op, Operand, Page, Search};
 use crate::tracking::{
     Input, MetricPoint, Output, RunHead, RunView, TrackedRun, TrackingRead, UsedDataset,
@@ -172,6 +173,9 @@ impl Tx<'_> {
     }
 
     fn whole_chunk(&mut self, rows: Vec<RunRow>, all: &mut Vec<TrackedRun>) -> Result<()> {
+        for row in &rows {
+            self.reach(Thing::Experiment(row.experiment))?;
+        }
         let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
         let ids = filled(&numbers);
         let pair = |cols: &mut Cols<'_>| Ok((cols.get()?, cols.get()?));
@@ -278,6 +282,9 @@ impl TrackingRead for Tx<'_> {
 
     fn run_head(&mut self, run_id: &str) -> Result<Option<RunHead>> {
         let mut rows = self.select::<RunRow>("WHERE \"run_id\" = ?1", params![run_id])?;
+        for row in &rows {
+            self.reach(Thing::Experiment(row.experiment))?;
+        }
         Ok(rows.pop().map(|row| RunHead {
             run_id: row.run_id,
             experiment_id: row.experiment.to_string(),
@@ -316,7 +323,8 @@ impl TrackingRead for Tx<'_> {
         view: RunView,
         search: &Search,
     ) -> Result<Page<TrackedRun>> {
-        let numbers: Vec<Value<'static>> = experiments
+        let numbers: Vec<Value<'static>> = self
+            .readable(experiments)
             .iter()
             .filter_map(|id| super::experiments::number(id).ok())
             .map(Value::Int)
@@ -340,8 +348,9 @@ impl TrackingRead for Tx<'_> {
     }
 
     fn child_runs(&mut self, run_id: &str) -> Result<Vec<TrackedRun>> {
+        let seen = self.seen_experiments("\"experiment\"");
         let rows = self.select::<RunRow>(
-            "WHERE \"parent\" = ?1 ORDER BY \"start_time\", \"run_id\"",
+            &format!("WHERE \"parent\" = ?1{seen} ORDER BY \"start_time\", \"run_id\""),
             params![run_id],
         )?;
         self.whole_runs(rows)
@@ -384,6 +393,7 @@ impl TrackingRead for Tx<'_> {
     }
 
     fn datasets_of(&mut self, experiments: &[String]) -> Result<Vec<UsedDataset>> {
-        self.used_datasets(experiments)
+        let seen = self.readable(experiments);
+        self.used_datasets(&seen)
     }
 }
