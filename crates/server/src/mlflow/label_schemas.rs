@@ -211,12 +211,15 @@ async fn with_its_own(call: &Call<List>, experiment: String) -> Result<String, F
         .await?;
     if !asks {
         let own = own_question(project, id.clone(), call.app.now());
-        call.log(
-            move |tx| match tx.label_schema_by_name(&own.experiment, DEFAULT_NAME)? {
-                Some(_) => Ok(()),
-                None => tx.create_label_schema(&own),
-            },
-        )
+        // Whoever may look at the experiment finds its question there.
+        call.log(move |tx| {
+            tx.reading(
+                |tx| match tx.label_schema_by_name(&own.experiment, DEFAULT_NAME)? {
+                    Some(_) => Ok(()),
+                    None => tx.create_label_schema(&own),
+                },
+            )
+        })
         .await?;
     }
     Ok(id)

@@ -110,14 +110,17 @@ impl IssueRow {
 
 impl Issues for Tx<'_> {
     fn create_issue(&mut self, issue: &Issue) -> Result<()> {
+        self.reach_experiment(&issue.experiment)?;
         must_be_new(self.insert(&IssueRow::of(issue)?)?, "issue", &issue.id)
     }
 
     fn update_issue(&mut self, issue: &Issue) -> Result<()> {
+        self.reach_experiment(&issue.experiment)?;
         must(self.replace(&IssueRow::of(issue)?)?, "issue", &issue.id)
     }
 
     fn issue(&mut self, project: &str, id: &str) -> Result<Option<Issue>> {
+        self.reach_issue(project, id)?;
         let rest = "WHERE \"project\" = ?1 AND \"id\" = ?2";
         let row: Option<IssueRow> = self.select_one(rest, params![project, id])?;
         Ok(row.map(IssueRow::whole))
@@ -129,7 +132,8 @@ impl Issues for Tx<'_> {
         experiment: Option<&str>,
         search: &Search,
     ) -> Result<Page<Issue>> {
-        let mut base = "r.\"project\" = ?1".to_owned();
+        let seen = self.seen_experiments("r.\"experiment\"");
+        let mut base = format!("r.\"project\" = ?1{seen}");
         let mut values = vec![owned(project.value())];
         if let Some(experiment) = experiment {
             base.push_str(" AND r.\"experiment\" = ?2");
@@ -148,11 +152,12 @@ impl Issues for Tx<'_> {
         issues: &[String],
     ) -> Result<BTreeMap<String, u64>> {
         let mut counts = BTreeMap::new();
+        let seen = self.seen_experiments("t.\"experiment\"");
         for some in issues.chunks(TOGETHER) {
             let marks: Vec<_> = (2..some.len() + 2).map(|n| format!("?{n}")).collect();
             let sql = format!(
                 "SELECT a.\"name\", COUNT(DISTINCT a.\"trace\") FROM assessments a JOIN traces t ON t.\"number\" = a.\"trace\" \
-                 WHERE a.\"kind\" = 'issue' AND t.\"project\" = ?1 AND a.\"name\" IN ({}) GROUP BY a.\"name\"",
+                 WHERE a.\"kind\" = 'issue' AND t.\"project\" = ?1{seen} AND a.\"name\" IN ({}) GROUP BY a.\"name\"",
                 marks.join(", ")
             );
             let mut values = vec![project.value()];

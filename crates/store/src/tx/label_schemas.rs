@@ -78,11 +78,13 @@ impl SchemaRow {
 
 impl LabelSchemas for Tx<'_> {
     fn create_label_schema(&mut self, schema: &LabelSchema) -> Result<()> {
+        self.reach_experiment(&schema.experiment)?;
         let made = self.insert(&SchemaRow::of(schema)?)?;
         must_be_new(made, "label schema", &schema.name)
     }
 
     fn update_label_schema(&mut self, schema: &LabelSchema) -> Result<()> {
+        self.reach_experiment(&schema.experiment)?;
         let named = self.label_schema_by_name(&schema.experiment, &schema.name)?;
         let free = named.is_none_or(|other| other.id == schema.id);
         must_be_new(free, "label schema", &schema.name)?;
@@ -91,11 +93,13 @@ impl LabelSchemas for Tx<'_> {
     }
 
     fn delete_label_schema(&mut self, project: &str, id: &str) -> Result<bool> {
+        self.reach_label_schema(project, id)?;
         let sql = "DELETE FROM label_schemas WHERE \"project\" = ?1 AND \"id\" = ?2";
         Ok(self.execute(sql, params![project, id])? == 1)
     }
 
     fn label_schema(&mut self, project: &str, id: &str) -> Result<Option<LabelSchema>> {
+        self.reach_label_schema(project, id)?;
         let rest = "WHERE \"project\" = ?1 AND \"id\" = ?2";
         let row: Option<SchemaRow> = self.select_one(rest, params![project, id])?;
         Ok(row.map(SchemaRow::whole))
@@ -106,6 +110,7 @@ impl LabelSchemas for Tx<'_> {
         experiment: &str,
         name: &str,
     ) -> Result<Option<LabelSchema>> {
+        self.reach_experiment(experiment)?;
         let rest = "WHERE \"experiment\" = ?1 AND \"name\" = ?2";
         let row: Option<SchemaRow> = self.select_one(rest, params![number(experiment)?, name])?;
         Ok(row.map(SchemaRow::whole))
@@ -116,6 +121,7 @@ impl LabelSchemas for Tx<'_> {
         experiment: &str,
         search: &Search,
     ) -> Result<Page<LabelSchema>> {
+        self.reach_experiment(experiment)?;
         let values = vec![Value::Int(number(experiment)?)];
         let page: Page<SchemaRow> = self.search("r.\"experiment\" = ?1", values, search)?;
         Ok(Page {

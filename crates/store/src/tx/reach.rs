@@ -180,6 +180,18 @@ impl Tx<'_> {
         self.reach_found(sql, params![project, trace_id])
     }
 
+    /// An issue, for what its experiment allows.
+    pub(super) fn reach_issue(&mut self, project: &str, id: &str) -> Result<()> {
+        let sql = "SELECT \"experiment\" FROM issues WHERE \"project\" = ?1 AND \"id\" = ?2";
+        self.reach_found(sql, params![project, id])
+    }
+
+    /// A label schema, for what its experiment allows.
+    pub(super) fn reach_label_schema(&mut self, project: &str, id: &str) -> Result<()> {
+        let sql = "SELECT \"experiment\" FROM label_schemas WHERE \"project\" = ?1 AND \"id\" = ?2";
+        self.reach_found(sql, params![project, id])
+    }
+
     /// An evaluation dataset, for what all its experiments allow.
     pub(super) fn reach_dataset(&mut self, id: &str) -> Result<()> {
         if !self.is_guarded() {

@@ -17,6 +17,8 @@ pub(crate) struct Things {
     pub(crate) record: String,
     pub(crate) scorer: String,
     pub(crate) upload: String,
+    pub(crate) issue: String,
+    pub(crate) question: String,
 }
 
 /// What a request needs on the things that it is about.
@@ -148,6 +150,14 @@ impl Things {
             "model-versions/create",
             json!({ "name": name, "source": "dummy-source", "tags": prompt }),
         );
+        let issue = post3(
+            "issues",
+            json!({ "experiment_id": experiment, "name": mark, "description": mark }),
+        );
+        let question = post3(
+            "label-schemas/create",
+            json!({ "experiment_id": experiment, "name": mark, "type": "FEEDBACK", "instruction": mark, "input": { "text": {} } }),
+        );
         let begun = asking.done(
             "POST",
             &format!("{BASE}-artifacts/mpu/create/{experiment}/{run}/artifacts"),
@@ -156,6 +166,8 @@ impl Things {
         Things {
             mark: mark.to_owned(),
             upload: text(&begun, &["upload_id"]),
+            issue: text(&issue, &["issue", "issue_id"]),
+            question: text(&question, &["label_schema", "schema_id"]),
             experiment,
             run,
             model,
@@ -178,6 +190,8 @@ impl Things {
             trace,
             assessment,
             dataset,
+            issue,
+            question,
             ..
         } = self;
         let paths = [
@@ -192,6 +206,8 @@ impl Things {
             format!("{v3}/datasets/{dataset}/records"),
             format!("{v3}/datasets/{dataset}/experiment-ids"),
             format!("{v3}/scorers/list?experiment_id={experiment}"),
+            format!("{v3}/issues/{issue}"),
+            format!("{v3}/label-schemas/get?schema_id={question}"),
             format!("{v3}/scorers/versions?experiment_id={experiment}&name={mark}"),
             format!("{BASE}/registered-models/get?name={mark}"),
             format!("{BASE}/registered-models/get?name={mark}-prompt"),
@@ -214,7 +230,7 @@ impl Things {
     /// Where there is none: every route has one.
     #[rustfmt::skip] // The rows of a table, one for each route.
     pub(crate) fn request(&self, route: &RouteInfo) -> Request {
-        let Things { mark, experiment, run, model, trace, assessment, dataset, record, scorer, upload } = self;
+        let Things { mark, experiment, run, model, trace, assessment, dataset, record, scorer, upload, issue, question } = self;
         let path = route.path.replace("{project}", "flights");
         let place = path.trim_start_matches("/p/flights").trim_start_matches("/api/");
         let files = format!("{experiment}/{run}/artifacts");
@@ -349,6 +365,20 @@ impl Things {
             ("GET", "/model-versions/get-artifact") => (Sight, true, vec![("?name", mark), ("&version", "1"), ("&path", "a.txt")], json!({})),
             ("POST", "2.0/mlflow/upload-artifact") => (Change, true, vec![("?run_uuid", run), ("&path", "new.txt")], json!("new")),
             ("GET", "3.0/mlflow/server-info" | "/version") => (Nothing, true, vec![], json!({})),
+            ("POST", "3.0/mlflow/issues") => (Change, true, vec![], json!({ "experiment_id": experiment, "name": "new", "description": "new" })),
+            ("POST", "3.0/mlflow/issues/search") => (Sight, true, vec![], json!({})),
+            ("GET", "3.0/mlflow/issues/{issue_id}") => (Sight, true, vec![("{issue_id}", issue)], json!({})),
+            ("PATCH", "3.0/mlflow/issues/{issue_id}") => (Change, true, vec![("{issue_id}", issue)], json!({ "issue_id": issue, "name": "changed" })),
+            ("POST", "3.0/mlflow/label-schemas/create") => (Change, true, vec![], json!({ "experiment_id": experiment, "name": "new", "type": "FEEDBACK", "input": { "text": {} } })),
+            ("DELETE", "3.0/mlflow/label-schemas/delete") => (Change, true, vec![], json!({ "schema_id": question })),
+            ("GET", "3.0/mlflow/label-schemas/get") => (Sight, true, vec![("?schema_id", question)], json!({})),
+            ("GET", "3.0/mlflow/label-schemas/get-by-name") => (Sight, true, vec![("?experiment_id", experiment), ("&name", mark)], json!({})),
+            ("GET", "3.0/mlflow/label-schemas/list") => (Sight, true, vec![("?experiment_id", experiment)], json!({})),
+            ("PATCH", "3.0/mlflow/label-schemas/update") => (Change, true, vec![], json!({ "schema_id": question, "instruction": "changed" })),
+            ("GET", "3.0/mlflow/workspaces") => (Nothing, true, vec![], json!({})),
+            ("GET", "3.0/mlflow/workspaces/{workspace_name}") => (Nothing, true, vec![("{workspace_name}", "flights")], json!({})),
+            (_, workspace) if workspace.starts_with("3.0/mlflow/workspaces") => (Change, false, vec![("{workspace_name}", "flights")], json!({ "name": "new" })),
+            ("GET" | "POST", "3.0/mlflow/ui-telemetry") => (Nothing, true, vec![], json!({})),
             (_, webhook) if webhook.starts_with("2.0/mlflow/webhooks") => (Change, false, vec![("{webhook_id}", "x")], json!({ "name": "n", "url": "https://example.org/", "events": [{ "entity": "REGISTERED_MODEL", "action": "CREATED" }] })),
             (method, place) => panic!("no request is known for {method} {place}: say what it shows and what it changes"),
         };
