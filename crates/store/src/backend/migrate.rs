@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         include_str!("../migrations/0004/grants.sql"),
         include_str!("../migrations/0004/issues.sql"),
         include_str!("../migrations/0004/label_schemas.sql"),
+        include_str!("../migrations/0004/labels.sql"),
         include_str!("../migrations/0004/workspaces.sql"),
     ),
 ];

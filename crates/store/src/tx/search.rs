@@ -107,6 +107,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// A statement with these values so far.
+    pub(crate) fn new(params: Vec<Value<'static>>, dialect: Dialect) -> Self {
+        Self { params, dialect }
+    }
+
     /// The mark that stands for the value.
     pub(crate) fn mark(&mut self, value: Value<'static>) -> String {
         self.params.push(value);
@@ -291,10 +296,7 @@ impl Tx<'_> {
             if walks && walked == Some(&clause.field) {
                 continue;
             }
-            let mut writer = Writer {
-                params: Vec::new(),
-                dialect: self.dialect(),
-            };
+            let mut writer = Writer::new(Vec::new(), self.dialect());
             let Some(found) = R::rare(&mut writer, clause, &base.params) else {
                 continue;
             };
@@ -338,10 +340,7 @@ impl Tx<'_> {
     }
 
     fn writer(&self, base: &Base<'_>) -> Writer {
-        Writer {
-            params: base.params.clone(),
-            dialect: self.dialect(),
-        }
+        Writer::new(base.params.clone(), self.dialect())
     }
 
     /// The first records of one part.

@@ -16,6 +16,8 @@ use crate::tx::compare::{Kind, sign};
 use crate::tx::search::{Any, Expr, Searchable, Segment, Writer};
 use crate::tx::{Tx, params};
 
+/// The longest value, in characters, by which the index of labels finds one.
+const INDEXED: usize = 250;
 /// Whatever was logged.
 const ALL: &str = "1 = 1";
 /// The series that has the latest value of a run's metric.
@@ -59,10 +61,10 @@ impl Searchable for RunRow {
     fn rare(writer: &mut Writer, clause: &Clause, owners: &[Value<'static>]) -> Option<String> {
         match (&clause.field, clause.op, &clause.operand) {
             (Field::Param(key), Op::Eq, Operand::Text(text)) => {
-                Some(labels_with(writer, "run_params", key, text))
+                labels_with(writer, "run_params", key, text)
             }
             (Field::Tag(key), Op::Eq, Operand::Text(text)) if !key.starts_with("mlflow.") => {
-                let found = labels_with(writer, "run_tags", key, text);
+                let found = labels_with(writer, "run_tags", key, text)?;
                 Some(format!("{found} AND substr(t.\"key\", 1, 7) <> 'mlflow.'"))
             }
             (Field::Metric(key), op, Operand::Number(number)) if op != Op::Ne => {
@@ -111,17 +113,17 @@ impl Searchable for RunRow {
     }
 }
 
-/// The runs that have the label, by the beginning of its value and then by all of it.
-fn labels_with(writer: &mut Writer, table: &str, key: &str, value: &str) -> String {
-    let beginning: String = value.chars().take(64).collect();
+/// The runs that have the label, as the index of labels knows them; none for a value that is too long for it.
+fn labels_with(writer: &mut Writer, table: &str, key: &str, value: &str) -> Option<String> {
+    if value.chars().count() > INDEXED {
+        return None;
+    }
     let key = writer.mark(Value::Text(key.to_owned().into()));
-    let beginning = writer.mark(Value::Text(beginning.into()));
     let value = writer.mark(Value::Text(value.to_owned().into()));
-    // Compared as it is, SQLite would put the value into `substr`, too, and not find the index any more.
-    format!(
-        "SELECT t.\"run\" FROM {table} t WHERE t.\"key\" = {key} AND substr(t.\"value\", 1, 64) = {beginning} \
-         AND t.\"value\" || '' = {value}"
-    )
+    Some(format!(
+        "SELECT t.\"run\" FROM {table} t WHERE t.\"key\" = {key} AND t.\"value\" = {value} \
+         AND length(t.\"value\") <= {INDEXED}"
+    ))
 }
 
 fn attribute(name: &str) -> Option<Expr> {
@@ -395,5 +397,41 @@ impl TrackingRead for Tx<'_> {
     fn datasets_of(&mut self, experiments: &[String]) -> Result<Vec<UsedDataset>> {
         let seen = self.readable(experiments);
         self.used_datasets(&seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::sqlite::Sqlite;
+    use crate::tx::Dialect;
+
+    /// Counting runs with a label reads the index of labels alone, however many labels they have.
+    #[test]
+    fn labels_are_counted_in_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(Sqlite::writer(&path).unwrap());
+        let database = rusqlite::Connection::open(&path).unwrap();
+        let eq = |field: Field, value: &str| Clause {
+            field,
+            op: Op::Eq,
+            operand: Operand::Text(value.to_owned()),
+        };
+        for (field, index) in [
+            (Field::Tag("t".into()), "run_tags_by_value"),
+            (Field::Param("p".into()), "run_params_by_value"),
+        ] {
+            let mut writer = Writer::new(Vec::new(), Dialect::Sqlite);
+            let long = "x".repeat(INDEXED + 1);
+            assert!(RunRow::rare(&mut writer, &eq(field.clone(), &long), &[]).is_none());
+            let found = RunRow::rare(&mut writer, &eq(field, &long[1..]), &[]).unwrap();
+            let sql = format!("EXPLAIN QUERY PLAN SELECT COUNT(*) FROM ({found} LIMIT 9) f");
+            let mut plan = database.prepare(&sql).unwrap();
+            let steps = plan.query_map([1, 1], |row| row.get::<_, String>(3));
+            let steps: Vec<_> = steps.unwrap().flatten().collect();
+            let wanted = format!("SEARCH t USING COVERING INDEX {index} (key=? AND value=?)");
+            assert!(steps.contains(&wanted), "{steps:?}");
+        }
     }
 }
