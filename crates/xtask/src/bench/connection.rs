@@ -12,6 +12,8 @@ use std::{
 pub(super) struct Connection {
     address: SocketAddr,
     stream: BufReader<TcpStream>,
+    /// A header with the end of its line, or nothing.
+    authorization: String,
 }
 
 /// One request.
@@ -50,16 +52,25 @@ impl Connection {
         Ok(Connection {
             address,
             stream: BufReader::new(stream),
+            authorization: String::new(),
         })
+    }
+
+    /// Says with every request who asks.
+    pub(super) fn signed(mut self, authorization: Option<&str>) -> Self {
+        self.authorization =
+            authorization.map_or_else(String::new, |value| format!("authorization: {value}\r\n"));
+        self
     }
 
     /// Sends and waits for the answer's body; another status than 200 is an error.
     pub(super) fn send(&mut self, request: &Request) -> anyhow::Result<Vec<u8>> {
         let head = format!(
-            "{} {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{} {} HTTP/1.1\r\nhost: {}\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             request.method,
             request.path,
             self.address,
+            self.authorization,
             request.body.len()
         );
         let mut whole = head.into_bytes();

@@ -68,7 +68,12 @@ pub(super) fn figures(name: &str, own: &Cost, ratios: &Cost, goal: Option<f64>) 
 }
 
 /// What `calls` calls cost a server.
-fn cost(peer: &Peer, kind: &Kind<'_>, calls: usize, count: &AtomicUsize) -> anyhow::Result<Cost> {
+pub(super) fn cost(
+    peer: &Peer,
+    kind: &Kind<'_>,
+    calls: usize,
+    count: &AtomicUsize,
+) -> anyhow::Result<Cost> {
     let walls = Mutex::new(Vec::with_capacity(calls));
     let left = AtomicUsize::new(calls);
     let work = || -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! What is compared is the CPU time of all processes of a server per call, and the time to an answer. Both servers are
 //! asked in turn, some times over, so that what else the machine does falls on both.
 
+mod auth;
 mod calls;
 mod cost;
 mod files;
@@ -42,6 +43,7 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     figures.extend(searches::measure(&pair, &python, theirs.path())?);
     figures.extend(files::measure(&pair)?);
     figures.extend(load::measure(&pair.ours)?);
+    figures.extend(auth::measure(&product, ours.path(), &pair.ours)?);
     let Pair { ours, theirs: fair } = pair;
     drop(fair);
     let default = tempfile::tempdir()?;

@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,
     pid: u32,
+    /// What its clients say of themselves.
+    authorization: Option<String>,
     _process: Process,
 }
 
@@ -31,6 +33,8 @@ pub(super) struct Peer {
 enum Process {
     Ours(Role),
     Theirs(Group),
+    /// Another peer holds it.
+    Held,
 }
 
 /// A process with all its children, ended together.
@@ -52,6 +56,7 @@ impl Peer {
             name: "mainspan",
             address: product.control(),
             pid: role.pid(),
+            authorization: None,
             _process: Process::Ours(role),
         })
     }
@@ -98,12 +103,24 @@ impl Peer {
             name: "mlflow",
             address,
             pid: group.0.id(),
+            authorization: None,
             _process: Process::Theirs(group),
         })
     }
 
+    /// The same server, for clients with this header.
+    pub(super) fn signed(&self, authorization: String) -> Self {
+        Peer {
+            name: self.name,
+            address: self.address,
+            pid: self.pid,
+            authorization: Some(authorization),
+            _process: Process::Held,
+        }
+    }
+
     pub(super) fn connect(&self) -> anyhow::Result<Connection> {
-        Connection::open(self.address)
+        Ok(Connection::open(self.address)?.signed(self.authorization.as_deref()))
     }
 
     /// CPU time of all its processes so far.
