@@ -23,6 +23,10 @@ const IDLE: &str = "SET idle_in_transaction_session_timeout = '5s'";
 
 /// How often a transaction that collided is tried again.
 const ATTEMPTS: u32 = 60;
+/// Writers go on side by side,
+const TOGETHER: &str = "LOCK TABLE mainspan_schema IN ROW SHARE MODE";
+/// or one waits for those that are writing, and keeps others waiting.
+const ALONE: &str = "LOCK TABLE mainspan_schema IN EXCLUSIVE MODE";
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 512;
 
@@ -90,19 +94,11 @@ impl Postgres {
         }
     }
 
-    /// What collided twice waits for its turn among all that did, on all servers, rather than for
-    /// luck: where many write to one row, each would undo the others again and again.
+    /// What collided twice is written alone, with no other writer of any server beside it, rather than left to luck: where many
+    /// write to one row, each would undo the others again and again.
     fn write_one(&mut self, job: &mut dyn Job, priority: Priority) -> Result<bool> {
         for attempt in 0..ATTEMPTS {
-            let in_turn = attempt >= 2;
-            if in_turn {
-                self.batch("SELECT pg_advisory_lock(7070, 3)")?;
-            }
-            let done = self.try_write(job, priority);
-            if in_turn {
-                self.batch("SELECT pg_advisory_unlock(7070, 3)")?;
-            }
-            match done? {
+            match self.try_write(job, priority, attempt >= 2)? {
                 Attempt::Done(noted) => return Ok(noted),
                 Attempt::Collided => park_timeout(Duration::from_millis(1 << attempt.min(3))),
             }
@@ -112,18 +108,19 @@ impl Postgres {
         ))
     }
 
-    fn batch(&mut self, sql: &str) -> Result<()> {
-        let (client, _) = self.client()?;
-        client.batch_execute(sql).map_err(|e| failed(&e))
-    }
-
-    fn try_write(&mut self, job: &mut dyn Job, priority: Priority) -> Result<Attempt> {
+    fn try_write(&mut self, job: &mut dyn Job, priority: Priority, alone: bool) -> Result<Attempt> {
         let (client, statements) = self.client()?;
         let begun = client
             .build_transaction()
             .isolation_level(IsolationLevel::Serializable)
             .start();
         let mut transaction = begun.map_err(|e| failed(&e))?;
+        // To lock a table is the one thing that can be waited for before the transaction sees a state of the data.
+        let lock = if alone { ALONE } else { TOGETHER };
+        match transaction.batch_execute(lock) {
+            Err(error) if collided(&error) => return Ok(Attempt::Collided),
+            locked => locked.map_err(|e| failed(&e))?,
+        }
         let mut sql = PostgresSql::new(&mut transaction, statements);
         let keep = job.run(&mut Tx::new(&mut sql));
         if sql.collided {
@@ -133,8 +130,12 @@ impl Postgres {
             return Ok(Attempt::Done(false));
         }
         let noted = sql.changed > 0 && priority.wakes();
-        if noted {
-            sql.batch("NOTIFY mainspan_changes")?;
+        if noted && let Err(error) = sql.batch("NOTIFY mainspan_changes") {
+            return if sql.collided {
+                Ok(Attempt::Collided)
+            } else {
+                Err(error)
+            };
         }
         match transaction.commit() {
             Ok(()) => Ok(Attempt::Done(noted)),
