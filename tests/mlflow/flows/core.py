@@ -10,20 +10,11 @@ import time
 import uuid
 
 import mlflow
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from refusals import refused
 
 WORD = uuid.uuid4().hex[:8]
-
-
-def refused(code, call, *args, **kwargs):
-    """The call raises with that code."""
-    try:
-        call(*args, **kwargs)
-    except MlflowException as error:
-        assert error.error_code == code, f"{call.__name__}: {error.error_code}: {error}"
-        return
-    raise AssertionError(f"{call.__name__} was not refused")
 
 
 def experiments(client):

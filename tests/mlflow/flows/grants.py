@@ -13,8 +13,8 @@ import tempfile
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 
 import mlflow
-from mlflow.exceptions import MlflowException
 from mlflow.server.auth.client import AuthServiceClient  # Needs flask-wtf, as MLflow's server with users does.
+from refusals import refused
 
 OWNER, PASSWORD = os.environ["OWNER"], os.environ["PASSWORD"]
 VIEWER, DEVELOPER = os.environ["VIEWER"], os.environ["DEVELOPER"]
@@ -34,16 +34,6 @@ def caller(name=None):
     finally:
         for variable in names:
             os.environ.pop(variable, None)
-
-
-def refused(code, call, *args, **more):
-    """The call fails with that code of MLflow's."""
-    try:
-        call(*args, **more)
-    except MlflowException as error:
-        assert error.error_code == code, f"{error.error_code} in place of {code}: {error}"
-    else:
-        raise AssertionError(f"{call} was not refused")
 
 
 def log(experiment, model):

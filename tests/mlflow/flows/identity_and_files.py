@@ -24,6 +24,7 @@ os.environ |= {
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+from refusals import refused
 
 
 @contextlib.contextmanager
@@ -37,16 +38,6 @@ def environment(**values):
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-
-
-def refused(code, call, *args, **more):
-    """The call fails with that code of MLflow's."""
-    try:
-        call(*args, **more)
-    except MlflowException as error:
-        assert error.error_code == code, f"{error.error_code} in place of {code}: {error}"
-    else:
-        raise AssertionError(f"{call} was not refused")
 
 
 def digest(path):

@@ -11,20 +11,10 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETR
 import mlflow
 import mlflow.genai
 from mlflow.entities.webhook import WebhookEvent, WebhookStatus
-from mlflow.exceptions import MlflowException
 from mlflow.genai import datasets, scorers
+from refusals import refused
 
 MARK = os.urandom(4).hex()
-
-
-def refused(code, call, *args, **more):
-    """The call fails with that code of MLflow's."""
-    try:
-        call(*args, **more)
-    except MlflowException as error:
-        assert error.error_code == code, f"{error.error_code} in place of {code}: {error}"
-    else:
-        raise AssertionError(f"{call} was not refused")
 
 
 def prompts():

@@ -11,22 +11,12 @@ import mlflow
 from mlflow.entities import AssessmentSource
 from mlflow.entities.assessment import IssueReference
 from mlflow.entities.issue import IssueSeverity, IssueStatus
-from mlflow.exceptions import MlflowException
 from mlflow.genai import label_schemas
 from mlflow.genai.label_schemas import InputCategorical, InputNumeric, InputPassFail, InputText
 from mlflow.tracing.client import TracingClient
+from refusals import refused
 
 MARK = os.urandom(4).hex()
-
-
-def refused(code, call, *args, **more):
-    """The call fails with that code of MLflow's."""
-    try:
-        call(*args, **more)
-    except MlflowException as error:
-        assert error.error_code == code, f"{error.error_code} in place of {code}: {error}"
-    else:
-        raise AssertionError(f"{call} was not refused")
 
 
 def questions():

@@ -10,19 +10,9 @@ import tempfile
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 import mlflow
-from mlflow.exceptions import MlflowException
+from refusals import refused
 
 MARK = os.urandom(4).hex()
-
-
-def refused(code, call, *args, **more):
-    """The call fails with that code of MLflow's."""
-    try:
-        call(*args, **more)
-    except MlflowException as error:
-        assert error.error_code == code, f"{error.error_code} in place of {code}: {error}"
-    else:
-        raise AssertionError(f"{call} was not refused")
 
 
 def named(name):
