@@ -115,27 +115,14 @@ impl Postgres {
             .isolation_level(IsolationLevel::Serializable)
             .start();
         let mut transaction = begun.map_err(|e| failed(&e))?;
-        // To lock a table is the one thing that can be waited for before the transaction sees a state of the data.
-        let lock = if alone { ALONE } else { TOGETHER };
-        match transaction.batch_execute(lock) {
-            Err(error) if collided(&error) => return Ok(Attempt::Collided),
-            locked => locked.map_err(|e| failed(&e))?,
-        }
         let mut sql = PostgresSql::new(&mut transaction, statements);
-        let keep = job.run(&mut Tx::new(&mut sql));
+        let done = sql.work(job, priority, alone);
         if sql.collided {
             return Ok(Attempt::Collided);
         }
+        let (keep, noted) = done?;
         if !keep {
             return Ok(Attempt::Done(false));
-        }
-        let noted = sql.changed > 0 && priority.wakes();
-        if noted && let Err(error) = sql.batch("NOTIFY mainspan_changes") {
-            return if sql.collided {
-                Ok(Attempt::Collided)
-            } else {
-                Err(error)
-            };
         }
         match transaction.commit() {
             Ok(()) => Ok(Attempt::Done(noted)),
@@ -222,6 +209,18 @@ impl<'a, 't> PostgresSql<'a, 't> {
             changed: 0,
             collided: false,
         }
+    }
+
+    /// Runs the job; says whether what it wrote may stay, and whether reconcilers should know.
+    fn work(&mut self, job: &mut dyn Job, priority: Priority, alone: bool) -> Result<(bool, bool)> {
+        // To lock a table is the one thing that can be waited for before the transaction sees a state of the data.
+        self.batch(if alone { ALONE } else { TOGETHER })?;
+        let keep = job.run(&mut Tx::new(self));
+        let noted = keep && self.changed > 0 && priority.wakes();
+        if noted && !self.collided {
+            self.batch("NOTIFY mainspan_changes")?;
+        }
+        Ok((keep, noted))
     }
 
     fn failed(&mut self, error: &postgres::Error) -> Error {
