@@ -1,6 +1,6 @@
 //! [`Roles`] in SQL.
 
-use super::{Tx, must, params, record::record};
+use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::{Error, Result};
 use crate::roles::{Grant, OWN_ROLE, Role, RoleAssignment, RolePermission, Roles};
 
@@ -12,13 +12,9 @@ impl Roles for Tx<'_> {
     fn insert_role(&mut self, role: &Role) -> Result<Role> {
         let sql = "INSERT INTO roles (\"project\", \"name\", \"description\") VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         let added = self.execute(sql, params![role.project, role.name, role.description])? == 1;
-        match self.role_by_name(&role.project, &role.name)? {
-            Some(made) if added => Ok(made),
-            _ => Err(Error::Exists {
-                what: "role",
-                name: role.name.clone(),
-            }),
-        }
+        must_be_new(added, "role", &role.name)?;
+        let made = self.role_by_name(&role.project, &role.name)?;
+        made.ok_or_else(|| Error::missing("role", &role.name))
     }
 
     fn role(&mut self, id: i64) -> Result<Option<Role>> {
@@ -38,12 +34,8 @@ impl Roles for Tx<'_> {
 
     fn update_role(&mut self, role: &Role) -> Result<()> {
         let named = self.role_by_name(&role.project, &role.name)?;
-        if named.is_some_and(|other| other.id != role.id) {
-            return Err(Error::Exists {
-                what: "role",
-                name: role.name.clone(),
-            });
-        }
+        let free = named.is_none_or(|other| other.id == role.id);
+        must_be_new(free, "role", &role.name)?;
         must(self.replace(role)?, "role", role.id.to_string())
     }
 
