@@ -14,7 +14,7 @@ use mlflow::{
     runs::{BulkHistory, History, Points, SampledHistory, run_id},
 };
 use serde_json::{Value, json};
-use store::{MetricPoint, Page, TrackingRead as _, Tx};
+use store::{TrackingRead as _, Tx};
 
 pub(super) fn routes(table: Table) -> Table {
     let at = "/mlflow/metrics";
@@ -46,31 +46,30 @@ async fn history(call: Call<History>) -> Answer<Points> {
     let after = page::cursor(asked.page_token.as_deref())?;
     let limit = rows(asked.max_results)?;
     let project = call.project().to_owned();
-    let found = call
-        .read(move |tx| match find::head(tx, &project, &id) {
-            Ok(run) => tx.metric_history(&run.run_id, &key, after.as_ref(), limit),
-            Err(_) => Ok(Page {
-                items: Vec::new(),
-                next: None,
-            }),
+    let (points, next) = call
+        .read(move |tx| {
+            of_one(tx, &project, &id, |tx, id| {
+                let page = tx.metric_history(id, &key, after.as_ref(), limit)?;
+                Ok((page.items, page.next))
+            })
         })
         .await?;
     Ok(Json(Points {
-        metrics: found.items.into_iter().map(plain).collect(),
-        next_page_token: page::token(found.next),
+        metrics: points.into_iter().map(plain).collect(),
+        next_page_token: page::token(next),
     }))
 }
 
 /// The points of a run; one that is not there has none, as in MLflow.
-fn of_one(
+fn of_one<P: Default>(
     tx: &mut Tx<'_>,
     project: &str,
     id: &str,
-    points: impl Fn(&mut Tx<'_>, &str) -> store::Result<Vec<MetricPoint>>,
-) -> store::Result<Vec<MetricPoint>> {
+    points: impl Fn(&mut Tx<'_>, &str) -> store::Result<P>,
+) -> store::Result<P> {
     match find::head(tx, project, id) {
         Ok(run) => points(tx, &run.run_id),
-        Err(_) => Ok(Vec::new()),
+        Err(_) => Ok(P::default()),
     }
 }
 
