@@ -53,4 +53,13 @@ impl Identity {
             Identity::Unit { run, .. } => format!("unit of run {run}"),
         }
     }
+
+    /// Whether it may do everything in every project.
+    pub fn is_admin(&self) -> bool {
+        let (Identity::Token { role, project, .. } | Identity::User { role, project, .. }) = self
+        else {
+            return false;
+        };
+        *role == Role::Admin && project.is_none()
+    }
 }

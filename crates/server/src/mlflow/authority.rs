@@ -1,7 +1,7 @@
 //! Who may say what others may do: admins everywhere, whoever manages a project in it, and whoever manages a single resource
 //! about that one. Looked up in the transaction that says it.
 
-use super::failure::Refuse as _;
+use super::{failure::Refuse as _, find};
 use crate::http::rights_of;
 use guard::{Identity, Level, Rights, Role, grants};
 use mlflow::{Error, grants as wire};
@@ -10,8 +10,6 @@ use std::{
     sync::Arc,
 };
 use store::{Roles as _, Thing, Tx, User, Users as _};
-
-use super::find;
 
 /// What a caller may say of others.
 pub(super) struct Authority {
@@ -34,7 +32,7 @@ impl Authority {
             return Ok(Authority::none());
         };
         let mut own = Authority {
-            all: *role == Role::Admin && project.is_none(),
+            all: who.is_admin(),
             role: Some(*role),
             project: project.clone(),
             ..Authority::none()

@@ -151,34 +151,41 @@ fn role(tx: &mut Tx<'_>, authority: &Authority, id: i64) -> store::Result<Role> 
 }
 
 /// The same, which the caller may see.
-fn seen(tx: &mut Tx<'_>, who: &Identity, id: i64) -> store::Result<Role> {
-    let authority = Authority::of(tx, who)?;
-    let role = role(tx, &authority, id)?;
+fn seen(tx: &mut Tx<'_>, authority: &Authority, id: i64) -> store::Result<Role> {
+    let role = role(tx, authority, id)?;
     only_if(authority.sees(&role.project))?;
     Ok(role)
 }
 
 /// The same, which the caller may change.
-fn managed(tx: &mut Tx<'_>, who: &Identity, id: i64) -> store::Result<Role> {
-    let authority = Authority::of(tx, who)?;
-    let role = role(tx, &authority, id)?;
+fn managed(tx: &mut Tx<'_>, authority: &Authority, id: i64) -> store::Result<Role> {
+    let role = role(tx, authority, id)?;
     only_if(authority.manages(&role.project))?;
     Ok(role)
+}
+
+/// What the caller may say, where a role is changed: an admin hears what is wrong with the request before whether there is
+/// the role, and everybody else first of all that they may not.
+fn manager(tx: &mut Tx<'_>, who: &Identity, id: i64) -> store::Result<Authority> {
+    let authority = Authority::of(tx, who)?;
+    if !authority.all {
+        managed(tx, &authority, id)?;
+    }
+    Ok(authority)
 }
 
 /// A permission of a role that the caller may change, and the role.
 fn managed_permission(
     tx: &mut Tx<'_>,
-    who: &Identity,
+    authority: &Authority,
     id: i64,
 ) -> store::Result<(Role, RolePermission)> {
-    let authority = Authority::of(tx, who)?;
     let missing = || match authority.all {
         true => Error::missing(format!("Role permission with id={id} not found")),
         false => denied(),
     };
     let found = tx.role_permission(id)?.ok_or_else(missing).refuse()?;
-    let role = role(tx, &authority, found.role)?;
+    let role = role(tx, authority, found.role)?;
     only_if(authority.manages(&role.project))?;
     Ok((role, found))
 }
@@ -257,7 +264,8 @@ async fn one(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let found = call
         .read(move |tx| {
-            let role = seen(tx, &who, id)?;
+            let authority = Authority::of(tx, &who)?;
+            let role = seen(tx, &authority, id)?;
             shown(tx, role)
         })
         .await?;
@@ -297,7 +305,8 @@ async fn update(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let asked = call.message.clone();
     let work = move |tx: &mut Tx<'_>| {
-        let before = managed(tx, &who, id)?;
+        let authority = Authority::of(tx, &who)?;
+        let before = managed(tx, &authority, id)?;
         if asked.name.is_none() && asked.description.is_none() {
             return Err(Error::invalid(
                 "At least one of 'name' or 'description' must be provided to update a role.",
@@ -328,7 +337,8 @@ async fn update(call: Call<Asked>) -> Answer<Value> {
 async fn remove(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let role = managed(tx, &who, id)?;
+        let authority = Authority::of(tx, &who)?;
+        let role = managed(tx, &authority, id)?;
         tx.delete_role(id)?;
         Ok(((), Note::of("role.deleted", &role, None)))
     };
@@ -340,18 +350,14 @@ async fn add(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let asked = call.message.clone();
     let work = move |tx: &mut Tx<'_>| {
-        let authority = Authority::of(tx, &who)?;
-        // An admin hears what is wrong with the request before whether there is the role.
-        if !authority.all {
-            managed(tx, &who, id)?;
-        }
+        let authority = manager(tx, &who, id)?;
         let kind = text("resource_type", asked.resource_type.as_ref()).refuse()?;
         let pattern = text("resource_pattern", asked.resource_pattern.as_ref()).refuse()?;
         let word = text("permission", asked.permission.as_ref()).refuse()?;
         wire::check_permission(word, kind).refuse()?;
         wire::check_pattern(pattern, kind).refuse()?;
         wire::check_held(kind).refuse()?;
-        let role = managed(tx, &who, id)?;
+        let role = managed(tx, &authority, id)?;
         let pattern = canonical(tx, &role.project, kind, pattern)?;
         let made = tx.insert_role_permission(&RolePermission {
             id: 0,
@@ -377,7 +383,8 @@ async fn permissions(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let found = call
         .read(move |tx| {
-            let role = seen(tx, &who, id)?;
+            let authority = Authority::of(tx, &who)?;
+            let role = seen(tx, &authority, id)?;
             Ok(shown(tx, role)?.permissions)
         })
         .await?;
@@ -393,7 +400,8 @@ async fn set(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (permission_id(&call)?, call.caller.identity.clone());
     let word = text("permission", call.message.permission.as_ref())?.to_owned();
     let work = move |tx: &mut Tx<'_>| {
-        let (role, before) = managed_permission(tx, &who, id)?;
+        let authority = Authority::of(tx, &who)?;
+        let (role, before) = managed_permission(tx, &authority, id)?;
         wire::check_permission(&word, &before.resource_type).refuse()?;
         tx.set_role_permission(id, &word)?;
         let before = permission(before);
@@ -414,7 +422,8 @@ async fn set(call: Call<Asked>) -> Answer<Value> {
 async fn take(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (permission_id(&call)?, call.caller.identity.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let (role, before) = managed_permission(tx, &who, id)?;
+        let authority = Authority::of(tx, &who)?;
+        let (role, before) = managed_permission(tx, &authority, id)?;
         tx.delete_role_permission(id)?;
         let note = Note {
             before: Some(json!(permission(before))),
@@ -435,12 +444,9 @@ fn pair(call: &Call<Asked>) -> Result<(String, i64), Error> {
 async fn assign(call: Call<Asked>) -> Answer<Value> {
     let ((name, id), who) = (pair(&call)?, call.caller.identity.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let authority = Authority::of(tx, &who)?;
-        if !authority.all {
-            managed(tx, &who, id)?;
-        }
+        let authority = manager(tx, &who, id)?;
         let target = user(tx, &name)?;
-        let role = managed(tx, &who, id)?;
+        let role = managed(tx, &authority, id)?;
         belongs(&target, &role.project)?;
         if roles::is_own(&role.name) && role.name != store::own_role(target.id) {
             return Err(Error::invalid(format!(
@@ -466,10 +472,7 @@ async fn assign(call: Call<Asked>) -> Answer<Value> {
 async fn unassign(call: Call<Asked>) -> Answer<Value> {
     let ((name, id), who) = (pair(&call)?, call.caller.identity.clone());
     let work = move |tx: &mut Tx<'_>| {
-        let authority = Authority::of(tx, &who)?;
-        if !authority.all {
-            managed(tx, &who, id)?;
-        }
+        manager(tx, &who, id)?;
         let target = user(tx, &name)?;
         let held = tx.unassign_role(target.id, id)?;
         if !held {
@@ -479,7 +482,9 @@ async fn unassign(call: Call<Asked>) -> Answer<Value> {
             )))
             .refuse();
         }
-        let role = managed(tx, &who, id)?;
+        // As it is now: who would lose the project by this keeps the role.
+        let authority = Authority::of(tx, &who)?;
+        let role = managed(tx, &authority, id)?;
         let note = Note {
             before: Some(json!({ "user": name })),
             ..Note::of("role.unassigned", &role, None)
@@ -494,7 +499,8 @@ async fn holders(call: Call<Asked>) -> Answer<Value> {
     let (id, who) = (role_id(&call)?, call.caller.identity.clone());
     let found = call
         .read(move |tx| {
-            managed(tx, &who, id)?;
+            let authority = Authority::of(tx, &who)?;
+            managed(tx, &authority, id)?;
             tx.role_users(id)
         })
         .await?;

@@ -154,18 +154,9 @@ fn own_name<M>(call: &Call<M>) -> Option<&str> {
     }
 }
 
-fn is_admin<M>(call: &Call<M>) -> bool {
-    let (Identity::User { role, project, .. } | Identity::Token { role, project, .. }) =
-        &call.caller.identity
-    else {
-        return false;
-    };
-    *role == OurRole::Admin && project.is_none()
-}
-
 /// Lets users see and change themselves, and admins everybody.
 fn self_or_admin<M>(call: &Call<M>, name: &str) -> Result<(), Error> {
-    if own_name(call) == Some(name) || is_admin(call) {
+    if own_name(call) == Some(name) || call.caller.identity.is_admin() {
         return Ok(());
     }
     Err(Error::denied(
