@@ -107,6 +107,8 @@ async fn serve_all(
 ) {
     let mut connections = JoinSet::new();
     loop {
+        // With one connection nobody is kept waiting when its writes are done right here.
+        store::lend_thread(connections.len() == 1);
         let stream = tokio::select! {
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             stream = received.recv() => stream,

@@ -72,6 +72,7 @@ mod workspaces;
 
 pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
 pub use artifacts::{Artifact, Artifacts};
+pub use backend::writer::lend_thread;
 pub use backup::{Manifest, restore, verify};
 pub use blobs::{Blobs, Stored};
 pub use datasets::{DatasetVersion, Datasets};

@@ -12,6 +12,7 @@ use crate::backend::lock::{self, Lock};
 use crate::backend::postgres::Postgres;
 use crate::backend::queue::Queue;
 use crate::backend::sqlite::Sqlite;
+use crate::backend::writer::Writer;
 use crate::backend::{Once, Repeat, answer};
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Need};
@@ -55,6 +56,8 @@ struct Inner {
     url: StoreUrl,
     state: StateDir,
     writes: Arc<Queue>,
+    /// Who writes to SQLite.
+    writer: Option<Arc<Writer>>,
     reads: Arc<Queue>,
     changes: Arc<watch::Sender<u64>>,
     closing: Arc<AtomicBool>,
@@ -70,10 +73,11 @@ impl Store {
     /// ([`Error::InUse`](crate::Error::InUse)) or a newer version wrote it
     /// ([`Error::Newer`](crate::Error::Newer)).
     pub fn open(url: &StoreUrl, state: &StateDir) -> Result<Self> {
-        let inner = Inner {
+        let mut inner = Inner {
             url: url.clone(),
             state: state.clone(),
             writes: Arc::new(Queue::new()),
+            writer: None,
             reads: Arc::new(Queue::new()),
             changes: Arc::new(watch::Sender::new(0)),
             closing: Arc::default(),
@@ -118,8 +122,8 @@ impl Store {
     ///
     /// When `work` returns an error, nothing that it wrote stays. It may run more than once
     /// (Postgres repeats it when two transactions collided), so it must not have effects outside
-    /// the transaction. It runs on the writer's thread: no waiting, no I/O of its own. When the
-    /// returned future is dropped before it was polled, nothing happens; dropped later, the work
+    /// the transaction. It runs on the writer's thread, or on one that was [lent](crate::lend_thread): no waiting, no I/O
+    /// of its own. When the returned future is dropped before it was polled, nothing happens; dropped later, the work
     /// may still be done.
     pub fn write<T, F>(
         &self,
@@ -131,6 +135,7 @@ impl Store {
         T: Send + 'static,
     {
         let queue = Arc::clone(&self.inner.writes);
+        let writer = self.inner.writer.clone();
         let (fence, gate) = (self.fence.clone(), self.gate.clone());
         async move {
             let (job, reply) = Repeat::new(move |tx: &mut Tx<'_>| {
@@ -142,7 +147,12 @@ impl Store {
                     None => work(tx),
                 }
             });
-            queue.push(priority, job).await?;
+            let work = queue.admit(priority, job).await?;
+            let work = match writer {
+                Some(writer) => writer.write_here(work),
+                None => Some(work),
+            };
+            work.map_or(Ok(()), |work| queue.push(work))?;
             answer(reply).await
         }
     }
@@ -160,7 +170,7 @@ impl Store {
                 Some((gate, need)) => tx.within(&gate, need, work),
                 None => work(tx),
             });
-            queue.push(Priority::Normal, job).await?;
+            queue.push(queue.admit(Priority::Normal, job).await?)?;
             answer(reply).await
         }
     }
@@ -201,13 +211,16 @@ impl std::fmt::Debug for Store {
 }
 
 impl Inner {
-    fn start_sqlite(&self) -> Result<()> {
+    fn start_sqlite(&mut self) -> Result<()> {
         let path = self.state.database();
-        let writer = Sqlite::writer(&path)?;
-        let (queue, changes) = (Arc::clone(&self.writes), Arc::clone(&self.changes));
-        self.spawn("store-write", move || {
-            writer.write_all(&queue, &|| bump(&changes));
-        })?;
+        let changes = Arc::clone(&self.changes);
+        let writer = Writer::new(
+            Sqlite::writer(&path)?,
+            Arc::clone(&self.writes),
+            move || bump(&changes),
+        );
+        let writer = Arc::clone(self.writer.insert(Arc::new(writer)));
+        self.spawn("store-write", move || writer.write_all())?;
         for _ in 0..THREADS {
             let reader = Sqlite::reader(&path)?;
             let queue = Arc::clone(&self.reads);
@@ -281,6 +294,9 @@ impl Drop for Inner {
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
             }
+        }
+        if let Some(writer) = &self.writer {
+            writer.close();
         }
     }
 }

@@ -7,5 +7,6 @@ pub(crate) mod postgres;
 pub(crate) mod queue;
 pub(crate) mod sqlite;
 mod work;
+pub(crate) mod writer;
 
 pub(crate) use work::{Job, Once, Repeat, answer};

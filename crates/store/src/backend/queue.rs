@@ -41,6 +41,10 @@ impl State {
             .iter_mut()
             .find_map(VecDeque::pop_front)
     }
+
+    fn is_empty(&self) -> bool {
+        self.lanes.iter().all(VecDeque::is_empty)
+    }
 }
 
 impl Queue {
@@ -53,22 +57,27 @@ impl Queue {
     }
 
     /// Waits for a place in the lane and takes it.
-    pub(crate) async fn push(&self, priority: Priority, job: Box<dyn Job>) -> Result<()> {
+    pub(crate) async fn admit(&self, priority: Priority, job: Box<dyn Job>) -> Result<Waiting> {
         let room = Arc::clone(&self.room[priority as usize]);
         let place = room
             .acquire_owned()
             .await
             .map_err(|_| Error::Stopped("it was closed"))?;
+        Ok(Waiting {
+            job,
+            priority,
+            _place: place,
+        })
+    }
+
+    /// Leaves work that has its place to the threads.
+    pub(crate) fn push(&self, work: Waiting) -> Result<()> {
         {
             let mut state = self.state();
             if state.closed {
                 return Err(Error::Stopped("it was closed"));
             }
-            state.lanes[priority as usize].push_back(Waiting {
-                job,
-                priority,
-                _place: place,
-            });
+            state.lanes[work.priority as usize].push_back(work);
         }
         self.ready.notify_one();
         Ok(())
@@ -76,11 +85,17 @@ impl Queue {
 
     /// Waits for the next job; none once the queue is closed and empty.
     pub(crate) fn wait(&self) -> Option<Waiting> {
+        self.until_filled()?.pop(Priority::Bulk)
+    }
+
+    /// Waits until there is a job; false once the queue is closed and empty.
+    pub(crate) fn filled(&self) -> bool {
+        self.until_filled().is_some()
+    }
+
+    fn until_filled(&self) -> Option<MutexGuard<'_, State>> {
         let mut state = self.state();
-        loop {
-            if let Some(next) = state.pop(Priority::Bulk) {
-                return Some(next);
-            }
+        while state.is_empty() {
             if state.closed {
                 return None;
             }
@@ -89,6 +104,7 @@ impl Queue {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        Some(state)
     }
 
     /// The next job of this priority or a higher one, if one waits.

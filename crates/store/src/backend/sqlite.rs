@@ -1,11 +1,7 @@
-//! SQLite: one thread writes, a few read.
-//!
-//! The writer drains its queue into one transaction, each job in a savepoint of its own, and
-//! commits once for all of them (group commit) with `synchronous=FULL`; only then do the callers
-//! hear. After an urgent job it commits at once.
+//! SQLite: a connection with our settings, its statements, and the threads that read.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use regex::Regex;
 use rusqlite::config::DbConfig;
@@ -16,14 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::queue::{Queue, Waiting};
 use super::{Job, migrate};
 use crate::error::{Error, Result};
-use crate::store::Priority;
 use crate::tx::column::{Row, Value};
 use crate::tx::{Dialect, Sql, Tx};
-
-/// After so long a batch is committed although more work waits.
-const BATCH_TIME: Duration = Duration::from_millis(10);
-/// After so many jobs a batch is committed although more work waits.
-const BATCH_JOBS: usize = 512;
 
 /// A connection with the settings that everything relies on.
 pub(crate) struct Sqlite {
@@ -95,103 +85,18 @@ impl Sqlite {
         }
     }
 
+    /// Whether a transaction is open.
+    pub(super) fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
     /// A short statement that is used all the time.
-    fn cached(&self, sql: &str) -> Result<()> {
+    pub(super) fn cached(&self, sql: &str) -> Result<()> {
         let mut statement = self
             .connection
             .prepare_cached(sql)
             .map_err(|e| failed(&e))?;
         statement.raw_execute().map(drop).map_err(|e| failed(&e))
-    }
-
-    /// The writer thread: works until the queue is closed. `committed` hears of each commit that
-    /// changed something that reconcilers care for.
-    pub(crate) fn write_all(&self, queue: &Queue, committed: &dyn Fn()) {
-        while let Some(first) = queue.wait() {
-            let mut done = Vec::new();
-            let outcome = self.write_batch(first, queue, &mut done);
-            match &outcome {
-                Ok(changed) if *changed => committed(),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%error, jobs = done.len(), "group commit failed");
-                    // Not in a transaction any more when SQLite undid it by itself.
-                    let _ = self.batch("ROLLBACK");
-                }
-            }
-            for job in done {
-                job.finish(outcome.as_ref().err());
-            }
-        }
-    }
-
-    fn write_batch(
-        &self,
-        first: Waiting,
-        queue: &Queue,
-        done: &mut Vec<Box<dyn Job>>,
-    ) -> Result<bool> {
-        let started = Instant::now();
-        let mut noted = false;
-        let mut urgent = false;
-        let mut next = Some(first);
-        let begun = self.cached("BEGIN IMMEDIATE");
-        while let Some(Waiting {
-            mut job, priority, ..
-        }) = next.take()
-        {
-            let ran = begun.as_ref().map_err(Error::again).and_then(|()| {
-                if done.is_empty() {
-                    self.first(job.as_mut())
-                } else {
-                    self.in_savepoint(job.as_mut())
-                }
-            });
-            done.push(job);
-            noted |= ran? && priority.wakes();
-            urgent |= priority == Priority::Urgent;
-            let full = urgent || done.len() >= BATCH_JOBS || started.elapsed() >= BATCH_TIME;
-            next = queue.next(if full {
-                Priority::Urgent
-            } else {
-                Priority::Bulk
-            });
-        }
-        self.cached("COMMIT")?;
-        Ok(noted)
-    }
-
-    /// Runs the first job of a transaction, which needs no savepoint: there is nothing to keep
-    /// beside it. Says whether it changed anything that stays.
-    fn first(&self, job: &mut dyn Job) -> Result<bool> {
-        let (keep, changed) = self.run(job)?;
-        if !keep {
-            self.cached("ROLLBACK")?;
-            self.cached("BEGIN IMMEDIATE")?;
-        }
-        Ok(keep && changed)
-    }
-
-    /// Runs another job; says whether it changed anything that stays.
-    fn in_savepoint(&self, job: &mut dyn Job) -> Result<bool> {
-        self.cached("SAVEPOINT job")?;
-        let (keep, changed) = self.run(job)?;
-        if !keep {
-            self.cached("ROLLBACK TO job")?;
-        }
-        self.cached("RELEASE job")?;
-        Ok(keep && changed)
-    }
-
-    /// Runs a job; says whether what it wrote may stay, and whether it wrote anything.
-    fn run(&self, job: &mut dyn Job) -> Result<(bool, bool)> {
-        let mut sql = self.sql();
-        let keep = job.run(&mut Tx::new(&mut sql));
-        let changed = sql.changed > 0;
-        if self.connection.is_autocommit() {
-            return Err(Error::Full("SQLite gave the transaction up".to_owned()));
-        }
-        Ok((keep, changed))
     }
 
     /// A reader thread: works until the queue is closed.
@@ -220,6 +125,11 @@ pub(crate) struct SqliteSql<'c> {
 }
 
 impl<'c> SqliteSql<'c> {
+    /// How many rows the statements changed.
+    pub(super) fn changed(&self) -> u64 {
+        self.changed
+    }
+
     fn bound(&self, sql: &str, params: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'c>> {
         let mut statement = self
             .connection

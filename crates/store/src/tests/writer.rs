@@ -1,11 +1,13 @@
 //! Priorities, group commit, errors and panics of the SQLite writer.
 
+use std::future::Future;
 use std::sync::{Arc, Barrier, Mutex};
 
 use super::{event, fresh};
 use crate::tx::params;
 use crate::{
     Error, EventFilter, Events as _, Priority, Projects as _, StateDir, Store, StoreUrl, Tx,
+    lend_thread,
 };
 
 #[tokio::test]
@@ -189,4 +191,85 @@ fn a_state_directory_in_use_is_refused() {
     );
     drop(store);
     Store::open(&StoreUrl::Sqlite, &state).unwrap();
+}
+
+/// Who does a write: the name of the thread.
+fn named(store: &Store) -> impl Future<Output = crate::Result<String>> + use<> {
+    store.write(Priority::Normal, |tx| {
+        tx.append_event(&event("who", 0))?;
+        Ok(std::thread::current().name().unwrap_or_default().to_owned())
+    })
+}
+
+#[tokio::test]
+async fn a_lent_thread_writes_while_nobody_else_wants_to() {
+    let (store, _dir) = fresh();
+    let me = std::thread::current().name().unwrap().to_owned();
+    let changes = store.subscribe();
+    lend_thread(true);
+    assert_eq!(named(&store).await.unwrap(), me);
+    assert!(changes.has_changed().unwrap());
+    let failed: crate::Result<()> = store
+        .write(Priority::Normal, |tx| {
+            tx.append_event(&event("undone", 1))?;
+            Err(Error::caller("no"))
+        })
+        .await;
+    assert!(failed.is_err());
+
+    // The first job holds the connection, the second waits for it, and the third does not go before that.
+    let (gate, order) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
+    let job = |number: usize, wait: bool| {
+        let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+        store.write(Priority::Bulk, move |_| {
+            if wait {
+                gate.wait();
+                gate.wait();
+            }
+            order.lock().unwrap().push(number);
+            Ok(())
+        })
+    };
+    lend_thread(false);
+    let first = tokio::spawn(job(1, true));
+    let held = Arc::clone(&gate);
+    tokio::task::spawn_blocking(move || held.wait())
+        .await
+        .unwrap();
+    let second = tokio::spawn(job(2, false));
+    while store.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    lend_thread(true);
+    let third = tokio::spawn(job(3, false));
+    while store.waiting() < 2 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::spawn_blocking(move || gate.wait())
+        .await
+        .unwrap();
+    for job in [first, second, third] {
+        job.await.unwrap().unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+
+    lend_thread(false);
+    assert_eq!(named(&store).await.unwrap(), "store-write");
+    let kept = store
+        .read(|tx| tx.events(&EventFilter::default()))
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), 2, "the two of `named`");
+}
+
+#[tokio::test]
+async fn a_lent_thread_does_not_write_to_what_is_closed() {
+    let (store, dir) = fresh();
+    lend_thread(true);
+    let late = named(&store);
+    drop(store);
+    assert!(matches!(late.await, Err(Error::Stopped(_))));
+    let state = StateDir::create(dir.path().join("state")).unwrap();
+    let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
+    assert_eq!(store.read(|tx| tx.last_event()).await.unwrap(), 0);
 }
