@@ -1,6 +1,7 @@
 //! MLflow's error body and the HTTP status each code answers with.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
 /// Codes of MLflow's `databricks.proto` that its server uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,14 +83,14 @@ impl Error {
     }
 
     /// INVALID_PARAMETER_VALUE for a field that has to be there.
-    pub fn missing_value(field: &str) -> Self {
+    pub fn missing_value(field: impl Display) -> Self {
         Error::invalid(format!(
             "Missing value for required parameter '{field}'. See the API docs for more information about request parameters."
         ))
     }
 
     /// INVALID_PARAMETER_VALUE for a field that cannot be what it is.
-    pub fn invalid_value(field: &str, value: &str, hint: &str) -> Self {
+    pub fn invalid_value(field: impl Display, value: &str, hint: &str) -> Self {
         let shown: String = value.chars().take(100).collect();
         Error::invalid(format!(
             "Invalid value \"{shown}\" for parameter '{field}' supplied: {hint}"

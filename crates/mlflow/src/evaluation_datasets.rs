@@ -227,12 +227,12 @@ fn asked(n: usize, record: Value) -> Result<Asked, Error> {
 fn checked_source(at: &str, mut source: Map<String, Value>) -> Result<Value, Error> {
     let kind = match source.remove("source_type") {
         Some(Value::String(kind)) => kind.to_ascii_uppercase(),
-        _ => return Err(Error::missing_value(&format!("{at}.source_type"))),
+        _ => return Err(Error::missing_value(format_args!("{at}.source_type"))),
     };
     if !SOURCES.contains(&kind.as_str()) {
         let valid = format!("Valid source types: {SOURCES:?}");
         return Err(Error::invalid_value(
-            &format!("{at}.source_type"),
+            format_args!("{at}.source_type"),
             &kind,
             &valid,
         ));

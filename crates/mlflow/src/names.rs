@@ -1,13 +1,14 @@
 //! Which names MLflow accepts, and the aliases that belong to deployments.
 
 use crate::{Error, limits};
+use std::fmt::Display;
 
 /// Checks the name of a metric, parameter or tag: letters, digits, `_-.: /`, and a path that normalises to itself.
 /// `field` says where it was in the request.
 ///
 /// # Errors
 /// INVALID_PARAMETER_VALUE.
-pub fn entry(field: &str, name: &str) -> Result<(), Error> {
+pub fn entry(field: impl Display, name: &str) -> Result<(), Error> {
     if name.is_empty() {
         return Err(Error::missing_value(field));
     }

@@ -3,6 +3,7 @@
 use crate::tag::{Double, Pair, integer, word};
 use crate::{Error, limits, names};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
 /// A run's status by MLflow's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,38 +132,30 @@ pub struct NewMetric {
 }
 
 impl NewMetric {
-    /// Checks one point; `path` says where it was in the request, empty for the request itself.
+    /// Checks one point; `at` is what comes before the names of its fields, such as `metrics[3].`, or nothing.
     ///
     /// # Errors
     /// INVALID_PARAMETER_VALUE naming the field.
-    pub fn check(&self, path: &str) -> Result<(), Error> {
-        let field = |name: &str| {
-            if path.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{path}.{name}")
-            }
-        };
+    pub fn check(&self, at: impl Display + Copy) -> Result<(), Error> {
         if self.key.is_empty() {
-            return Err(Error::missing_value(&field("key")));
+            return Err(Error::missing_value(format_args!("{at}key")));
         }
         if self.value.is_none() {
-            return Err(Error::missing_value(&field("value")));
+            return Err(Error::missing_value(format_args!("{at}value")));
         }
         let Some(timestamp) = self.timestamp else {
-            return Err(Error::missing_value(&field("timestamp")));
+            return Err(Error::missing_value(format_args!("{at}timestamp")));
         };
         if self.dataset_name.is_some() != self.dataset_digest.is_some() {
             return Err(Error::invalid(
                 "Both dataset_name and dataset_digest must be provided if one is provided",
             ));
         }
-        names::entry(&field("name"), &self.key)?;
+        names::entry(format_args!("{at}name"), &self.key)?;
         limits::at_most("Metric name", &self.key, limits::KEY)?;
         if timestamp < 0 {
             return Err(Error::invalid(format!(
-                "Invalid value {timestamp} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
-                field("timestamp"),
+                "Invalid value {timestamp} for parameter '{at}timestamp' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
                 self.key,
                 self.value.map_or(f64::NAN, |value| value.0)
             )));

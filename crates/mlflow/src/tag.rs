@@ -1,6 +1,10 @@
 //! Key and value pairs, and numbers as MLflow's JSON writes them.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
+use std::fmt;
 
 /// One tag, parameter or similar pair.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,38 +29,76 @@ impl Pair {
 
 /// A 64-bit integer that clients send as a number or as a text of digits.
 pub mod integer {
-    use super::{Deserialize, Deserializer};
-    use serde::de::Error as _;
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(i64),
-        Float(f64),
-        Text(String),
-    }
+    use serde::{
+        Deserializer,
+        de::{Error, Visitor},
+    };
+    use std::fmt;
 
     /// Reads an optional integer.
     ///
     /// # Errors
     /// When it is neither a number nor a text of digits.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
-        Ok(match Option::<Either>::deserialize(d)? {
-            None => None,
-            Some(Either::Number(n)) => Some(n),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "checked to be whole and in range just before"
-            )]
-            Some(Either::Float(f)) if f.fract() == 0.0 && f.abs() < 9e15 => Some(f as i64),
-            Some(Either::Float(f)) => {
-                return Err(D::Error::custom(format!("{f} is not an integer")));
+        d.deserialize_option(Optional)
+    }
+
+    struct Optional;
+    struct Integer;
+
+    impl<'de> Visitor<'de> for Optional {
+        type Value = Option<i64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Integer.expecting(f)
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
+            d.deserialize_any(Integer).map(Some)
+        }
+    }
+
+    impl Visitor<'_> for Integer {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an integer")
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<i64, E> {
+            Ok(number)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+            i64::try_from(number).map_err(|_| not_one(number))
+        }
+
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be whole and in range just before"
+        )]
+        fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
+            if number.fract() == 0.0 && number.abs() < 9e15 {
+                return Ok(number as i64);
             }
-            Some(Either::Text(t)) => Some(
-                t.parse()
-                    .map_err(|_| D::Error::custom(format!("`{t}` is not an integer")))?,
-            ),
-        })
+            Err(not_one(number))
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+            text.parse().map_err(|_| not_one(format_args!("`{text}`")))
+        }
+    }
+
+    fn not_one<E: Error>(value: impl fmt::Display) -> E {
+        E::custom(format_args!("{value} is not an integer"))
     }
 }
 
@@ -108,33 +150,91 @@ impl Serialize for Double {
 
 impl<'de> Deserialize<'de> for Double {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Flag(bool),
-            Number(f64),
-            Text(String),
-        }
-        match Either::deserialize(d)? {
-            Either::Flag(flag) => Ok(Double(f64::from(u8::from(flag)))),
-            Either::Number(v) => Ok(Double(v)),
-            Either::Text(t) => match t.to_ascii_lowercase().as_str() {
-                "nan" => Ok(Double(f64::NAN)),
-                "inf" | "+inf" | "infinity" => Ok(Double(f64::INFINITY)),
-                "-inf" | "-infinity" => Ok(Double(f64::NEG_INFINITY)),
-                other => other
-                    .parse()
-                    .map(Double)
-                    .map_err(|_| D::Error::custom(format!("`{t}` is not a number"))),
-            },
-        }
+        d.deserialize_any(AnyNumber)
+    }
+}
+
+struct AnyNumber;
+
+impl Visitor<'_> for AnyNumber {
+    type Value = Double;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Double, E> {
+        Ok(Double(f64::from(u8::from(flag))))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+    fn visit_i64<E>(self, number: i64) -> Result<Double, E> {
+        Ok(Double(number as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+    fn visit_u64<E>(self, number: u64) -> Result<Double, E> {
+        Ok(Double(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Double, E> {
+        Ok(Double(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Double, E> {
+        let number = match text.to_ascii_lowercase().as_str() {
+            "nan" => Some(f64::NAN),
+            "inf" | "+inf" | "infinity" => Some(f64::INFINITY),
+            "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
+            other => other.parse().ok(),
+        };
+        number
+            .map(Double)
+            .ok_or_else(|| E::custom(format_args!("`{text}` is not a number")))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_come_as_numbers_and_texts() {
+        #[derive(Deserialize)]
+        struct Sent {
+            #[serde(default, deserialize_with = "integer::deserialize")]
+            n: Option<i64>,
+        }
+        // Directly, and from what was read before.
+        let read = |json: &str| {
+            let value = serde_json::from_str::<serde_json::Value>(json).unwrap();
+            let direct = serde_json::from_str::<Sent>(json).map(|sent| sent.n);
+            let kept = serde_json::from_value::<Sent>(value).map(|sent| sent.n);
+            let [direct, kept] = [direct, kept].map(|n| n.map_err(|error| error.to_string()));
+            assert_eq!(direct.as_ref().ok(), kept.as_ref().ok(), "{json}");
+            direct
+        };
+        for (json, n) in [
+            ("{}", None),
+            (r#"{"n":null}"#, None),
+            (r#"{"n":-7}"#, Some(-7)),
+            (r#"{"n":7.0}"#, Some(7)),
+            (r#"{"n":"9223372036854775807"}"#, Some(i64::MAX)),
+        ] {
+            assert_eq!(read(json), Ok(n), "{json}");
+        }
+        for (json, part) in [
+            (r#"{"n":1.5}"#, "1.5 is not an integer"),
+            (r#"{"n":1e300}"#, "is not an integer"),
+            (r#"{"n":9223372036854775808}"#, "is not an integer"),
+            (r#"{"n":"x"}"#, "`x` is not an integer"),
+            (r#"{"n":true}"#, "expected an integer"),
+            (r#"{"n":[]}"#, "expected an integer"),
+        ] {
+            let error = read(json).unwrap_err();
+            assert!(error.contains(part), "{json}: {error}");
+        }
+    }
 
     #[test]
     fn doubles_survive_both_ways() {
@@ -154,5 +254,14 @@ mod tests {
                 .is_nan()
         );
         assert_eq!(serde_json::to_string(&Double(f64::NAN)).unwrap(), "\"NaN\"");
+        for (json, part) in [
+            ("\"x\"", "`x` is not a number"),
+            ("[]", "expected a number"),
+        ] {
+            let error = serde_json::from_str::<Double>(json)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(part), "{json}: {error}");
+        }
     }
 }

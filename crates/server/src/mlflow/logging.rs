@@ -18,7 +18,10 @@ use mlflow::{
     tag::Pair,
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 use store::{
     LoggedModels as _, MetricPoint, RunHead, TagChange, Tracking as _, TrackingRead as _, Tx,
 };
@@ -129,11 +132,11 @@ fn batch(who: &Identity, asked: &LogBatch) -> Result<Entries, Error> {
     let points = metrics
         .iter()
         .enumerate()
-        .map(|(n, metric)| point(metric, &format!("metrics[{n}]")));
+        .map(|(n, metric)| point(metric, format_args!("metrics[{n}].")));
     let params = params
         .iter()
         .enumerate()
-        .map(|(n, pair)| param(&pair.key, &pair.value, &format!("params[{n}].key")));
+        .map(|(n, pair)| param(&pair.key, &pair.value, format_args!("params[{n}].key")));
     let tags = tags
         .iter()
         .enumerate()
@@ -164,7 +167,7 @@ fn unique(params: &[Pair]) -> Result<(), Error> {
     )))
 }
 
-fn param(key: &str, value: &str, field: &str) -> Result<(String, String), Error> {
+fn param(key: &str, value: &str, field: impl Display) -> Result<(String, String), Error> {
     names::entry(field, key)?;
     limits::at_most("Param key", key, limits::KEY)?;
     Ok((

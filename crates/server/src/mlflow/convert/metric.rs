@@ -6,11 +6,15 @@ use mlflow::{
     runs::{Metric, NewMetric},
     tag::Double,
 };
+use std::fmt::Display;
 use store::MetricPoint;
 
-/// A checked point as the store keeps it.
-pub(in crate::mlflow) fn point(metric: &NewMetric, path: &str) -> Result<MetricPoint, Error> {
-    metric.check(path)?;
+/// A checked point as the store keeps it; `at` is what comes before the names of its fields in errors.
+pub(in crate::mlflow) fn point(
+    metric: &NewMetric,
+    at: impl Display + Copy,
+) -> Result<MetricPoint, Error> {
+    metric.check(at)?;
     let dataset = filled(metric.dataset_name.as_deref())
         .map(|name| (name, metric.dataset_digest.clone().unwrap_or_default()));
     Ok(MetricPoint {
@@ -79,15 +83,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let check = |sent: &str, path: &str, part: &str| {
+        let check = |sent: &str, at: &str, part: &str| {
             let metric: NewMetric = serde_json::from_str(sent).unwrap();
-            let error = point(&metric, path).unwrap_err();
+            let error = point(&metric, at).unwrap_err();
             assert!(error.message.contains(part), "{}", error.message);
         };
         check(r#"{"value":1,"timestamp":1}"#, "", "'key'");
         check(
             r#"{"key":"a","timestamp":1}"#,
-            "metrics[3]",
+            "metrics[3].",
             "'metrics[3].value'",
         );
         check(r#"{"key":"a","value":1}"#, "", "'timestamp'");

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
@@ -15,6 +16,8 @@ use crate::tx::{Tx, params};
 
 /// How many points one statement adds.
 const POINTS: usize = 50;
+static MANY: LazyLock<String> = LazyLock::new(|| insert_points(POINTS));
+static ONE: LazyLock<String> = LazyLock::new(|| insert_points(1));
 
 /// The columns of one series, and then what tells it apart from the others of its metric.
 const SERIES: &str = "\"id\", \"last_value\", \"last_nan\", \"last_at\", \"last_step\", \"current\", \
@@ -77,8 +80,8 @@ impl Latest {
     }
 }
 
-/// What tells two series of a metric apart: logged model, name and digest of the dataset.
-type Labels<'p> = (Cow<'p, str>, Cow<'p, str>, Cow<'p, str>);
+/// What tells two series of a metric apart: logged model, name and digest of the dataset. Nearly all have none of them.
+type Labels<'p> = Option<[Cow<'p, str>; 3]>;
 
 fn labels(point: &MetricPoint) -> Labels<'_> {
     let (name, digest) = point
@@ -86,7 +89,11 @@ fn labels(point: &MetricPoint) -> Labels<'_> {
         .as_ref()
         .map_or(("", ""), |(name, digest)| (name.as_str(), digest.as_str()));
     let model = point.model_id.as_deref().unwrap_or_default();
-    (model.into(), name.into(), digest.into())
+    unless_empty([model.into(), name.into(), digest.into()])
+}
+
+fn unless_empty(labels: [Cow<'_, str>; 3]) -> Labels<'_> {
+    Some(labels).filter(|labels| labels.iter().any(|label| !label.is_empty()))
 }
 
 /// The series of one metric of a run; nearly always one.
@@ -229,15 +236,11 @@ impl Tx<'_> {
         }
         let many = values.chunks_exact(5 * POINTS);
         let rest = many.remainder();
-        if values.len() >= 5 * POINTS {
-            let sql = insert_points(POINTS);
-            for chunk in many {
-                self.execute(&sql, chunk)?;
-            }
+        for chunk in many {
+            self.execute(&MANY, chunk)?;
         }
-        let sql = insert_points(1);
         for row in rest.chunks_exact(5) {
-            self.execute(&sql, row)?;
+            self.execute(&ONE, row)?;
         }
         Ok(())
     }
@@ -260,7 +263,7 @@ impl Tx<'_> {
                 dirty: false,
             };
             let mut label = || Ok::<_, crate::Error>(Cow::Owned(cols.get::<String>()?));
-            Ok(((label()?, label()?, label()?), series))
+            Ok((unless_empty([label()?, label()?, label()?]), series))
         })?;
         Ok(Metric {
             series: found.into_iter().collect(),
@@ -278,8 +281,8 @@ impl Tx<'_> {
         let sql = "INSERT INTO metric_series (\"run\", \"experiment\", \"key\", \"model_id\", \"dataset_name\", \"dataset_digest\", \
                    \"last_value\", \"last_nan\", \"last_at\", \"last_step\", \"current\") \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING \"id\"";
-        let own = labels(point);
-        let (model, name, digest) = (&*own.0, &*own.1, &*own.2);
+        let own = labels(point).unwrap_or_default();
+        let [model, name, digest] = own.each_ref().map(|label| &**label);
         let Latest { kept, at, step } = last;
         let given = params![
             run.number,
