@@ -4,7 +4,7 @@ use super::{
     call::Call,
     convert::metric::{of_run, plain},
     failure::Answer,
-    find, page,
+    page,
     routes::Table,
 };
 use axum::{Json, routing::get};
@@ -67,10 +67,8 @@ fn of_one<P: Default>(
     id: &str,
     points: impl Fn(&mut Tx<'_>, &str) -> store::Result<P>,
 ) -> store::Result<P> {
-    match find::head(tx, project, id) {
-        Ok(run) => points(tx, &run.run_id),
-        Err(_) => Ok(P::default()),
-    }
+    let run = tx.run_head(id)?.filter(|run| run.project == project);
+    run.map_or_else(|| Ok(P::default()), |run| points(tx, &run.run_id))
 }
 
 /// The size of a page; all points are asked for when none is given.
