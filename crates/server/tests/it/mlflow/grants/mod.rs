@@ -9,7 +9,8 @@ use guard::Permission;
 use requests::{Needs, Request, Things};
 use serde_json::{Value, json};
 use server::http::RouteInfo;
-use testkit::{Python, Server, http::Answer};
+use store::StoreUrl;
+use testkit::{Postgres, Python, Server, http::Answer};
 
 const PASSWORD: &str = "a long password";
 
@@ -87,12 +88,38 @@ fn fine(answer: &Answer) -> bool {
     (200..300).contains(&answer.status)
 }
 
-/// What is denied is neither shown nor changed by any route, whether it was denied by name or with all of its type, and
-/// whatever else is granted.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_is_neither_shown_nor_changed() {
-    let server = Server::start().await;
-    let asking = Asking::new(&server);
+    denied(&Server::start().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_look_changes_nothing() {
+    looking(&Server::start().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_granted_it_may_do_it() {
+    granted(&Server::start().await);
+}
+
+/// What a record belongs to is found out by statements, and this store has its own opinion of their types.
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_hold_on_postgres() {
+    let Some(database) = Postgres::start() else {
+        return;
+    };
+    let server =
+        Server::start_with(|options| options.store = StoreUrl::Postgres(database.url())).await;
+    denied(&server);
+    looking(&server);
+    granted(&server);
+}
+
+/// What is denied is neither shown nor changed by any route, whether it was denied by name or with all of its type, and
+/// whatever else is granted.
+fn denied(server: &Server) {
+    let asking = Asking::new(server);
     let hidden = Things::make(&asking, "h1dden");
     let open = Things::make(&asking, "v1sible");
     user(&asking, "by name", "developer");
@@ -160,10 +187,8 @@ async fn what_is_denied_is_neither_shown_nor_changed() {
 }
 
 /// Whoever may only look changes nothing, though they may change something else.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_look_changes_nothing() {
-    let server = Server::start().await;
-    let asking = Asking::new(&server);
+fn looking(server: &Server) {
+    let asking = Asking::new(server);
     let (seen, own) = (Things::make(&asking, "s3en"), Things::make(&asking, "0wn"));
     user(&asking, "viewer", "viewer");
     for ((kind, seen), (_, own)) in parts(&seen).into_iter().zip(parts(&own)) {
@@ -187,10 +212,8 @@ async fn who_may_look_changes_nothing() {
 }
 
 /// Every request of these tests goes well for whoever may do it, so that a refusal is one of rights.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_was_granted_it_may_do_it() {
-    let server = Server::start().await;
-    let asking = Asking::new(&server);
+fn granted(server: &Server) {
+    let asking = Asking::new(server);
     user(&asking, "manager", "viewer");
     let mut wrong = Vec::new();
     for (n, route) in routes().iter().enumerate() {
