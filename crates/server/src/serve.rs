@@ -107,7 +107,8 @@ async fn serve_all(
 ) {
     let mut connections = JoinSet::new();
     loop {
-        // With one connection nobody is kept waiting when its writes are done right here.
+        // With one connection nobody is kept waiting when what it writes quickly is done right here; whoever comes
+        // meanwhile waits for a moment.
         store::lend_thread(connections.len() == 1);
         let stream = tokio::select! {
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,

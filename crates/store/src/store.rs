@@ -122,8 +122,8 @@ impl Store {
     ///
     /// When `work` returns an error, nothing that it wrote stays. It may run more than once
     /// (Postgres repeats it when two transactions collided), so it must not have effects outside
-    /// the transaction. It runs on the writer's thread, or on one that was [lent](crate::lend_thread): no waiting, no I/O
-    /// of its own. When the returned future is dropped before it was polled, nothing happens; dropped later, the work
+    /// the transaction. It runs on the writer's thread: no waiting, no I/O of its own. When the
+    /// returned future is dropped before it was polled, nothing happens; dropped later, the work
     /// may still be done.
     pub fn write<T, F>(
         &self,
@@ -134,8 +134,34 @@ impl Store {
         F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.submit(priority, None, work)
+    }
+
+    /// The same for work that is over in a moment, whatever it is given: a thread that was [lent](crate::lend_thread) may
+    /// do it by itself.
+    pub fn write_quickly<T, F>(
+        &self,
+        priority: Priority,
+        work: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit(priority, self.inner.writer.clone(), work)
+    }
+
+    fn submit<T, F>(
+        &self,
+        priority: Priority,
+        writer: Option<Arc<Writer>>,
+        work: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let queue = Arc::clone(&self.inner.writes);
-        let writer = self.inner.writer.clone();
         let (fence, gate) = (self.fence.clone(), self.gate.clone());
         async move {
             let (job, reply) = Repeat::new(move |tx: &mut Tx<'_>| {
@@ -294,9 +320,6 @@ impl Drop for Inner {
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
             }
-        }
-        if let Some(writer) = &self.writer {
-            writer.close();
         }
     }
 }

@@ -65,6 +65,15 @@ impl<M> Call<M> {
         Ok(self.app.store().write(Priority::Bulk, work).await?)
     }
 
+    /// The same for what is over in a moment: what training code calls in its loop.
+    pub(super) async fn log_quickly<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = self.app.store();
+        Ok(store.write_quickly(Priority::Bulk, work).await?)
+    }
+
     /// Writes what somebody may wait for.
     pub(super) async fn write<T: Send + 'static>(
         &self,

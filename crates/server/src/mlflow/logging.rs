@@ -187,7 +187,7 @@ fn tag(who: &Identity, key: &str, value: &str, field: &str) -> Result<TagChange,
 
 async fn log<M>(call: &Call<M>, id: String, entries: Entries) -> Answer<Value> {
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
-    call.log(move |tx| {
+    call.log_quickly(move |tx| {
         let run = access::writable_run(tx, &identity, &project, &id)?;
         put(tx, &run, &entries)
     })

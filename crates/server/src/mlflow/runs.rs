@@ -76,7 +76,7 @@ async fn create(call: Call<Create>) -> Answer<Value> {
     access::stamp(&call.caller.identity, &mut run.tags);
     let (identity, now) = (call.caller.identity.clone(), call.app.now());
     let made = call
-        .log(move |tx| {
+        .log_quickly(move |tx| {
             let mut run = run.clone();
             if find::is_default(&run.experiment_id) {
                 find::ensure_default(tx, &run.project, now)?;
@@ -173,7 +173,7 @@ async fn update(call: Call<Update>) -> Answer<Value> {
     let end = asked.end_time.map(|at| time("end_time", at)).transpose()?;
     let (project, identity) = (call.project().to_owned(), call.caller.identity.clone());
     let run = call
-        .log(move |tx| {
+        .log_quickly(move |tx| {
             access::writable_run(tx, &identity, &project, &id)?;
             let mut run = find::run(tx, &project, &id)?;
             if let Some(status) = asked.status {

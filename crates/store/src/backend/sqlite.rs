@@ -23,7 +23,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens the file for writing and brings its schema up to date.
     pub(crate) fn writer(path: &Path) -> Result<Self> {
-        // No other thread ever has it.
+        // One thread at a time has it.
         let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let flags = flags - OpenFlags::SQLITE_OPEN_FULL_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(&e))?;

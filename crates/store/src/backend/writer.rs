@@ -4,8 +4,8 @@
 //! commits once for all of them (group commit) with `synchronous=FULL`; only then do the callers
 //! hear. After an urgent job it commits at once.
 //!
-//! A thread that was lent ([`lend_thread`]) writes by itself while nobody else wants to: two hand-overs between threads
-//! cost more than a small transaction.
+//! A thread that was lent ([`lend_thread`]) does a quick write by itself while nobody else wants to: two hand-overs between
+//! threads cost more than a small transaction.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -27,8 +27,8 @@ thread_local! {
     static LENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says whether this thread has nothing to do beside what it waits for next. [`Store::write`](crate::Store::write) may
-/// then do the work on it and wait for the disk, as long as a transaction takes.
+/// Says whether this thread has nothing to do beside what it waits for next.
+/// [`Store::write_quickly`](crate::Store::write_quickly) may then do the work on it and wait for the disk.
 pub fn lend_thread(lent: bool) {
     LENT.set(lent);
 }
@@ -67,15 +67,17 @@ impl Writer {
         while self.queue.filled() {
             let ended = self.connection().as_ref().and_then(|connection| {
                 let first = self.queue.next(Priority::Bulk)?;
-                Some(connection.write(first, &self.queue))
+                Some(connection.write(first, Some(&self.queue)))
             });
             if let Some(ended) = ended {
                 self.tell(ended);
             }
         }
+        // Not before: the last hand on the store may have gone in one of the jobs, with others behind it.
+        self.connection().take();
     }
 
-    /// Does the work on this thread when that was lent, and nobody writes or waits to; gives it back otherwise.
+    /// Does the work, and no other, on this thread when that was lent, and nobody writes or waits to; gives it back otherwise.
     pub(crate) fn write_here(&self, work: Waiting) -> Option<Waiting> {
         if !LENT.get() {
             return Some(work);
@@ -86,17 +88,12 @@ impl Writer {
             Err(TryLockError::WouldBlock) => return Some(work),
         };
         let ended = match connection.as_ref() {
-            Some(connection) if self.queue.len() == 0 => connection.write(work, &self.queue),
+            Some(connection) if self.queue.len() == 0 => connection.write(work, None),
             _ => return Some(work),
         };
         drop(connection);
         self.tell(ended);
         None
-    }
-
-    /// Closes the connection once what is under way has ended.
-    pub(crate) fn close(&self) {
-        self.connection().take();
     }
 
     /// Answers the callers, with the connection free again: theirs may be the last hand on the store.
@@ -121,8 +118,8 @@ impl Writer {
 }
 
 impl Sqlite {
-    /// Writes this and what else waits in one transaction.
-    fn write(&self, first: Waiting, queue: &Queue) -> Ended {
+    /// Writes this and what waits behind it in one transaction.
+    fn write(&self, first: Waiting, queue: Option<&Queue>) -> Ended {
         let mut jobs = Vec::new();
         let outcome = self.write_batch(first, queue, &mut jobs);
         if outcome.is_err() {
@@ -135,7 +132,7 @@ impl Sqlite {
     fn write_batch(
         &self,
         first: Waiting,
-        queue: &Queue,
+        queue: Option<&Queue>,
         done: &mut Vec<Box<dyn Job>>,
     ) -> Result<bool> {
         let started = Instant::now();
@@ -158,11 +155,12 @@ impl Sqlite {
             noted |= ran? && priority.wakes();
             urgent |= priority == Priority::Urgent;
             let full = urgent || done.len() >= BATCH_JOBS || started.elapsed() >= BATCH_TIME;
-            next = queue.next(if full {
+            let least = if full {
                 Priority::Urgent
             } else {
                 Priority::Bulk
-            });
+            };
+            next = queue.and_then(|queue| queue.next(least));
         }
         self.cached("COMMIT")?;
         Ok(noted)

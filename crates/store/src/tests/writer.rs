@@ -193,16 +193,16 @@ fn a_state_directory_in_use_is_refused() {
     Store::open(&StoreUrl::Sqlite, &state).unwrap();
 }
 
-/// Who does a write: the name of the thread.
+/// Who does a quick write: the name of the thread.
 fn named(store: &Store) -> impl Future<Output = crate::Result<String>> + use<> {
-    store.write(Priority::Normal, |tx| {
+    store.write_quickly(Priority::Normal, |tx| {
         tx.append_event(&event("who", 0))?;
         Ok(std::thread::current().name().unwrap_or_default().to_owned())
     })
 }
 
 #[tokio::test]
-async fn a_lent_thread_writes_while_nobody_else_wants_to() {
+async fn a_lent_thread_writes_quickly_while_nobody_else_wants_to() {
     let (store, _dir) = fresh();
     let me = std::thread::current().name().unwrap().to_owned();
     let changes = store.subscribe();
@@ -210,7 +210,7 @@ async fn a_lent_thread_writes_while_nobody_else_wants_to() {
     assert_eq!(named(&store).await.unwrap(), me);
     assert!(changes.has_changed().unwrap());
     let failed: crate::Result<()> = store
-        .write(Priority::Normal, |tx| {
+        .write_quickly(Priority::Normal, |tx| {
             tx.append_event(&event("undone", 1))?;
             Err(Error::caller("no"))
         })
@@ -221,7 +221,7 @@ async fn a_lent_thread_writes_while_nobody_else_wants_to() {
     let (gate, order) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
     let job = |number: usize, wait: bool| {
         let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
-        store.write(Priority::Bulk, move |_| {
+        store.write_quickly(Priority::Bulk, move |_| {
             if wait {
                 gate.wait();
                 gate.wait();
@@ -253,6 +253,9 @@ async fn a_lent_thread_writes_while_nobody_else_wants_to() {
     }
     assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
 
+    let name = |_: &mut Tx<'_>| Ok(std::thread::current().name().unwrap_or_default().to_owned());
+    let long = store.write(Priority::Normal, name).await.unwrap();
+    assert_eq!(long, "store-write", "what may take long");
     lend_thread(false);
     assert_eq!(named(&store).await.unwrap(), "store-write");
     let kept = store
@@ -272,4 +275,37 @@ async fn a_lent_thread_does_not_write_to_what_is_closed() {
     let state = StateDir::create(dir.path().join("state")).unwrap();
     let store = Store::open(&StoreUrl::Sqlite, &state).unwrap();
     assert_eq!(store.read(|tx| tx.last_event()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_behind_the_last_hand_on_the_store_is_done() {
+    let (store, dir) = fresh();
+    let (go, held) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (first, second) = (store.clone(), (Arc::clone(&go), Arc::clone(&held)));
+    // Urgent, so that the next one is not of its transaction.
+    let last = store.write(Priority::Urgent, move |_| {
+        let _held = &first;
+        second.0.wait();
+        second.1.wait();
+        Ok(())
+    });
+    let last = tokio::spawn(last);
+    tokio::task::spawn_blocking(move || go.wait())
+        .await
+        .unwrap();
+    let behind = tokio::spawn(store.write(Priority::Normal, |tx| tx.append_event(&event("b", 0))));
+    while store.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(store);
+    tokio::task::spawn_blocking(move || held.wait())
+        .await
+        .unwrap();
+    last.await.unwrap().unwrap();
+    assert_eq!(behind.await.unwrap().unwrap(), 1);
+    let state = StateDir::create(dir.path().join("state")).unwrap();
+    let opened = || Store::open(&StoreUrl::Sqlite, &state).ok();
+    while opened().is_none() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -42,7 +42,7 @@ async fn start(call: Call<Start>) -> Answer<Value> {
         call.app.now(),
     );
     let trace = call
-        .log(move |tx| tell(tx, &who, &project, &info, now))
+        .log_quickly(move |tx| tell(tx, &who, &project, &info, now))
         .await?;
     let trace = Started {
         trace_info: convert::trace::wire(trace),
