@@ -11,6 +11,7 @@ pub mod evaluation_datasets;
 pub mod experiments;
 pub mod filter;
 pub mod grants;
+pub mod graphql;
 pub mod issues;
 pub mod label_schemas;
 pub mod limits;

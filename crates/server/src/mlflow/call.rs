@@ -49,6 +49,16 @@ impl<M> Call<M> {
         self.params.get(name).map_or("", String::as_str)
     }
 
+    /// The same caller with another message.
+    pub(super) fn with<N>(&self, message: N) -> Call<N> {
+        Call {
+            app: self.app.clone(),
+            caller: self.caller.clone(),
+            message,
+            params: HashMap::new(),
+        }
+    }
+
     /// Reads in a transaction.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -153,7 +163,7 @@ pub(super) fn query(text: &str) -> Value {
 }
 
 /// The message of these fields.
-fn read<M: DeserializeOwned>(fields: Value) -> Result<M, Failure> {
+pub(super) fn read<M: DeserializeOwned>(fields: Value) -> Result<M, Failure> {
     let message = serde_json::from_value(fields)
         .map_err(|error| Error::invalid(format!("Invalid value in the request: {error}. See the API docs for more information about request parameters.")))?;
     Ok(message)

@@ -149,7 +149,7 @@ fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     limits::at_most("value", value, limits::EXPERIMENT_TAG_VALUE)
 }
 
-async fn by_id(call: Call<ById>) -> Answer<Value> {
+pub(super) async fn by_id(call: Call<ById>) -> Answer<Value> {
     required("experiment_id", &call.message.experiment_id)?;
     default_if(&call, find::is_default(&call.message.experiment_id)).await?;
     let (project, id) = (
@@ -213,7 +213,7 @@ async fn search(call: Call<Search>) -> Answer<Found> {
     }))
 }
 
-async fn datasets(call: Call<SearchDatasets>) -> Answer<Value> {
+pub(super) async fn datasets(call: Call<SearchDatasets>) -> Answer<Value> {
     let ids = call.message.experiment_ids.clone();
     if ids.is_empty() || ids.len() > limits::DATASETS_OF {
         return Err(Error::invalid(format!(

@@ -38,6 +38,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What went wrong, in words.
+    pub(super) fn into_message(self) -> String {
+        self.error.message
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let status = StatusCode::from_u16(error.error_code.status())

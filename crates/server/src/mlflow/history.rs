@@ -125,7 +125,7 @@ fn few_enough(ids: &[String]) -> Result<(), Error> {
     )))
 }
 
-async fn sampled(call: Call<SampledHistory>) -> Answer<Points> {
+pub(super) async fn sampled(call: Call<SampledHistory>) -> Answer<Points> {
     let asked = &call.message;
     let ids = asked.run_ids.clone();
     required("run_ids", ids.first().map_or("", String::as_str))?;

@@ -33,7 +33,7 @@ pub(super) fn routes(table: Table) -> Table {
         )
 }
 
-async fn of_run(call: Call<List>) -> Answer<Value> {
+pub(super) async fn of_run(call: Call<List>) -> Answer<Value> {
     let asked = &call.message;
     let id = run_id(asked.run_id.as_deref(), asked.run_uuid.as_deref())?.to_owned();
     let below = checked(asked.path.as_deref().unwrap_or_default())?;

@@ -20,6 +20,7 @@ mod failure;
 mod files;
 mod find;
 mod grants;
+mod graphql;
 mod history;
 mod info;
 mod inputs;
@@ -87,6 +88,7 @@ pub fn routes(routes: Routes) -> Routes {
     let table = issues::routes(table);
     let table = label_schemas::routes(table);
     let table = workspaces::routes(table);
+    let table = graphql::routes(table);
     unserved::routes(table).finish()
 }
 
@@ -131,6 +133,8 @@ mod tests {
                     "/batchGetInfos",
                     "/calculate-filter-correlation",
                     "/traces/metrics",
+                    // Its mutations are searches.
+                    "/graphql",
                     // Nothing that is sent there is kept.
                     "/ui-telemetry",
                 ]

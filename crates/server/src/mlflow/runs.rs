@@ -156,7 +156,7 @@ pub(super) fn check_tag(key: &str, field: &str) -> Result<(), Error> {
     limits::at_most(field, key, limits::KEY)
 }
 
-async fn one(call: Call<ById>) -> Answer<Value> {
+pub(super) async fn one(call: Call<ById>) -> Answer<Value> {
     let id = run_id(
         call.message.run_id.as_deref(),
         call.message.run_uuid.as_deref(),
@@ -204,7 +204,7 @@ pub(super) fn rename(
     tx.tag_tracked_run(&run.run_id, &[tag])
 }
 
-async fn search(call: Call<Search>) -> Answer<Found> {
+pub(super) async fn search(call: Call<Search>) -> Answer<Found> {
     let asked = &call.message;
     let search = convert::search::search(
         Subject::Runs,

@@ -285,7 +285,7 @@ async fn remove(call: Call<OneVersion>) -> Answer<Value> {
     Ok(Json(json!({})))
 }
 
-async fn search(call: Call<Search>) -> Answer<Value> {
+pub(super) async fn search(call: Call<Search>) -> Answer<Value> {
     let search = registered::search(Subject::Versions, &call.message)?;
     let project = call.project().to_owned();
     let found = call

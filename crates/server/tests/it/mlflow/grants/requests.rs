@@ -241,6 +241,9 @@ impl Things {
             "trace_location": { "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": experiment } },
             "request_time": "2024-01-01T00:00:00Z", "state": "ERROR" });
         let old_trace = json!({ "experiment_id": experiment, "timestamp_ms": 1, "status": "OK" });
+        let asked = format!(
+            "{{ mlflowGetRun(input: {{ runId: \"{run}\" }}) {{ run {{ info {{ runId runName }} experiment {{ name }} modelVersions {{ name }} }} }} }}"
+        );
         let assessed = json!({ "assessment": { "assessment_name": "new", "source": { "source_type": "HUMAN" }, "feedback": { "value": 1 } } });
         let counted = json!({ "experiment_ids": [experiment], "view_type": "TRACES", "metric_name": "trace_count",
             "aggregations": [{ "aggregation_type": "COUNT" }], "dimensions": ["trace_name"] });
@@ -378,6 +381,8 @@ impl Things {
             ("GET", "3.0/mlflow/workspaces") => (Nothing, true, vec![], json!({})),
             ("GET", "3.0/mlflow/workspaces/{workspace_name}") => (Nothing, true, vec![("{workspace_name}", "flights")], json!({})),
             (_, workspace) if workspace.starts_with("3.0/mlflow/workspaces") => (Change, false, vec![("{workspace_name}", "flights")], json!({ "name": "new" })),
+            ("GET", "/graphql") => (Sight, true, vec![("?query", &asked)], json!({})),
+            ("POST", "/graphql") => (Sight, true, vec![], json!({ "query": asked })),
             ("GET" | "POST", "3.0/mlflow/ui-telemetry") => (Nothing, true, vec![], json!({})),
             (_, webhook) if webhook.starts_with("2.0/mlflow/webhooks") => (Change, false, vec![("{webhook_id}", "x")], json!({ "name": "n", "url": "https://example.org/", "events": [{ "entity": "REGISTERED_MODEL", "action": "CREATED" }] })),
             (method, place) => panic!("no request is known for {method} {place}: say what it shows and what it changes"),
