@@ -4,6 +4,9 @@ use super::schema::{self, Named};
 use graphql_parser::query::{Type, Value as Literal};
 use serde_json::{Map, Value};
 
+/// How much of a wrong value is shown.
+const SHOWN: usize = 100;
+
 /// A value that stands in a query; `variable` finds those that do not.
 pub(super) fn literal(
     of: &Named,
@@ -50,7 +53,7 @@ fn scalar(name: &str, value: &Literal<'static, String>) -> Result<Value, String>
             "Int cannot represent non-integer value: {}",
             shown()
         )),
-        (_, Literal::Enum(word)) => one_of(name, word),
+        (_, Literal::Enum(word)) if schema::words(name).is_some() => one_of(name, word),
         _ if schema::words(name).is_some() => {
             let hint = match value {
                 Literal::String(word) if one_of(name, word).is_ok() => {
@@ -70,28 +73,78 @@ fn scalar(name: &str, value: &Literal<'static, String>) -> Result<Value, String>
     }
 }
 
+/// What is wrong with the value of a variable, and where in it.
+pub(super) struct Wrong {
+    path: String,
+    value: String,
+    why: String,
+}
+
+impl Wrong {
+    fn new(value: &Value, why: String) -> Self {
+        Wrong {
+            path: String::new(),
+            value: value.to_string().chars().take(SHOWN).collect(),
+            why,
+        }
+    }
+
+    fn within(mut self, part: &str) -> Self {
+        self.path.insert_str(0, part);
+        self
+    }
+
+    /// The words, of the variable with this name.
+    pub(super) fn of(self, name: &str) -> String {
+        let Wrong { path, value, why } = self;
+        let place = match path.is_empty() {
+            true => String::new(),
+            false => format!(" at '{name}{path}'"),
+        };
+        format!("Variable '${name}' got invalid value {value}{place}; {why}")
+    }
+}
+
 /// A value that came as a variable.
-pub(super) fn given(of: &Named, value: &Value) -> Result<Value, String> {
+pub(super) fn given(of: &Named, value: &Value) -> Result<Value, Wrong> {
     match (of, value) {
+        (Type::NonNullType(_), Value::Null) => {
+            let why = format!("Expected non-nullable type '{of}' not to be None.");
+            Err(Wrong::new(value, why))
+        }
         (Type::NonNullType(inner), _) => given(inner, value),
         (_, Value::Null) => Ok(Value::Null),
         (Type::ListType(inner), Value::Array(items)) => {
-            items.iter().map(|item| given(inner, item)).collect()
+            let items = items.iter().enumerate().map(|(n, item)| {
+                given(inner, item).map_err(|wrong| wrong.within(&format!("[{n}]")))
+            });
+            items.collect()
         }
         (Type::ListType(inner), _) => Ok(Value::Array(vec![given(inner, value)?])),
         (Type::NamedType(name), Value::Object(fields)) if schema::input(name).is_some() => {
-            let fields = fields
-                .iter()
-                .map(|(field, value)| Ok((field.clone(), given(field_type(name, field)?, value)?)));
+            let fields = fields.iter().map(|(field, inner)| {
+                let of = field_type(name, field).map_err(|why| Wrong::new(value, why))?;
+                let read = given(of, inner).map_err(|wrong| wrong.within(&format!(".{field}")))?;
+                Ok((field.clone(), read))
+            });
             fields
-                .collect::<Result<Map<_, _>, String>>()
+                .collect::<Result<Map<_, _>, Wrong>>()
                 .map(Value::Object)
         }
-        (Type::NamedType(name), _) => given_scalar(name, value),
+        (Type::NamedType(name), _) => {
+            given_scalar(name, value).map_err(|why| Wrong::new(value, why))
+        }
     }
 }
 
 fn given_scalar(name: &str, value: &Value) -> Result<Value, String> {
+    // A number may be whole and written otherwise.
+    let number = || {
+        let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
+        value
+            .as_i64()
+            .or_else(|| format!("{float:.0}").parse().ok())
+    };
     match (name, value) {
         ("String", Value::String(_)) => Ok(value.clone()),
         ("String", _) => Err(format!(
@@ -101,10 +154,10 @@ fn given_scalar(name: &str, value: &Value) -> Result<Value, String> {
             .parse::<i64>()
             .map(Value::from)
             .map_err(|_| format!("LongString cannot represent value: {value}")),
-        ("Int" | "LongString", _) => match value.as_i64() {
-            Some(number) => whole(name, number),
-            None => Err(format!("Int cannot represent non-integer value: {value}")),
-        },
+        ("Int" | "LongString", Value::Number(_)) if number().is_some() => {
+            whole(name, number().unwrap_or_default())
+        }
+        ("Int", _) => Err(format!("Int cannot represent non-integer value: {value}")),
         (_, Value::String(word)) if schema::words(name).is_some() => one_of(name, word),
         _ => Err(format!("Expected type '{name}', found {value}.")),
     }

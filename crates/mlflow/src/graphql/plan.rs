@@ -11,13 +11,12 @@ use graphql_parser::query::{
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The limits are MLflow's.
-const DEPTH: usize = 10;
+/// The limits are MLflow's; fragments count here, too, each time that they are used. Types are not so deep as its limit.
 const SELECTIONS: usize = 1000;
 const ROOTS: usize = 10;
 const ALIASES: usize = 10;
 /// Fragments within fragments, of which MLflow has no limit.
-const NESTED: usize = 50;
+const NESTED: usize = 30;
 /// Mistakes that are told.
 const ERRORS: usize = 100;
 
@@ -98,10 +97,16 @@ pub(super) fn plan(
         match definition {
             Definition::Operation(one) => operations.push(Operation::of(one)),
             Definition::Fragment(one) => {
-                fragments.insert(one.name.as_str(), one);
+                if fragments.insert(one.name.as_str(), one).is_some() {
+                    return Err(vec![format!(
+                        "There can be only one fragment named '{}'.",
+                        one.name
+                    )]);
+                }
             }
         }
     }
+    named_apart(&operations)?;
     let single = operations.len() == 1;
     let operation = match wanted {
         Some(wanted) => operations
@@ -132,7 +137,7 @@ pub(super) fn plan(
             .filter(|one| one.name != "component"),
     );
     planner.variables(operation.variables, given);
-    let chosen = planner.level(kind, operation.fields, 1);
+    let chosen = planner.level(kind, operation.fields, true);
     let count = planner.roots;
     if count > ROOTS {
         return Err(vec![format!(
@@ -147,13 +152,37 @@ pub(super) fn plan(
     })
 }
 
+/// Fails unless each of several operations has a name of its own.
+fn named_apart(operations: &[Operation<'_>]) -> Result<(), Vec<String>> {
+    let mut names = BTreeSet::new();
+    for one in operations {
+        let wrong = match one.name {
+            None if operations.len() > 1 => {
+                "This anonymous operation must be the only defined operation.".to_owned()
+            }
+            Some(name) if !names.insert(name) => {
+                format!("There can be only one operation named '{name}'.")
+            }
+            _ => continue,
+        };
+        return Err(vec![wrong]);
+    }
+    Ok(())
+}
+
+/// A variable: its type, unless nobody knows that, and its value.
+struct Variable<'d> {
+    of: Option<&'d Named>,
+    value: Value,
+}
+
 #[derive(Default)]
 struct Planner<'d> {
     fragments: BTreeMap<&'d str, &'d FragmentDefinition<'static, String>>,
-    variables: BTreeMap<&'d str, (&'d Named, Value)>,
+    variables: BTreeMap<&'d str, Variable<'d>>,
     used: BTreeSet<String>,
     spread: BTreeSet<&'d str>,
-    /// The fragments around the selection.
+    /// The fragments around the selection; those without a name are empty.
     within: Vec<&'d str>,
     roots: usize,
     selections: usize,
@@ -182,6 +211,11 @@ impl<'d> Planner<'d> {
         }
     }
 
+    /// Whether there is nothing to be gained by reading on.
+    fn enough(&self) -> bool {
+        self.limit.is_some() || self.errors.len() >= ERRORS
+    }
+
     fn directives<'a>(&mut self, all: impl IntoIterator<Item = &'a Directive<'static, String>>) {
         for one in all {
             self.wrong(format!("Unknown directive '@{}'.", one.name));
@@ -194,43 +228,57 @@ impl<'d> Planner<'d> {
         given: &Map<String, Value>,
     ) {
         for one in all {
-            let (name, of) = (one.name.as_str(), &one.var_type);
-            let inner = schema::innermost(of);
-            if !schema::is_known(inner) {
-                self.wrong(format!("Unknown type '{inner}'."));
-                continue;
-            }
-            if schema::object(inner).is_some() {
-                self.wrong(format!(
-                    "Variable '${name}' cannot be non-input type '{}'.",
-                    shown(of)
-                ));
-                self.variables.insert(name, (of, Value::Null));
-                continue;
-            }
-            let value = match (given.get(name), &one.default_value) {
-                (Some(value), _) => input::given(of, value).map_err(|error| {
-                    format!("Variable '${name}' got invalid value {value}; {error}")
-                }),
-                (None, Some(default)) => input::literal(of, default, &mut |name, _| {
-                    Err(format!("Variable '${name}' is not defined."))
-                }),
-                (None, None) => Ok(Value::Null),
-            };
-            let value = value.and_then(|value| match of {
-                Type::NonNullType(_) if value.is_null() => Err(format!(
-                    "Variable '${name}' of required type '{}' was not provided.",
-                    shown(of)
-                )),
-                _ => Ok(value),
-            });
-            let value = value.unwrap_or_else(|error| {
-                self.values.push(error);
-                Value::Null
-            });
-            if self.variables.insert(name, (of, value)).is_some() {
+            let name = one.name.as_str();
+            if self.variables.contains_key(name) {
                 self.wrong(format!("There can be only one variable named '${name}'."));
+            } else {
+                let variable = self.variable(one, given.get(name));
+                self.variables.insert(name, variable);
             }
+        }
+    }
+
+    fn variable(
+        &mut self,
+        one: &'d VariableDefinition<'static, String>,
+        given: Option<&Value>,
+    ) -> Variable<'d> {
+        let (name, of) = (one.name.as_str(), &one.var_type);
+        let inner = schema::innermost(of);
+        if !schema::is_known(inner) {
+            self.wrong(format!("Unknown type '{inner}'."));
+            return Variable {
+                of: None,
+                value: Value::Null,
+            };
+        }
+        if schema::object(inner).is_some() {
+            self.wrong(format!(
+                "Variable '${name}' cannot be non-input type '{of}'."
+            ));
+        }
+        let value = match (given, &one.default_value) {
+            (Some(Value::Null), _) if matches!(of, Type::NonNullType(_)) => Err(format!(
+                "Variable '${name}' of non-null type '{of}' must not be null."
+            )),
+            (Some(value), _) => input::given(of, value).map_err(|wrong| wrong.of(name)),
+            (None, Some(default)) => input::literal(of, default, &mut |name, _| {
+                Err(format!("Variable '${name}' is not defined."))
+            }),
+            (None, None) if matches!(of, Type::NonNullType(_)) => Err(format!(
+                "Variable '${name}' of required type '{of}' was not provided."
+            )),
+            (None, None) => Ok(Value::Null),
+        };
+        let value = value.unwrap_or_else(|error| {
+            if self.values.len() < ERRORS {
+                self.values.push(error);
+            }
+            Value::Null
+        });
+        Variable {
+            of: Some(of),
+            value,
         }
     }
 
@@ -239,16 +287,11 @@ impl<'d> Planner<'d> {
         &mut self,
         of: Kind,
         set: &'d SelectionSet<'static, String>,
-        depth: usize,
+        top: bool,
     ) -> Vec<Chosen> {
-        let mut chosen = Vec::new();
-        if depth > DEPTH {
-            self.limit = Some(format!("Query exceeds maximum depth of {DEPTH}"));
-            return chosen;
-        }
-        let mut aliases = 0;
-        self.choose(of, set, depth, &mut aliases, &mut chosen);
-        if aliases > ALIASES && self.roots <= ROOTS {
+        let (mut chosen, mut aliases) = (Vec::new(), 0);
+        self.choose(of, set, top, &mut aliases, &mut chosen);
+        if aliases > ALIASES {
             self.limit = Some(format!(
                 "GraphQL queries should have at most {ALIASES} aliases, got {aliases} aliases."
             ));
@@ -260,11 +303,14 @@ impl<'d> Planner<'d> {
         &mut self,
         of: Kind,
         set: &'d SelectionSet<'static, String>,
-        depth: usize,
+        top: bool,
         aliases: &mut usize,
         chosen: &mut Vec<Chosen>,
     ) {
         for selection in &set.items {
+            if self.enough() {
+                return;
+            }
             self.selections += 1;
             if self.selections > SELECTIONS {
                 self.limit = Some(format!(
@@ -275,9 +321,9 @@ impl<'d> Planner<'d> {
             match selection {
                 Selection::Field(field) => {
                     self.directives(&field.directives);
-                    self.roots += usize::from(depth == 1);
+                    self.roots += usize::from(top);
                     *aliases += usize::from(field.alias.is_some());
-                    if let Some(one) = self.field(of, field, depth) {
+                    if let Some(one) = self.field(of, field) {
                         self.merge(chosen, one);
                     }
                 }
@@ -289,14 +335,18 @@ impl<'d> Planner<'d> {
                         self.wrong(format!("Unknown fragment '{name}'."));
                         continue;
                     };
-                    if self.within.contains(&name) || self.within.len() >= NESTED {
+                    if self.within.len() >= NESTED {
+                        self.wrong(format!("More than {NESTED} fragments are in each other."));
+                        continue;
+                    }
+                    if self.within.contains(&name) {
                         self.wrong(format!("Cannot spread fragment '{name}' within itself."));
                         continue;
                     }
                     let TypeCondition::On(condition) = &fragment.type_condition;
                     if self.fits(&format!("Fragment '{name}'"), of, condition) {
                         self.within.push(name);
-                        self.choose(of, &fragment.selection_set, depth, aliases, chosen);
+                        self.choose(of, &fragment.selection_set, top, aliases, chosen);
                         self.within.pop();
                     }
                 }
@@ -306,8 +356,12 @@ impl<'d> Planner<'d> {
                         Some(TypeCondition::On(condition)) => self.fits("Fragment", of, condition),
                         None => true,
                     };
-                    if fits {
-                        self.choose(of, &inline.selection_set, depth, aliases, chosen);
+                    if fits && self.within.len() < NESTED {
+                        self.within.push("");
+                        self.choose(of, &inline.selection_set, top, aliases, chosen);
+                        self.within.pop();
+                    } else if fits {
+                        self.wrong(format!("More than {NESTED} fragments are in each other."));
                     }
                 }
             }
@@ -327,12 +381,7 @@ impl<'d> Planner<'d> {
         condition == of.name
     }
 
-    fn field(
-        &mut self,
-        of: Kind,
-        asked: &'d Field<'static, String>,
-        depth: usize,
-    ) -> Option<Chosen> {
+    fn field(&mut self, of: Kind, asked: &'d Field<'static, String>) -> Option<Chosen> {
         let key = asked.alias.as_ref().unwrap_or(&asked.name).clone();
         let of_name = of.name.as_str();
         if asked.name == "__typename" {
@@ -354,11 +403,11 @@ impl<'d> Planner<'d> {
             asked.selection_set.items.is_empty(),
         );
         let below = match schema::object(inner) {
-            Some(kind) if !empty => self.level(kind, &asked.selection_set, depth + 1),
+            Some(kind) if !empty => self.level(kind, &asked.selection_set, false),
             Some(_) => {
                 self.wrong(format!(
                     "Field '{name}' of type '{}' must have a selection of subfields. Did you mean '{name} {{ ... }}'?",
-                    shown(&field.field_type)
+                    field.field_type
                 ));
                 Vec::new()
             }
@@ -366,7 +415,7 @@ impl<'d> Planner<'d> {
             None => {
                 self.wrong(format!(
                     "Field '{name}' must not have a selection since type '{}' has no subfields.",
-                    shown(&field.field_type)
+                    field.field_type
                 ));
                 Vec::new()
             }
@@ -389,7 +438,12 @@ impl<'d> Planner<'d> {
     ) -> Option<Value> {
         let mut input = None;
         let mut seen = BTreeSet::new();
-        for (name, value) in &asked.arguments {
+        // What is too much is counted, no more.
+        let read = self.roots <= ROOTS;
+        for (name, value) in asked.arguments.iter().filter(|_| read) {
+            if self.enough() {
+                break;
+            }
             if !seen.insert(name) {
                 self.wrong(format!("There can be only one argument named '{name}'."));
                 continue;
@@ -404,15 +458,14 @@ impl<'d> Planner<'d> {
             let (used, variables) = (&mut self.used, &self.variables);
             let read = input::literal(&known.value_type, value, &mut |name, expected| {
                 used.insert(name.to_owned());
-                let (of, value) = variables
-                    .get(name)
-                    .ok_or_else(|| format!("Variable '${name}' is not defined."))?;
-                match shown(of).trim_end_matches('!') == shown(expected).trim_end_matches('!') {
+                let Some(Variable { of, value }) = variables.get(name) else {
+                    return Err(format!("Variable '${name}' is not defined."));
+                };
+                match of.is_none_or(|of| stands_for(of, expected)) {
                     true => Ok(value.clone()),
                     false => Err(format!(
-                        "Variable '${name}' of type '{}' used in position expecting type '{}'.",
-                        shown(of),
-                        shown(expected)
+                        "Variable '${name}' of type '{}' used in position expecting type '{expected}'.",
+                        of.map(ToString::to_string).unwrap_or_default(),
                     )),
                 }
             });
@@ -471,6 +524,12 @@ impl<'d> Planner<'d> {
     }
 }
 
-fn shown(of: &Named) -> String {
-    of.to_string()
+/// Whether a variable of one type can stand where another is expected; what is never null can stand for what may be.
+fn stands_for(of: &Named, expected: &Named) -> bool {
+    match (of, expected) {
+        (Type::NonNullType(of), Type::NonNullType(expected)) => stands_for(of, expected),
+        (Type::NonNullType(of), _) => stands_for(of, expected),
+        (Type::ListType(of), Type::ListType(expected)) => stands_for(of, expected),
+        _ => of == expected,
+    }
 }

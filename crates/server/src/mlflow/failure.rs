@@ -21,6 +21,11 @@ pub(super) struct Failure {
 pub(super) type Answer<T> = Result<Json<T>, Failure>;
 
 impl Failure {
+    /// What went wrong, in words.
+    pub(super) fn into_message(self) -> String {
+        self.error.message
+    }
+
     /// A body that did not come, or of which too much came.
     pub(super) fn body(error: &axum::Error, limit: usize) -> Self {
         let mut cause = error.source();
@@ -35,13 +40,6 @@ impl Failure {
             };
         }
         Error::new(ErrorCode::BadRequest, "the request did not arrive whole").into()
-    }
-}
-
-impl Failure {
-    /// What went wrong, in words.
-    pub(super) fn into_message(self) -> String {
-        self.error.message
     }
 }
 

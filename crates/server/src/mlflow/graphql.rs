@@ -48,28 +48,28 @@ async fn answer(call: Call<Request>) -> Answer<Value> {
     };
     let (mut data, mut errors) = (Map::new(), Vec::new());
     for root in &plan.roots {
-        let said = Box::pin(said(&call, root)).await.unwrap_or_else(|failure| {
+        let answer = Box::pin(one(&call, root)).await.unwrap_or_else(|failure| {
             errors.push(failure.into_message());
             Value::Null
         });
-        data.insert(root.key().to_owned(), root.answer(&said));
+        data.insert(root.key().to_owned(), answer);
     }
     let errors = Some(errors).filter(|errors| !errors.is_empty());
     Ok(Json(json!({ "data": data, "errors": errors })))
 }
 
-/// What the endpoint behind a field says.
-async fn said(call: &Call<Request>, root: &Root) -> Result<Value, Failure> {
+/// The answer to one field at the top.
+async fn one(call: &Call<Request>, root: &Root) -> Result<Value, Failure> {
     let Some(asks) = root.asks() else {
+        return Ok(root.answer(&Value::Null, &BTreeMap::new()));
+    };
+    // As MLflow has it.
+    if asks == "testMutation" {
         return Ok(Value::Null);
-    };
-    let Some(input) = root.input() else {
-        // As MLflow has it.
-        if asks == "testMutation" {
-            return Ok(Value::Null);
-        }
-        return Err(Error::invalid(format!("Field '{asks}' needs an argument")).into());
-    };
+    }
+    let input = root
+        .input()
+        .ok_or_else(|| Error::invalid(format!("Field '{asks}' needs an argument")))?;
     let mut said = match asks {
         "test" => json!({ "output": input }),
         "mlflowGetExperiment" => through(call, input, experiments::by_id).await?,
@@ -81,45 +81,50 @@ async fn said(call: &Call<Request>, root: &Root) -> Result<Value, Failure> {
         "mlflowGetMetricHistoryBulkInterval" => through(call, input, history::sampled).await?,
         _ => Value::Null,
     };
-    complete_runs(call, root, &mut said).await?;
-    Ok(said)
+    if let Some(experiment) = said.get_mut("experiment") {
+        experiment["workspace"] = call.project().into();
+    }
+    let experiments = look_up(call, root, &mut said).await?;
+    Ok(root.answer(&said, &experiments))
 }
 
-/// Looks up what belongs to runs and is not part of them, where it was asked for.
-async fn complete_runs(call: &Call<Request>, root: &Root, said: &mut Value) -> Result<(), Failure> {
+/// Looks up what belongs to runs and is not part of them, where it was asked for: the versions that came of each, which are
+/// put into it, and their experiments.
+async fn look_up(
+    call: &Call<Request>,
+    root: &Root,
+    said: &mut Value,
+) -> Result<BTreeMap<String, Value>, Failure> {
+    let mut experiments = BTreeMap::new();
     let (of_experiment, of_versions) = (
         root.asks_of_runs("experiment"),
         root.asks_of_runs("modelVersions"),
     );
-    let Value::Object(fields) = said else {
-        return Ok(());
+    if !of_experiment && !of_versions {
+        return Ok(experiments);
+    }
+    let runs = match said.get_mut("runs") {
+        Some(Value::Array(runs)) => &mut runs[..],
+        _ => said
+            .get_mut("run")
+            .map_or(&mut [][..], std::slice::from_mut),
     };
-    let mut experiments = BTreeMap::new();
-    for (name, value) in fields {
-        let runs = match (name.as_str(), value) {
-            ("run", run) => std::slice::from_mut(run),
-            ("runs", Value::Array(runs)) => &mut runs[..],
-            _ => continue,
-        };
-        for run in runs {
-            let text = |field: &str| run["info"][field].as_str().unwrap_or_default().to_owned();
-            let (id, experiment) = (text("run_id"), text("experiment_id"));
-            if of_experiment {
-                if !experiments.contains_key(&experiment) {
-                    let input = json!({ "experiment_id": experiment });
-                    let mut found = through(call, input, experiments::by_id).await?;
-                    experiments.insert(experiment.clone(), found["experiment"].take());
-                }
-                run["experiment"] = experiments[&experiment].clone();
-            }
-            if of_versions {
-                let input = json!({ "filter": format!("run_id='{id}'") });
-                let mut found = through(call, input, versions::search).await?;
-                run["model_versions"] = found["model_versions"].take();
-            }
+    for run in runs {
+        let text = |field: &str| run["info"][field].as_str().unwrap_or_default().to_owned();
+        let (id, experiment) = (text("run_id"), text("experiment_id"));
+        if of_experiment && !experiments.contains_key(&experiment) {
+            let input = json!({ "experiment_id": experiment });
+            let mut found = through(call, input, experiments::by_id).await?;
+            found["experiment"]["workspace"] = call.project().into();
+            experiments.insert(experiment, found["experiment"].take());
+        }
+        if of_versions {
+            let input = json!({ "filter": format!("run_id='{id}'") });
+            let mut found = through(call, input, versions::search).await?;
+            run["model_versions"] = found["model_versions"].take();
         }
     }
-    Ok(())
+    Ok(experiments)
 }
 
 /// Asks an endpoint on behalf of the same caller.
