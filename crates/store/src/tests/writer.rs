@@ -302,7 +302,8 @@ async fn what_waits_behind_the_last_hand_on_the_store_is_done() {
         .await
         .unwrap();
     last.await.unwrap().unwrap();
-    assert_eq!(behind.await.unwrap().unwrap(), 1);
+    let behind = tokio::time::timeout(std::time::Duration::from_secs(60), behind).await;
+    assert_eq!(behind.expect("the writer goes on").unwrap().unwrap(), 1);
     let state = StateDir::create(dir.path().join("state")).unwrap();
     let opened = || Store::open(&StoreUrl::Sqlite, &state).ok();
     while opened().is_none() {
