@@ -30,6 +30,18 @@ pub fn entry(field: impl Display, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A name in lowerCamelCase, in which Protobuf's JSON and GraphQL write fields, as the endpoints have it.
+pub(crate) fn snake(camel: &str) -> String {
+    let mut snake = String::with_capacity(camel.len() + 4);
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
 /// Checks the name of a project, which is a workspace and a base path to MLflow.
 ///
 /// # Errors

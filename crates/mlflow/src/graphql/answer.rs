@@ -6,6 +6,7 @@ use super::{
     plan::Chosen,
     schema::{self, Named},
 };
+use crate::names;
 use graphql_parser::schema::Type;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -71,7 +72,7 @@ fn object(said: Option<&Value>, below: &[Chosen], beside: &Experiments) -> Value
             (RUN, "experiment") => said
                 .and_then(|run| run["info"]["experiment_id"].as_str())
                 .and_then(|id| beside.get(id)),
-            _ => said.and_then(|said| said.get(snake(name))),
+            _ => said.and_then(|said| said.get(names::snake(name))),
         };
         (chosen.key.clone(), field(chosen, said, beside))
     });
@@ -85,18 +86,7 @@ pub(super) fn snake_fields(given: &Value) -> Value {
     };
     let fields = fields.iter().filter(|(_, value)| !value.is_null());
     let named: Map<_, _> = fields
-        .map(|(name, value)| (snake(name), value.clone()))
+        .map(|(name, value)| (names::snake(name), value.clone()))
         .collect();
     Value::Object(named)
-}
-
-fn snake(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }

@@ -1,6 +1,6 @@
 //! What people, judges and programs say of a trace: feedback, expectations and issues (assessments.proto).
 
-use crate::{Error, otlp::Any};
+use crate::{Error, names, otlp::Any};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,19 +43,10 @@ impl<'de> Deserialize<'de> for Mask {
             Either::Paths { paths } => paths,
         };
         // Protobuf's JSON writes these names in lowerCamelCase.
-        Ok(Mask(paths.iter().map(|path| snake(path.trim())).collect()))
+        Ok(Mask(
+            paths.iter().map(|path| names::snake(path.trim())).collect(),
+        ))
     }
-}
-
-fn snake(camel: &str) -> String {
-    let mut out = String::with_capacity(camel.len() + 4);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }
 
 /// One assessment.
