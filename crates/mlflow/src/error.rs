@@ -117,7 +117,7 @@ impl Error {
 ///
 /// # Errors
 /// INVALID_PARAMETER_VALUE naming the field.
-pub fn required<'t>(field: &str, text: &'t str) -> Result<&'t str, Error> {
+pub fn required(field: impl Display, text: &str) -> Result<&str, Error> {
     if text.is_empty() {
         return Err(Error::missing_value(field));
     }

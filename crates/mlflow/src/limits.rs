@@ -1,6 +1,7 @@
 //! MLflow's limits on sizes and counts (mlflow/utils/validation.py), checked before anything is stored.
 
 use crate::Error;
+use std::fmt::Display;
 
 /// Metrics in one log-batch.
 pub const BATCH_METRICS: usize = 1000;
@@ -68,7 +69,7 @@ pub const REVIEWS_PAGE: (u64, u64) = (100, 50_000);
 ///
 /// # Errors
 /// INVALID_PARAMETER_VALUE naming the field and its limit.
-pub fn at_most(field: &str, value: &str, limit: usize) -> Result<(), Error> {
+pub fn at_most(field: impl Display, value: &str, limit: usize) -> Result<(), Error> {
     if value.chars().count() <= limit {
         return Ok(());
     }

@@ -140,7 +140,7 @@ fn batch(who: &Identity, asked: &LogBatch) -> Result<Entries, Error> {
     let tags = tags
         .iter()
         .enumerate()
-        .map(|(n, pair)| tag(who, &pair.key, &pair.value, &format!("tags[{n}].key")));
+        .map(|(n, pair)| tag(who, &pair.key, &pair.value, format_args!("tags[{n}].key")));
     Ok(Entries {
         points: points.collect::<Result<_, Error>>()?,
         params: params.collect::<Result<_, Error>>()?,
@@ -176,7 +176,12 @@ fn param(key: &str, value: &str, field: impl Display) -> Result<(String, String)
     ))
 }
 
-fn tag(who: &Identity, key: &str, value: &str, field: &str) -> Result<TagChange, Error> {
+fn tag(
+    who: &Identity,
+    key: &str,
+    value: &str,
+    field: impl Display + Copy,
+) -> Result<TagChange, Error> {
     check_tag(key, field)?;
     access::tag(who, key)?;
     Ok(TagChange {

@@ -21,7 +21,7 @@ use mlflow::{
     runs::{ById, Create, Found, Search, Update, run_id},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 use store::{
     Experiment, Experiments as _, Lifecycle, TagChange, TrackedRun, Tracking as _,
     TrackingRead as _,
@@ -104,8 +104,9 @@ fn wanted(call: &Call<Create>) -> Result<TrackedRun, Error> {
     } = &call.message;
     // The tags that come with a run may have any name, as in MLflow.
     for (index, tag) in tags.iter().enumerate() {
-        required(&format!("tags[{index}].key"), &tag.key)?;
-        limits::at_most(&format!("tags[{index}].key"), &tag.key, limits::KEY)?;
+        let field = format_args!("tags[{index}].key");
+        required(field, &tag.key)?;
+        limits::at_most(field, &tag.key, limits::KEY)?;
     }
     let mut tags = labels(tags);
     let (asked, tagged) = (filled(run_name.as_deref()), tags.get(NAME_TAG).cloned());
@@ -151,7 +152,7 @@ fn place(run: &mut TrackedRun, experiment: Experiment) {
 }
 
 /// Checks the key of one tag.
-pub(super) fn check_tag(key: &str, field: &str) -> Result<(), Error> {
+pub(super) fn check_tag(key: &str, field: impl Display + Copy) -> Result<(), Error> {
     names::entry(field, key)?;
     limits::at_most(field, key, limits::KEY)
 }
