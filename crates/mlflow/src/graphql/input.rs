@@ -138,13 +138,6 @@ pub(super) fn given(of: &Named, value: &Value) -> Result<Value, Wrong> {
 }
 
 fn given_scalar(name: &str, value: &Value) -> Result<Value, String> {
-    // A number may be whole and written otherwise.
-    let number = || {
-        let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
-        value
-            .as_i64()
-            .or_else(|| format!("{float:.0}").parse().ok())
-    };
     match (name, value) {
         ("String", Value::String(_)) => Ok(value.clone()),
         ("String", _) => Err(format!(
@@ -154,13 +147,25 @@ fn given_scalar(name: &str, value: &Value) -> Result<Value, String> {
             .parse::<i64>()
             .map(Value::from)
             .map_err(|_| format!("LongString cannot represent value: {value}")),
-        ("Int" | "LongString", Value::Number(_)) if number().is_some() => {
-            whole(name, number().unwrap_or_default())
-        }
-        ("Int", _) => Err(format!("Int cannot represent non-integer value: {value}")),
+        ("Int" | "LongString", _) => match integer(value) {
+            Some(number) => whole(name, number),
+            None if name == "Int" => {
+                Err(format!("Int cannot represent non-integer value: {value}"))
+            }
+            None => Err(format!("Expected type '{name}', found {value}.")),
+        },
         (_, Value::String(word)) if schema::words(name).is_some() => one_of(name, word),
         _ => Err(format!("Expected type '{name}', found {value}.")),
     }
+}
+
+/// A whole number, also one that is written as a fraction.
+fn integer(value: &Value) -> Option<i64> {
+    let written = || {
+        let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
+        format!("{float:.0}").parse().ok()
+    };
+    value.as_i64().or_else(written)
 }
 
 fn whole(name: &str, number: i64) -> Result<Value, String> {

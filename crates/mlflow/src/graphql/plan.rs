@@ -335,17 +335,12 @@ impl<'d> Planner<'d> {
                         self.wrong(format!("Unknown fragment '{name}'."));
                         continue;
                     };
-                    if self.within.len() >= NESTED {
-                        self.wrong(format!("More than {NESTED} fragments are in each other."));
-                        continue;
-                    }
                     if self.within.contains(&name) {
                         self.wrong(format!("Cannot spread fragment '{name}' within itself."));
                         continue;
                     }
                     let TypeCondition::On(condition) = &fragment.type_condition;
-                    if self.fits(&format!("Fragment '{name}'"), of, condition) {
-                        self.within.push(name);
+                    if self.fits(&format!("Fragment '{name}'"), of, condition) && self.enter(name) {
                         self.choose(of, &fragment.selection_set, top, aliases, chosen);
                         self.within.pop();
                     }
@@ -356,16 +351,24 @@ impl<'d> Planner<'d> {
                         Some(TypeCondition::On(condition)) => self.fits("Fragment", of, condition),
                         None => true,
                     };
-                    if fits && self.within.len() < NESTED {
-                        self.within.push("");
+                    if fits && self.enter("") {
                         self.choose(of, &inline.selection_set, top, aliases, chosen);
                         self.within.pop();
-                    } else if fits {
-                        self.wrong(format!("More than {NESTED} fragments are in each other."));
                     }
                 }
             }
         }
+    }
+
+    /// Goes into a fragment, unless too many are around it already.
+    fn enter(&mut self, name: &'d str) -> bool {
+        let fine = self.within.len() < NESTED;
+        if fine {
+            self.within.push(name);
+        } else {
+            self.wrong(format!("More than {NESTED} fragments are in each other."));
+        }
+        fine
     }
 
     /// Whether what is for a type can stand in another.

@@ -24,18 +24,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 pub(super) fn routes(table: Table) -> Table {
+    let (path, permission) = ("/graphql", Permission::TrackingRead);
     let summary = "MLflow: GraphQL";
-    [(Method::GET, get(answer)), (Method::POST, post(answer))]
-        .into_iter()
-        .fold(table, |table, (method, handler)| {
-            table.anywhere(
-                &method,
-                "/graphql",
-                Permission::TrackingRead,
-                summary,
-                &handler,
-            )
-        })
+    table
+        .anywhere(&Method::GET, path, permission, summary, &get(answer))
+        .anywhere(&Method::POST, path, permission, summary, &post(answer))
 }
 
 async fn answer(call: Call<Request>) -> Answer<Value> {
@@ -72,7 +65,7 @@ async fn one(call: &Call<Request>, root: &Root) -> Result<Value, Failure> {
         .ok_or_else(|| Error::invalid(format!("Field '{asks}' needs an argument")))?;
     let mut said = match asks {
         "test" => json!({ "output": input }),
-        "mlflowGetExperiment" => through(call, input, experiments::by_id).await?,
+        "mlflowGetExperiment" => experiment(call, input).await?,
         "mlflowGetRun" => through(call, input, runs::one).await?,
         "mlflowSearchRuns" => through(call, input, runs::search).await?,
         "mlflowSearchDatasets" => through(call, input, experiments::datasets).await?,
@@ -81,9 +74,6 @@ async fn one(call: &Call<Request>, root: &Root) -> Result<Value, Failure> {
         "mlflowGetMetricHistoryBulkInterval" => through(call, input, history::sampled).await?,
         _ => Value::Null,
     };
-    if let Some(experiment) = said.get_mut("experiment") {
-        experiment["workspace"] = call.project().into();
-    }
     let experiments = look_up(call, root, &mut said).await?;
     Ok(root.answer(&said, &experiments))
 }
@@ -111,12 +101,10 @@ async fn look_up(
     };
     for run in runs {
         let text = |field: &str| run["info"][field].as_str().unwrap_or_default().to_owned();
-        let (id, experiment) = (text("run_id"), text("experiment_id"));
-        if of_experiment && !experiments.contains_key(&experiment) {
-            let input = json!({ "experiment_id": experiment });
-            let mut found = through(call, input, experiments::by_id).await?;
-            found["experiment"]["workspace"] = call.project().into();
-            experiments.insert(experiment, found["experiment"].take());
+        let (id, experiment_id) = (text("run_id"), text("experiment_id"));
+        if of_experiment && !experiments.contains_key(&experiment_id) {
+            let mut found = experiment(call, json!({ "experiment_id": experiment_id })).await?;
+            experiments.insert(experiment_id, found["experiment"].take());
         }
         if of_versions {
             let input = json!({ "filter": format!("run_id='{id}'") });
@@ -125,6 +113,13 @@ async fn look_up(
         }
     }
     Ok(experiments)
+}
+
+/// An experiment with its workspace, which is the project.
+async fn experiment(call: &Call<Request>, input: Value) -> Result<Value, Failure> {
+    let mut said = through(call, input, experiments::by_id).await?;
+    said["experiment"]["workspace"] = call.project().into();
+    Ok(said)
 }
 
 /// Asks an endpoint on behalf of the same caller.
