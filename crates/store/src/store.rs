@@ -174,11 +174,13 @@ impl Store {
                 }
             });
             let work = queue.admit(priority, job).await?;
-            let work = match writer {
+            let left = match writer {
                 Some(writer) => writer.write_here(work),
                 None => Some(work),
             };
-            work.map_or(Ok(()), |work| queue.push(work))?;
+            if let Some(work) = left {
+                queue.push(work)?;
+            }
             answer(reply).await
         }
     }
