@@ -22,7 +22,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use engine::EngineOptions;
 use engine::model::Model;
-use inference::frame::{self, Reply, Request};
+use inference::frame::{self, Reply, Request, Wire};
 use tokio_util::sync::CancellationToken;
 
 const FEATURES: usize = 15;
@@ -50,8 +50,8 @@ fn main() {
             r#"{{"inputs":[{{"name":"x","shape":[{rows},{features}],"datatype":"FP32","data":[{data}]}}]}}"#
         )
     };
-    let rows = |body: &str| Request::InferRows(Bytes::copy_from_slice(body.as_bytes()));
-    let oip = |body: String| Request::InferOip(body.into());
+    let rows = |body: &str| Request::Infer(Wire::Rows, Bytes::copy_from_slice(body.as_bytes()));
+    let oip = |body: String| Request::Infer(Wire::Oip, body.into());
     let wide = onnx::forest(30, 100, 6, false);
     let columns = onnx::forest(FEATURES, 100, 6, true);
     measure(

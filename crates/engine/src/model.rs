@@ -15,7 +15,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use inference::model::{Inputs, ModelDescription, TensorSpec, UnfitInputs};
 use inference::onnx::{self, ModelSummary, OnnxError};
-use inference::tensor::Data;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -53,16 +52,6 @@ pub enum ModelError {
     /// Its inputs cannot be filled from a request.
     #[error(transparent)]
     Inputs(#[from] UnfitInputs),
-    /// An output cannot be written as an answer.
-    #[error(
-        "output `{name}` is {datatype}, which is not supported yet; put a Cast to FP32 behind it"
-    )]
-    Output {
-        /// The output.
-        name: String,
-        /// Its datatype.
-        datatype: &'static str,
-    },
     /// There is no ONNX Runtime.
     #[error(transparent)]
     Library(#[from] LibraryError),
@@ -98,14 +87,6 @@ impl Model {
         let summary = onnx::describe(&file)?;
         let inputs = Inputs::new(summary.input_specs()?)?;
         let outputs = summary.output_specs()?;
-        for TensorSpec { name, datatype, .. } in &outputs {
-            if Data::empty(*datatype).is_none() {
-                return Err(ModelError::Output {
-                    name: name.clone(),
-                    datatype: datatype.name(),
-                });
-            }
-        }
         let words = |specs: &[TensorSpec]| specs.iter().map(TensorSpec::description).collect();
         let description = ModelDescription {
             inputs: words(inputs.specs()),

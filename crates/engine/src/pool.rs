@@ -140,9 +140,7 @@ impl Pool {
 /// Whether a request will not keep its connection, and the pings on it, waiting.
 fn is_short(pace_micros: u32, request: &Request) -> bool {
     match request {
-        Request::InferOip(body) | Request::InferRows(body) => {
-            pace_micros < INLINE_MICROS && body.len() <= INLINE_BYTES
-        }
+        Request::Infer(_, body) => pace_micros < INLINE_MICROS && body.len() <= INLINE_BYTES,
         Request::Describe | Request::Ping => true,
     }
 }
@@ -162,10 +160,11 @@ pub(crate) fn encode(id: u64, answer: Answer, out: &mut BytesMut) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use inference::frame::Wire;
 
     #[test]
     fn only_short_requests_at_quick_models_are_run_where_they_are_read() {
-        let body = |bytes| Request::InferRows(vec![b' '; bytes].into());
+        let body = |bytes| Request::Infer(Wire::Rows, vec![b' '; bytes].into());
         for (pace, request, expect) in [
             (INLINE_MICROS - 1, body(40), true),
             (INLINE_MICROS, body(40), false),

@@ -130,6 +130,7 @@ async fn answer_frames(mut stream: UnixStream) -> Result<(), Failure> {
         status: 200,
         compute_micros: 1,
         predictions: vec![12.5],
+        json: 0,
         body: Bytes::from_static(b"{\"prediction\":12.5}"),
     });
     let (mut buffer, mut out) = (BytesMut::with_capacity(1 << 16), BytesMut::new());

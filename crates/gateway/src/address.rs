@@ -24,8 +24,26 @@ pub(crate) enum Target {
     Ready(Option<usize>),
     /// The names of the models at the route, or of all.
     Repository(Option<usize>),
+    /// What the models at the route, or all, did.
+    Statistics(Option<usize>),
     /// A model of the Open Inference Protocol, at a version if the path names one.
     Model(usize, Option<u32>, ModelTarget),
+    /// The names of the models at the route, or of all, in KServe's first protocol and in OpenAI's.
+    V1Models(Option<usize>),
+    /// A model in these protocols.
+    V1Model(usize),
+    /// A prediction in KServe's first protocol.
+    V1Predict(usize),
+    /// A prediction in MLflow's scoring protocol.
+    Score(usize),
+    /// Whether the route, or the gateway, is well, as MLflow asks it.
+    Ping(Option<usize>),
+    /// Which release of MLflow is spoken.
+    Version,
+    /// What MLflow's deployments client can call.
+    Endpoints,
+    /// One of them.
+    Endpoint(usize),
 }
 
 /// What a request asks of a model.
@@ -37,6 +55,10 @@ pub(crate) enum ModelTarget {
     Ready,
     /// A prediction.
     Infer,
+    /// Its configuration, as Triton has it.
+    Config,
+    /// What it did.
+    Statistics,
 }
 
 /// A path that leads nowhere.
@@ -54,6 +76,8 @@ pub(crate) enum AddressError {
 
 /// More parts than the longest address has.
 const MAX_PARTS: usize = 10;
+/// What MLflow's deployments client asks for; no other address has a dot.
+const ENDPOINTS: &str = "/api/2.0/endpoints";
 
 /// Whether a byte may be part of a name in an address.
 pub(crate) fn is_name_byte(byte: u8) -> bool {
@@ -62,6 +86,9 @@ pub(crate) fn is_name_byte(byte: u8) -> bool {
 
 /// Finds what a path (as sent, without the query) means under a table.
 pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError> {
+    if let Some(rest) = path.strip_prefix(ENDPOINTS) {
+        return endpoints(index, rest);
+    }
     let path = decode(path)?;
     let mut parts = [""; MAX_PARTS];
     let mut count = 0;
@@ -70,8 +97,10 @@ pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError>
         count += 1;
     }
     let parts = &parts[..count];
-    if let ["v2", rest @ ..] = parts {
-        return protocol(index, None, rest);
+    match parts {
+        ["v2", rest @ ..] => return protocol(index, None, rest),
+        ["v1", rest @ ..] => return first_protocol(index, None, rest),
+        _ => {}
     }
     if let [project, environment, service, rest @ ..] = parts {
         let base = project.len() + environment.len() + service.len() + 2;
@@ -79,8 +108,32 @@ pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError>
             return under(index, route, rest);
         }
     }
-    let route = index.by_root(parts[0]).ok_or(AddressError::NotFound)?;
-    under(index, route, &parts[1..])
+    match index.by_root(parts[0]) {
+        Some(route) => under(index, route, &parts[1..]),
+        None => at_root(index, parts),
+    }
+}
+
+/// What is at the root beside services.
+fn at_root(index: &Index, parts: &[&str]) -> Result<Target, AddressError> {
+    match parts {
+        ["ping" | "health"] => Ok(Target::Ping(None)),
+        ["version"] => Ok(Target::Version),
+        ["invocations"] => index
+            .only()
+            .map(Target::Score)
+            .ok_or(AddressError::NotFound),
+        ["endpoints", name, "invocations"] => model(index, None, name).map(Target::Score),
+        _ => Err(AddressError::NotFound),
+    }
+}
+
+/// What MLflow's deployments client asks for.
+fn endpoints(index: &Index, rest: &str) -> Result<Target, AddressError> {
+    match rest.trim_matches('/') {
+        "" => Ok(Target::Endpoints),
+        name => model(index, None, &decode(&format!("/{name}"))?).map(Target::Endpoint),
+    }
 }
 
 /// What is under a route's base path.
@@ -89,22 +142,22 @@ fn under(index: &Index, route: usize, rest: &[&str]) -> Result<Target, AddressEr
         [] => Ok(Target::Rows(route)),
         ["labels"] => Ok(Target::Labels(route)),
         ["v2", rest @ ..] => protocol(index, Some(route), rest),
+        ["v1", rest @ ..] => first_protocol(index, Some(route), rest),
+        ["invocations"] => Ok(Target::Score(route)),
+        ["ping" | "health"] => Ok(Target::Ping(Some(route))),
+        ["version"] => Ok(Target::Version),
         _ => Err(AddressError::NotFound),
     }
 }
 
 /// The Open Inference Protocol's paths after `v2`, under a base path or at the root.
 fn protocol(index: &Index, base: Option<usize>, rest: &[&str]) -> Result<Target, AddressError> {
-    let model = |name: &str| match base {
-        Some(route) if index.table.routes[route].service == name => Ok(route),
-        Some(_) => Err(AddressError::NotFound),
-        None => index.by_model(name).ok_or(AddressError::NotFound),
-    };
     let (name, version, rest) = match rest {
         [] => return Ok(Target::Server),
         ["health", "live"] => return Ok(Target::Live),
         ["health", "ready"] => return Ok(Target::Ready(base)),
         ["repository", "index"] => return Ok(Target::Repository(base)),
+        ["models", "stats"] => return Ok(Target::Statistics(base)),
         ["models", name, "versions", version, rest @ ..] => {
             let version = version.parse().map_err(|_| AddressError::NotFound)?;
             (name, Some(version), rest)
@@ -116,15 +169,47 @@ fn protocol(index: &Index, base: Option<usize>, rest: &[&str]) -> Result<Target,
         [] => ModelTarget::Metadata,
         ["ready"] => ModelTarget::Ready,
         ["infer"] => ModelTarget::Infer,
+        ["config"] => ModelTarget::Config,
+        ["stats"] => ModelTarget::Statistics,
         _ => return Err(AddressError::NotFound),
     };
-    Ok(Target::Model(model(name)?, version, target))
+    Ok(Target::Model(model(index, base, name)?, version, target))
 }
 
-/// Takes the first slash off and decodes `%XX`, once, where it stands for a character of a name.
+/// The paths of KServe's first protocol after `v1`, under a base path or at the root.
+fn first_protocol(
+    index: &Index,
+    base: Option<usize>,
+    rest: &[&str],
+) -> Result<Target, AddressError> {
+    match rest {
+        ["models"] => Ok(Target::V1Models(base)),
+        ["models", name] => match name.split_once(':') {
+            None => model(index, base, name).map(Target::V1Model),
+            Some((name, "predict")) => model(index, base, name).map(Target::V1Predict),
+            Some(_) => Err(AddressError::NotFound),
+        },
+        _ => Err(AddressError::NotFound),
+    }
+}
+
+/// The route that a model's name means, under a base path or at the root.
+fn model(index: &Index, base: Option<usize>, name: &str) -> Result<usize, AddressError> {
+    match base {
+        Some(route) if index.table.routes[route].service == name => Ok(route),
+        Some(_) => Err(AddressError::NotFound),
+        None => index.by_model(name).ok_or(AddressError::NotFound),
+    }
+}
+
+/// Takes the first slash off and decodes `%XX`, once, where it stands for a character of a name. A
+/// colon divides a model's name from what is asked of it.
 fn decode(path: &str) -> Result<Cow<'_, str>, AddressError> {
     let path = path.strip_prefix('/').ok_or(AddressError::Malformed)?;
-    if path.bytes().all(|b| is_name_byte(b) || b == b'/') {
+    if path
+        .bytes()
+        .all(|b| is_name_byte(b) || b == b'/' || b == b':')
+    {
         return Ok(Cow::Borrowed(path));
     }
     let mut decoded = String::with_capacity(path.len());
@@ -142,7 +227,7 @@ fn decode(path: &str) -> Result<Cow<'_, str>, AddressError> {
                 }
                 byte
             }
-            b'/' => byte,
+            b'/' | b':' => byte,
             // Capital letters, dots inside names and the like are harmless, but no name has them.
             b'A'..=b'Z' | b'~' => return Err(AddressError::NotFound),
             other if is_name_byte(other) => other,

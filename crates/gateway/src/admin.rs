@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::edge::collect;
 use crate::evidence::{Evidence, Ledger};
-use crate::respond::{self, Answer};
+use crate::respond;
 use crate::table::{Index, RoutingTable, TableError};
 use crate::worker::{Command, ReplicaReport};
 use crate::{clock, durable};
@@ -120,10 +121,15 @@ async fn client(stream: UnixStream, admin: Arc<Admin>) {
     let service = service_fn(move |request| {
         let admin = Arc::clone(&admin);
         async move {
-            let answer = admin.answer(request).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "admin request refused");
-                respond::error(error.status(), &error.to_string())
-            });
+            let (status, body) = match admin.answer(request).await {
+                Ok(body) => (StatusCode::OK, body),
+                Err(error) => {
+                    tracing::warn!(%error, "admin request refused");
+                    (error.status(), respond::error_body(&error.to_string()))
+                }
+            };
+            let mut answer = Response::new(Full::new(Bytes::from(body)));
+            *answer.status_mut() = status;
             Ok::<_, Infallible>(answer)
         }
     });
@@ -156,10 +162,11 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, AdminError> {
+    /// The JSON that answers a request.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, AdminError> {
         match (request.method(), request.uri().path()) {
             (&Method::PUT, "/routes") => {
-                let body = collect(request, MAX_TABLE, TABLE_TIMEOUT).await;
+                let body = collect(&mut request.into_body(), MAX_TABLE, TABLE_TIMEOUT).await;
                 let generation = self.change(&body.map_err(AdminError::Body)?).await?;
                 json(&serde_json::json!({ "generation": generation }))
             }
@@ -251,7 +258,6 @@ impl Admin {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<Answer, AdminError> {
-    let body = serde_json::to_vec(value).map_err(|error| AdminError::Disk(error.into()))?;
-    Ok(respond::json(StatusCode::OK, body))
+fn json(value: &impl Serialize) -> Result<Vec<u8>, AdminError> {
+    serde_json::to_vec(value).map_err(|error| AdminError::Disk(error.into()))
 }

@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 
 use crate::admin::Health;
 use crate::evidence::Evidence;
+use crate::respond;
 use crate::table::RoutingTable;
 
 /// Longest wait for an answer.
@@ -127,7 +128,7 @@ impl AdminClient {
             }
             Err(ClientError::Refused {
                 status: status.as_u16(),
-                message: error_of(&body),
+                message: respond::message_of(&body),
             })
         };
         // The connection does the work; it has nothing of its own to say.
@@ -137,10 +138,4 @@ impl AdminClient {
             _ = connection => exchange.await,
         }
     }
-}
-
-fn error_of(body: &[u8]) -> String {
-    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let error = parsed.as_ref().and_then(|value| value["error"].as_str());
-    error.unwrap_or("no reason given").to_owned()
 }

@@ -1,77 +1,33 @@
-//! The data plane's edge: HTTP/1.1 in and out.
+//! The data plane's edge: HTTP in and out.
 //!
 //! [`crate::worker`] hands a connection over; requests are admitted, addressed and passed to what
 //! they ask for. Must never decide which version answers.
 
 mod admission;
 mod body;
+mod connection;
 
-use std::cell::Cell;
-use std::convert::Infallible;
-use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use http::{HeaderName, Method, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
+use inference::frame::Wire;
 
 pub(crate) use admission::Admission;
 pub(crate) use body::{BodyError, collect};
+pub(crate) use connection::client;
 
 use crate::address::{self, AddressError, ModelTarget, Target};
 use crate::clock;
+use crate::grpc;
 use crate::labels;
 use crate::live::{Live, Sticky};
-use crate::predict::{self, Call, Wire};
+use crate::predict::{self, Call};
 use crate::protocol;
-use crate::respond::{self, Answer};
+use crate::respond::{self, Answer, JSON_LENGTH, Predicted};
 use crate::worker::Worker;
-
-/// Says how much of a body is JSON, in the protocol's binary extension.
-const BINARY: HeaderName = HeaderName::from_static("inference-header-content-length");
-/// When stopping, how long a connection that never had a request is given to bring one that may
-/// already be on its way.
-const LINGER: Duration = Duration::from_millis(100);
-/// Longest request head.
-const MAX_HEAD: usize = 64 << 10;
-
-/// Serves a connection until its client closes it, or `stop` and its last answer is sent.
-pub(crate) async fn client(worker: Rc<Worker>, stream: TcpStream, stop: CancellationToken) {
-    let idle = worker.options.idle_timeout;
-    let used = Cell::new(false);
-    let (worker, begins) = (&worker, &used);
-    let service = service_fn(move |request| {
-        begins.set(true);
-        async move { Ok::<_, Infallible>(answer(worker, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            // Closes a connection between two requests, but waits for the first one of a new one.
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LINGER, connection.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) if used.get() => connection.await,
-                Err(_) => return,
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended");
-    }
-}
 
 /// What a method may ask of a target.
 enum Ask {
@@ -79,13 +35,26 @@ enum Ask {
     Post,
 }
 
-async fn answer(worker: &Rc<Worker>, request: Request<Incoming>) -> Answer {
+/// Answers a request.
+async fn answer(worker: &Rc<Worker>, mut request: Request<Incoming>) -> Answer {
+    let is_grpc = grpc::is_grpc(request.headers());
     let admitted = worker
         .admission
         .check(request.method(), request.uri(), request.headers());
-    if let Err(refusal) = admitted {
-        return respond::error(refusal.status, refusal.message);
+    match admitted {
+        Err(refusal) if is_grpc => grpc::Status::of(refusal.status, refusal.message).answer(),
+        Err(refusal) => respond::error(refusal.status, refusal.message),
+        Ok(()) if is_grpc => grpc::call(worker, request).await,
+        Ok(()) => {
+            let answer = addressed(worker, &mut request).await;
+            // A client that is still sending hears the answer only when it may go on.
+            body::discard(request.into_body()).await;
+            answer
+        }
     }
+}
+
+async fn addressed(worker: &Rc<Worker>, request: &mut Request<Incoming>) -> Answer {
     let live = worker.live();
     let target = match address::resolve(&live.index, request.uri().path()) {
         Ok(target) => target,
@@ -102,34 +71,104 @@ async fn answer(worker: &Rc<Worker>, request: Request<Incoming>) -> Answer {
         Method::POST => Ask::Post,
         _ => return method_not_allowed("GET, POST"),
     };
-    match (target, ask) {
-        (Target::Rows(at), Ask::Post) => infer(worker, &live, at, None, Wire::Rows, request).await,
-        (Target::Model(at, version, ModelTarget::Infer), Ask::Post) => {
-            infer(worker, &live, at, version, Wire::Protocol, request).await
-        }
-        (Target::Labels(at), Ask::Post) => {
-            let route = &live.routes[at];
-            match collect(request, route.max_body, worker.options.body_timeout).await {
-                Ok(body) => labels::keep(worker, route, &body).await,
-                Err(error) => refuse_body(&error),
+    match ask {
+        Ask::Post => post(worker, &live, target, request).await,
+        Ask::Get => get(worker, &live, target).await,
+    }
+}
+
+async fn post(
+    worker: &Rc<Worker>,
+    live: &Rc<Live>,
+    target: Target,
+    request: &mut Request<Incoming>,
+) -> Answer {
+    let (at, version, wire) = match target {
+        Target::Rows(at) => (at, None, Wire::Rows),
+        Target::Model(at, version, ModelTarget::Infer) => match oip_wire(request.headers()) {
+            Ok(wire) => (at, version, wire),
+            Err(message) => return respond::error(StatusCode::BAD_REQUEST, message),
+        },
+        Target::V1Predict(at) => (at, None, Wire::V1),
+        Target::Score(at) => match scoring_wire(request.headers()) {
+            Ok(wire) => (at, None, wire),
+            Err(message) => {
+                return respond::scoring_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &message);
             }
+        },
+        Target::Labels(at) => {
+            let route = &live.routes[at];
+            return match collect(
+                request.body_mut(),
+                route.max_body,
+                worker.options.body_timeout,
+            )
+            .await
+            {
+                Ok(body) => labels::keep(worker, route, &body).await,
+                Err(error) => closing(&error, respond::error(error.status(), &error.to_string())),
+            };
         }
         // Triton's client posts this one, with or without a body.
-        (Target::Repository(at), Ask::Get | Ask::Post) => protocol::repository(&live, at),
-        (Target::Server, Ask::Get) => protocol::server(),
-        (Target::Live, Ask::Get) => protocol::live(),
-        (Target::Ready(at), Ask::Get) => protocol::ready(&live, at),
-        (Target::Model(at, version, ModelTarget::Metadata), Ask::Get) => {
-            protocol::metadata(worker, &live, at, version).await
+        Target::Repository(at) => return protocol::ok(&protocol::index(live, at)),
+        _ => return method_not_allowed("GET"),
+    };
+    infer(worker, live, at, version, wire, request).await
+}
+
+async fn get(worker: &Worker, live: &Live, target: Target) -> Answer {
+    match target {
+        Target::Server => protocol::ok(&protocol::server()),
+        Target::Live => protocol::ok(&inference::oip::ServerLive { live: true }),
+        Target::Ready(at) => protocol::ready(live, at),
+        Target::Repository(at) => protocol::ok(&protocol::index(live, at)),
+        Target::Statistics(at) => protocol::statistics(Ok(protocol::of_all(worker, live, at))),
+        Target::Model(at, version, asked) => {
+            let route = &live.routes[at];
+            match asked {
+                ModelTarget::Metadata => protocol::model(worker, route, version).await,
+                ModelTarget::Ready => protocol::model_ready(route, version),
+                ModelTarget::Config => protocol::config(worker, route, version).await,
+                ModelTarget::Statistics => {
+                    protocol::statistics(protocol::of_model(worker, route, version))
+                }
+                ModelTarget::Infer => method_not_allowed("POST"),
+            }
         }
-        (Target::Model(at, version, ModelTarget::Ready), Ask::Get) => {
-            protocol::model_ready(&live, at, version)
+        Target::V1Models(at) => protocol::v1_models(live, at),
+        Target::V1Model(at) => protocol::v1_model(&live.routes[at]),
+        Target::Ping(at) => protocol::ping(live, at),
+        Target::Version => protocol::version(),
+        Target::Endpoints => protocol::endpoints(live),
+        Target::Endpoint(at) => protocol::endpoint(&live.routes[at]),
+        Target::Rows(_) | Target::Labels(_) | Target::V1Predict(_) | Target::Score(_) => {
+            method_not_allowed("POST")
         }
-        (
-            Target::Rows(_) | Target::Labels(_) | Target::Model(_, _, ModelTarget::Infer),
-            Ask::Get,
-        ) => method_not_allowed("POST"),
-        (_, Ask::Post) => method_not_allowed("GET"),
+    }
+}
+
+/// Whether raw bytes follow the JSON of an Open Inference Protocol request, and where.
+fn oip_wire(headers: &HeaderMap) -> Result<Wire, &'static str> {
+    let Some(length) = headers.get(JSON_LENGTH) else {
+        return Ok(Wire::Oip);
+    };
+    let length = length.to_str().ok().and_then(|text| text.parse().ok());
+    length
+        .map(Wire::OipRaw)
+        .ok_or("Inference-Header-Content-Length is no number of bytes")
+}
+
+/// How a request of MLflow's scoring protocol is written.
+fn scoring_wire(headers: &HeaderMap) -> Result<Wire, String> {
+    let said = headers.get(CONTENT_TYPE).map(HeaderValue::to_str);
+    let said = said.unwrap_or(Ok("application/json")).unwrap_or("no text");
+    let kind = said.split(';').next().unwrap_or(said).trim();
+    match kind.to_ascii_lowercase().as_str() {
+        "application/json" => Ok(Wire::Scoring),
+        "text/csv" => Ok(Wire::Csv),
+        other => Err(format!(
+            "content type {other:?} is not taken here; send application/json or text/csv"
+        )),
     }
 }
 
@@ -139,39 +178,42 @@ async fn infer(
     at: usize,
     pinned: Option<u32>,
     wire: Wire,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Answer {
     let route = &live.routes[at];
-    if request.headers().contains_key(BINARY) {
-        return respond::error(
-            StatusCode::BAD_REQUEST,
-            "binary tensors are not supported yet; send JSON (tritonclient: binary_data=False)",
-        );
-    }
     let sticky_header = match &route.sticky {
         Sticky::Header(name) => request.headers().get(name).cloned(),
         Sticky::Request | Sticky::Field(_) => None,
     };
-    let body = match collect(request, route.max_body, worker.options.body_timeout).await {
+    let body = match collect(
+        request.body_mut(),
+        route.max_body,
+        worker.options.body_timeout,
+    )
+    .await
+    {
         Ok(body) => body,
-        Err(error) => return refuse_body(&error),
+        Err(error) => {
+            let refused = Predicted::error(error.status(), &error.to_string());
+            return closing(&error, refused.http(wire));
+        }
     };
     let call = Call {
         base: Rc::clone(&route.key),
         wire,
         pinned,
         sticky_header,
+        head: None,
         body,
         began: Instant::now(),
         arrived: clock::now_micros(),
     };
-    predict::predict(worker, &call).await
+    predict::predict(worker, &call).await.http(wire)
 }
 
-fn refuse_body(error: &BodyError) -> Answer {
-    let mut answer = respond::error(error.status(), &error.to_string());
-    // The rest of the body is still on its way: nothing after it can be understood.
-    let close = http::HeaderValue::from_static("close");
+/// The rest of a body that was not taken is still on its way: nothing after it can be understood.
+fn closing(_: &BodyError, mut answer: Answer) -> Answer {
+    let close = HeaderValue::from_static("close");
     answer.headers_mut().insert(http::header::CONNECTION, close);
     answer
 }

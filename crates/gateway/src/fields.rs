@@ -8,7 +8,9 @@ mod visit;
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
 use serde::de::DeserializeSeed;
+use serde_json::value::RawValue;
 
 /// Names of the fields to look for.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +100,33 @@ pub(crate) fn protocol<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Fields<
         value: if by_id { id } else { found.parameters.value },
         time: found.parameters.time,
     })
+}
+
+/// Reads a request that has its rows in a field: instances, or the records of a data frame. Rows
+/// that are no objects have no fields.
+pub(crate) fn instances<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Rows<'a>, FieldsError> {
+    let malformed = |error: serde_json::Error| FieldsError {
+        expected: "a JSON object with inputs",
+        reason: error.to_string(),
+    };
+    let found: Instances<'a> = serde_json::from_slice(body).map_err(malformed)?;
+    let rows = found.instances.or(found.dataframe_records);
+    let first = rows.map(|rows| rows.get().trim_start_matches(['[', ' ', '\n', '\r', '\t']));
+    match rows {
+        Some(json) if first.is_some_and(|first| first.starts_with('{')) => {
+            self::rows(json.get().as_bytes(), wanted)
+        }
+        _ => Ok(Rows::One(Fields::default())),
+    }
+}
+
+/// Where rows may be in a body.
+#[derive(Deserialize)]
+struct Instances<'a> {
+    #[serde(borrow, default)]
+    instances: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    dataframe_records: Option<&'a RawValue>,
 }
 
 fn read<'a, S: DeserializeSeed<'a>>(body: &'a [u8], seed: S) -> Result<S::Value, String> {

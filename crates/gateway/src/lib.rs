@@ -18,6 +18,7 @@ mod edge;
 mod error;
 mod evidence;
 mod fields;
+mod grpc;
 mod join;
 mod labels;
 mod listen;

@@ -61,6 +61,8 @@ pub(crate) enum Sticky {
 pub(crate) struct LiveArm {
     /// Which.
     pub(crate) version: u32,
+    /// The model's name.
+    pub(crate) model: String,
     /// Its number as a header.
     pub(crate) header: HeaderValue,
     /// Its share.

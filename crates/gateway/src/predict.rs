@@ -16,28 +16,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use inference::frame::{self, Reply, Request};
+use inference::frame::{self, Reply, Request, Wire};
 
 use attempt::Attempt;
 
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
+use crate::grpc::{self, Head};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::replica::{CallError, Replica};
-use crate::respond::{self, Answer};
+use crate::respond::{self, Predicted};
 use crate::worker::Worker;
 
 /// How often a request that waits for its answer looks whether its replica is still up.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// How a request is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wire {
-    /// Plain rows.
-    Rows,
-    /// Open Inference Protocol.
-    Protocol,
-}
 
 /// A request for a prediction.
 #[derive(Debug)]
@@ -51,8 +43,10 @@ pub(crate) struct Call {
     pub(crate) pinned: Option<u32>,
     /// What keeps its version, if that is a header.
     pub(crate) sticky_header: Option<HeaderValue>,
-    /// As sent.
+    /// As sent; a gRPC message without its prefix.
     pub(crate) body: Bytes,
+    /// What a gRPC message says besides its tensors.
+    pub(crate) head: Option<Head>,
     /// When it was whole.
     pub(crate) began: Instant,
     /// The same, microseconds since 1970.
@@ -106,6 +100,8 @@ enum Asked {
 pub(crate) struct Reached {
     status: StatusCode,
     body: Bytes,
+    /// How many bytes of the body are JSON, if raw bytes follow; else 0.
+    json: u32,
     /// First output of each row.
     predictions: Vec<f64>,
 }
@@ -115,13 +111,14 @@ impl Reached {
         Self {
             status,
             body: respond::error_body(message).into(),
+            json: 0,
             predictions: Vec::new(),
         }
     }
 }
 
 /// Answers a request for a prediction.
-pub(crate) async fn predict(worker: &Worker, call: &Call) -> Answer {
+pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
     let random = worker.random();
     let mut tried = Tried::default();
     let mut began = call.began;
@@ -163,12 +160,12 @@ enum Gone {
 }
 
 impl Gone {
-    fn answer(&self, base: &str) -> Answer {
+    fn answer(&self, base: &str) -> Predicted {
         let message = match self {
             Self::Route => format!("{base} is not served any more"),
             Self::Version(version) => format!("{base} does not serve version {version}"),
         };
-        respond::error(StatusCode::NOT_FOUND, &message)
+        Predicted::error(StatusCode::NOT_FOUND, &message)
     }
 }
 
@@ -192,10 +189,7 @@ impl<'a> Chosen<'a> {
             value: route.sticky.field(),
             time: route.route.time.as_deref(),
         };
-        let read = match call.wire {
-            Wire::Rows => fields::rows(&call.body, wanted),
-            Wire::Protocol => fields::protocol(&call.body, wanted).map(Rows::One),
-        };
+        let read = call.fields(wanted);
         let (rows, malformed) = match read {
             Ok(rows) => (rows, None),
             Err(error) => (Rows::One(Fields::default()), Some(error)),
@@ -238,10 +232,7 @@ impl<'a> Chosen<'a> {
             let message = "this version has all the requests it can take; try again in a moment";
             return Step::Done(Reached::error(StatusCode::SERVICE_UNAVAILABLE, message));
         }
-        let request = match call.wire {
-            Wire::Rows => Request::InferRows(call.body.clone()),
-            Wire::Protocol => Request::InferOip(call.body.clone()),
-        };
+        let request = Request::Infer(call.wire, call.body.clone());
         let attempt = Attempt::begin(self.arm, call.pinned, began);
         let reply = match self.ask(replica, &request, tried).await {
             Asked::Replied(Reply::Answer(answer)) => answer,
@@ -289,6 +280,7 @@ impl<'a> Chosen<'a> {
         Step::Done(Reached {
             status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY),
             body: reply.body,
+            json: reply.json,
             predictions: reply.predictions,
         })
     }
@@ -326,8 +318,8 @@ impl<'a> Chosen<'a> {
         Reached::error(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
-    /// Logs what was answered and turns it into HTTP.
-    fn finish(&self, worker: &Worker, call: &Call, reached: Reached) -> Answer {
+    /// Logs what was answered and adds what only the gateway knows.
+    fn finish(&self, worker: &Worker, call: &Call, reached: Reached) -> Predicted {
         let record = record::Record {
             call,
             route: self.route,
@@ -337,25 +329,52 @@ impl<'a> Chosen<'a> {
             reached: &reached,
         };
         record.keep(worker);
-        let body = match call.wire {
+        let (name, version) = (&self.route.route.service, self.arm.version);
+        // The path's model name is the service's. Errors of all but rows are an `error` alone.
+        let (body, json) = match call.wire {
             Wire::Rows => {
                 let sent = match self.rows {
                     Rows::One(fields) => fields.id,
                     Rows::Many(_) => None,
                 };
-                respond::splice(
-                    &reached.body,
-                    self.arm.version,
-                    sent.or(self.minted.as_deref()),
-                )
+                let id = sent.or(self.minted.as_deref());
+                (respond::splice(&reached.body, version, id), 0)
             }
-            // The path's model name is the service's. The protocol's errors are an `error` alone.
-            Wire::Protocol if reached.status.is_success() => {
-                let name = &self.route.route.service;
-                respond::splice_model(&reached.body, name, self.arm.version)
+            Wire::Oip | Wire::OipRaw(_) if reached.status.is_success() => {
+                respond::splice_raw(&reached.body, reached.json, name, version)
             }
-            Wire::Protocol => reached.body,
+            Wire::Grpc if reached.status.is_success() => {
+                (grpc::name_model(&reached.body, name, version), 0)
+            }
+            _ => (reached.body, 0),
         };
-        respond::from_version(respond::json(reached.status, body), &self.arm.header)
+        Predicted {
+            status: reached.status,
+            body,
+            json,
+            version: Some(self.arm.header.clone()),
+        }
+    }
+}
+
+impl Call {
+    /// What the gateway reads of the request.
+    fn fields<'a>(&'a self, wanted: Wanted<'_>) -> Result<Rows<'a>, FieldsError> {
+        match self.wire {
+            Wire::Rows => fields::rows(&self.body, wanted),
+            Wire::Oip => fields::protocol(&self.body, wanted).map(Rows::One),
+            Wire::OipRaw(json) => match self.body.get(..json as usize) {
+                // Without JSON, or with less of it than was said: the engine's to refuse.
+                None | Some([]) => Ok(Rows::One(Fields::default())),
+                Some(json) => fields::protocol(json, wanted).map(Rows::One),
+            },
+            Wire::Grpc => {
+                let fields = self.head.as_ref().map(|head| head.fields(wanted));
+                Ok(Rows::One(fields.unwrap_or_default()))
+            }
+            Wire::V1 => fields::instances(&self.body, wanted),
+            Wire::Scoring => fields::instances(&self.body, wanted),
+            Wire::Csv => Ok(Rows::One(Fields::default())),
+        }
     }
 }

@@ -1,28 +1,97 @@
 //! The answers that the gateway itself makes, and what it adds to an engine's.
 
-use bytes::Bytes;
+mod body;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::Full;
+use inference::frame::Wire;
 
-/// Every answer is one piece.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) use body::Body;
+
+/// An answer over HTTP.
+pub(crate) type Answer = Response<Body>;
 
 /// Says which version gave the answer.
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("mainspan-version");
+/// Says how much of a body is JSON, in the protocol's binary extension.
+pub(crate) const JSON_LENGTH: HeaderName =
+    HeaderName::from_static("inference-header-content-length");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// What became of a request for a prediction, before it is an answer over HTTP or gRPC.
+#[derive(Debug, Clone)]
+pub(crate) struct Predicted {
+    /// As HTTP has it.
+    pub(crate) status: StatusCode,
+    /// `{"error": …}` unless the status is a success.
+    pub(crate) body: Bytes,
+    /// How many bytes of the body are JSON, if raw bytes follow; else 0.
+    pub(crate) json: u32,
+    /// The version that it went to.
+    pub(crate) version: Option<HeaderValue>,
+}
+
+impl Predicted {
+    /// An error of the gateway.
+    pub(crate) fn error(status: StatusCode, message: &str) -> Self {
+        Self {
+            status,
+            body: error_body(message).into(),
+            json: 0,
+            version: None,
+        }
+    }
+
+    /// The answer over HTTP to a request that was written so.
+    pub(crate) fn http(self, wire: Wire) -> Answer {
+        let mut answer = match wire {
+            Wire::Scoring | Wire::Csv if !self.status.is_success() => {
+                scoring_error(self.status, &message_of(&self.body))
+            }
+            _ => json(self.status, self.body),
+        };
+        if self.json > 0 {
+            let headers = answer.headers_mut();
+            headers.insert(CONTENT_TYPE, BINARY);
+            headers.insert(JSON_LENGTH, HeaderValue::from(self.json));
+        }
+        match &self.version {
+            Some(version) => from_version(answer, version),
+            None => answer,
+        }
+    }
+}
 
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(Body::Whole(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
     answer
 }
 
-/// `{"error": …}`, the shape of every error on the data plane.
+/// `{"error": …}`, the shape of most errors on the data plane.
 pub(crate) fn error(status: StatusCode, message: &str) -> Answer {
     json(status, error_body(message))
+}
+
+/// An error as MLflow's scoring server answers it.
+pub(crate) fn scoring_error(status: StatusCode, message: &str) -> Answer {
+    let code = match status.as_u16() {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "RESOURCE_DOES_NOT_EXIST",
+        429 => "RESOURCE_EXHAUSTED",
+        400..500 => "BAD_REQUEST",
+        503 => "TEMPORARILY_UNAVAILABLE",
+        _ => "INTERNAL_ERROR",
+    };
+    json(
+        status,
+        serde_json::json!({ "error_code": code, "message": message }).to_string(),
+    )
 }
 
 /// The body of an error.
@@ -32,10 +101,31 @@ pub(crate) fn error_body(message: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// The words of an error's body.
+pub(crate) fn message_of(body: &[u8]) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let error = parsed.as_ref().and_then(|value| value["error"].as_str());
+    error.unwrap_or("no reason given").to_owned()
+}
+
 /// Names the version that the request went to.
 pub(crate) fn from_version(mut answer: Answer, version: &HeaderValue) -> Answer {
     answer.headers_mut().insert(VERSION, version.clone());
     answer
+}
+
+/// Adds `model_name` and `model_version` to a protocol answer whose first `json` bytes are JSON, and
+/// says how many are then. All of it is JSON when `json` is 0.
+pub(crate) fn splice_raw(body: &Bytes, json: u32, name: &str, version: u32) -> (Bytes, u32) {
+    let Some((head, raw)) = body.split_at_checked(json as usize).filter(|_| json > 0) else {
+        return (splice_model(body, name, version), 0);
+    };
+    let head = splice_model(&Bytes::copy_from_slice(head), name, version);
+    let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    let mut whole = BytesMut::with_capacity(head.len() + raw.len());
+    whole.put_slice(&head);
+    whole.put_slice(raw);
+    (whole.freeze(), length)
 }
 
 /// Adds `"version"`, and `"request_id"` (a JSON value as sent) if there is one, to the end of a

@@ -275,6 +275,15 @@ impl Index {
         self.by_base.get(base).copied()
     }
 
+    /// The only route, or the only one at the root.
+    pub(crate) fn only(&self) -> Option<usize> {
+        match self.table.routes.len() {
+            1 => Some(0),
+            _ if self.by_root.len() == 1 => self.by_root.values().next().copied(),
+            _ => None,
+        }
+    }
+
     /// The route at a bare name.
     pub(crate) fn by_root(&self, service: &str) -> Option<usize> {
         self.by_root.get(service).copied()

@@ -78,7 +78,8 @@ pub(crate) struct Worker {
     pub(crate) options: Arc<Options>,
     /// Who is let in.
     pub(crate) admission: Admission,
-    ledger: Arc<Ledger>,
+    /// All counters.
+    pub(crate) ledger: Arc<Ledger>,
     /// Where predictions go.
     pub(crate) lane: Arc<Lane>,
     /// Where labels go.
@@ -249,6 +250,7 @@ impl Worker {
         let (options, limits) = (&self.options, &route.limits);
         let arm = |arm: &Arm| LiveArm {
             version: arm.version,
+            model: arm.model.clone(),
             header: HeaderValue::from(arm.version),
             weight: arm.weight,
             counters: self.ledger.counters(self.thread, route, arm.version),

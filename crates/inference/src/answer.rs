@@ -1,12 +1,22 @@
-//! What a model gave, as JSON: the answer to rows and to the Open Inference Protocol.
+//! What a model gave, as the body of an answer: to rows here, to each protocol in a file of its own.
 //!
-//! Every body is one JSON object whose first byte is `{` and whose last is `}`, so that the gateway
+//! JSON bodies are one object whose first byte is `{` and whose last is `}`, so that the gateway
 //! can put its own fields (`,"version":3`) right before the last brace without parsing it. A number
 //! that JSON cannot say (NaN, infinity) is `null`. The engine calls this.
 
+use half::{bf16, f16};
 use serde::Serialize;
 
 use crate::tensor::{Data, each};
+
+mod classes;
+mod grpc;
+mod oip;
+mod scoring;
+
+pub use grpc::grpc;
+pub use oip::{OipBody, oip};
+pub use scoring::{columns, instances, records};
 
 /// One output of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,33 +117,6 @@ pub fn rows(outputs: &[Output<'_>], rows: usize, single: bool) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// The body that answers an Open Inference Protocol request, without `model_name` and
-/// `model_version`, which the gateway adds at its end. `wanted` picks and orders the outputs; an
-/// unknown name is left out (the request parser has refused it).
-#[must_use]
-pub fn oip(id: Option<&str>, outputs: &[Output<'_>], wanted: Option<&[String]>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    out.push(b'{');
-    if let Some(id) = id {
-        out.extend(b"\"id\":");
-        json(id, &mut out);
-        out.push(b',');
-    }
-    out.extend(b"\"outputs\":");
-    let picked: Vec<&Output<'_>> = match wanted {
-        None => outputs.iter().collect(),
-        Some(names) => names
-            .iter()
-            .filter_map(|name| outputs.iter().find(|o| o.name == name))
-            .collect(),
-    };
-    list(picked.len(), &mut out, |index, out| {
-        oip_output(picked[index], out);
-    });
-    out.push(b'}');
-    out
-}
-
 /// The body of every error: `{"error": …}`.
 #[must_use]
 pub fn error(message: &str) -> Vec<u8> {
@@ -141,26 +124,6 @@ pub fn error(message: &str) -> Vec<u8> {
     json(message, &mut out);
     out.push(b'}');
     out
-}
-
-fn oip_output(output: &Output<'_>, out: &mut Vec<u8>) {
-    out.extend(b"{\"name\":");
-    json(output.name, out);
-    out.extend(b",\"datatype\":\"");
-    out.extend(output.data.datatype().name().bytes());
-    out.extend(b"\",\"shape\":");
-    json(&output.shape, out);
-    if let Some(classes) = &output.classes {
-        // Parameters of the protocol are scalars, so the names travel as one JSON text.
-        out.extend(b",\"parameters\":{\"classes\":");
-        json(&serde_json::to_string(classes).unwrap_or_default(), out);
-        out.push(b'}');
-    }
-    out.extend(b",\"data\":");
-    list(output.data.len(), out, |index, out| {
-        element(&output.data, index, out);
-    });
-    out.push(b'}');
 }
 
 /// One row of one output: a value, an array nested as the shape says, or an object by class.
@@ -226,7 +189,38 @@ fn object<'n>(
 }
 
 fn element(data: &Data, index: usize, out: &mut Vec<u8>) {
-    each!(data, values => json(&values.get(index), out));
+    each!(data, values => match values.get(index) {
+        Some(value) => value.put(out),
+        None => out.extend(b"null"),
+    });
+}
+
+/// An element that can be written as JSON.
+trait Put {
+    fn put(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! put {
+    ($($type:ty),*) => {
+        $(impl Put for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                json(self, out);
+            }
+        })*
+    };
+}
+put!(bool, u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, String);
+
+impl Put for f16 {
+    fn put(&self, out: &mut Vec<u8>) {
+        json(&self.to_f32(), out);
+    }
+}
+
+impl Put for bf16 {
+    fn put(&self, out: &mut Vec<u8>) {
+        json(&self.to_f32(), out);
+    }
 }
 
 /// Writes one value. Scalars, strings and lists of numbers always serialise; floats that JSON

@@ -20,6 +20,8 @@ const LEN: usize = 4;
 const HEAD: usize = 9;
 /// Bytes of an answer before its predictions: status, compute time, count.
 const ANSWER_HEAD: usize = 10;
+/// Bytes before the body of a request, or before an answer, whose JSON ends before its body does.
+const JSON_HEAD: usize = 4;
 /// The most memory asked for on the word of a length alone.
 const RESERVE: usize = 1 << 20;
 /// The longest body that a request can carry and still fit a frame.
@@ -29,21 +31,45 @@ const INFER_OIP: u8 = 1;
 const INFER_ROWS: u8 = 2;
 const DESCRIBE: u8 = 3;
 const PING: u8 = 4;
+const INFER_OIP_RAW: u8 = 5;
+const INFER_GRPC: u8 = 6;
+const INFER_V1: u8 = 7;
+const INFER_SCORING: u8 = 8;
+const INFER_CSV: u8 = 9;
 const ANSWER: u8 = 129;
+const ANSWER_RAW: u8 = 130;
 const DESCRIPTION: u8 = 131;
 const PONG: u8 = 132;
 
 /// What the gateway asks of an engine.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// Infer from the JSON body of an Open Inference Protocol request, unparsed.
-    InferOip(Bytes),
-    /// Infer from plain rows: a JSON object, or an array of them.
-    InferRows(Bytes),
+    /// Infer from a body that is written so, unparsed.
+    Infer(Wire, Bytes),
     /// Say which inputs and outputs the model has.
     Describe,
     /// Say that you are alive.
     Ping,
+}
+
+/// How a request for an inference is written; its answer is written the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Plain rows: a JSON object, or an array of them.
+    Rows,
+    /// The Open Inference Protocol's JSON.
+    Oip,
+    /// The same with raw bytes behind so many bytes of JSON (Triton's binary extension); 0 is all
+    /// raw bytes.
+    OipRaw(u32),
+    /// A `ModelInferRequest` of the Open Inference Protocol's gRPC service, without its prefix.
+    Grpc,
+    /// KServe's first protocol: `{"instances": …}`.
+    V1,
+    /// MLflow's scoring protocol in JSON.
+    Scoring,
+    /// The same as CSV.
+    Csv,
 }
 
 /// What an engine replies.
@@ -67,8 +93,11 @@ pub struct Answer {
     pub compute_micros: u32,
     /// First element of the first output, per row; NaN where it is no number.
     pub predictions: Vec<f64>,
-    /// The JSON object to hand to the client: not empty, its first byte is `{`, so that fields can
-    /// be put behind it without parsing.
+    /// How many bytes of the body are JSON, if raw bytes follow them; else 0.
+    pub json: u32,
+    /// What to hand to the client. Errors are a JSON object, and so is all else but raw bytes and
+    /// gRPC messages: not empty, its first byte is `{`, so that fields can be put behind it without
+    /// parsing.
     pub body: Bytes,
 }
 
@@ -92,8 +121,13 @@ pub enum FrameError {
 /// Appends a request to `out`. Fails, leaving `out` as it was, when the body does not fit a frame.
 pub fn encode_request(id: u64, request: &Request, out: &mut BytesMut) -> Result<(), FrameError> {
     match request {
-        Request::InferOip(body) => encode(id, INFER_OIP, body, out),
-        Request::InferRows(body) => encode(id, INFER_ROWS, body, out),
+        Request::Infer(Wire::OipRaw(json), body) => {
+            put_head(id, INFER_OIP_RAW, JSON_HEAD + body.len(), out)?;
+            out.put_u32_le(*json);
+            out.put_slice(body);
+            Ok(())
+        }
+        Request::Infer(wire, body) => encode(id, kind_of(*wire), body, out),
         Request::Describe => encode(id, DESCRIBE, &[], out),
         Request::Ping => encode(id, PING, &[], out),
     }
@@ -115,8 +149,16 @@ pub fn decode_request(buf: &mut BytesMut) -> Result<Option<(u64, Request)>, Fram
         return Ok(None);
     };
     let request = match kind {
-        INFER_OIP => Request::InferOip(payload),
-        INFER_ROWS => Request::InferRows(payload),
+        INFER_OIP => Request::Infer(Wire::Oip, payload),
+        INFER_ROWS => Request::Infer(Wire::Rows, payload),
+        INFER_OIP_RAW => {
+            let (json, body) = json_head(payload)?;
+            Request::Infer(Wire::OipRaw(json), body)
+        }
+        INFER_GRPC => Request::Infer(Wire::Grpc, payload),
+        INFER_V1 => Request::Infer(Wire::V1, payload),
+        INFER_SCORING => Request::Infer(Wire::Scoring, payload),
+        INFER_CSV => Request::Infer(Wire::Csv, payload),
         DESCRIBE => Request::Describe,
         PING => Request::Ping,
         other => return Err(FrameError::UnknownKind(other)),
@@ -130,12 +172,36 @@ pub fn decode_reply(buf: &mut BytesMut) -> Result<Option<(u64, Reply)>, FrameErr
         return Ok(None);
     };
     let reply = match kind {
-        ANSWER => Reply::Answer(parse_answer(payload)?),
+        ANSWER => Reply::Answer(parse_answer(payload, 0)?),
+        ANSWER_RAW => {
+            let (json, answer) = json_head(payload)?;
+            Reply::Answer(parse_answer(answer, json)?)
+        }
         DESCRIPTION => Reply::Description(payload),
         PONG => Reply::Pong,
         other => return Err(FrameError::UnknownKind(other)),
     };
     Ok(Some((id, reply)))
+}
+
+/// The kind of a request whose payload is its body.
+fn kind_of(wire: Wire) -> u8 {
+    match wire {
+        Wire::Rows => INFER_ROWS,
+        Wire::Oip => INFER_OIP,
+        Wire::OipRaw(_) => INFER_OIP_RAW,
+        Wire::Grpc => INFER_GRPC,
+        Wire::V1 => INFER_V1,
+        Wire::Scoring => INFER_SCORING,
+        Wire::Csv => INFER_CSV,
+    }
+}
+
+fn json_head(mut payload: Bytes) -> Result<(u32, Bytes), FrameError> {
+    if payload.len() < JSON_HEAD {
+        return Err(FrameError::TooShort(HEAD + payload.len()));
+    }
+    Ok((payload.get_u32_le(), payload))
 }
 
 fn put_head(id: u64, kind: u8, payload_len: usize, out: &mut BytesMut) -> Result<(), FrameError> {
@@ -161,7 +227,12 @@ fn encode_answer(id: u64, answer: &Answer, out: &mut BytesMut) -> Result<(), Fra
     let kept = &answer.predictions[..answer.predictions.len().min(MAX_PREDICTIONS)];
     let count = u32::try_from(kept.len()).map_err(|_| FrameError::Predictions(kept.len()))?;
     let len = ANSWER_HEAD + kept.len() * 8 + answer.body.len();
-    put_head(id, ANSWER, len, out)?;
+    if answer.json == 0 {
+        put_head(id, ANSWER, len, out)?;
+    } else {
+        put_head(id, ANSWER_RAW, JSON_HEAD + len, out)?;
+        out.put_u32_le(answer.json);
+    }
     out.put_u16_le(answer.status);
     out.put_u32_le(answer.compute_micros);
     out.put_u32_le(count);
@@ -197,7 +268,7 @@ fn split(buf: &mut BytesMut) -> Result<Option<(u64, u8, Bytes)>, FrameError> {
     Ok(Some((id, kind, frame.freeze())))
 }
 
-fn parse_answer(mut payload: Bytes) -> Result<Answer, FrameError> {
+fn parse_answer(mut payload: Bytes, json: u32) -> Result<Answer, FrameError> {
     if payload.len() < ANSWER_HEAD {
         return Err(FrameError::TooShort(payload.len() + HEAD));
     }
@@ -212,6 +283,7 @@ fn parse_answer(mut payload: Bytes) -> Result<Answer, FrameError> {
         status,
         compute_micros,
         predictions,
+        json,
         body: payload,
     })
 }

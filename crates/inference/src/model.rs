@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tensor::{Data, Datatype};
+use crate::tensor::Datatype;
 
 /// A tensor as the Open Inference Protocol describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,29 @@ impl TensorSpec {
         }
     }
 
+    /// The shape of so many elements; `None` if more than one dimension is open, or what is fixed
+    /// does not allow it.
+    #[must_use]
+    pub fn shape_of(&self, elements: usize) -> Option<Vec<usize>> {
+        let mut fixed = 1_usize;
+        let mut open = 0;
+        for dim in &self.dims {
+            match dim {
+                Dim::Fixed(length) => fixed = fixed.checked_mul(*length)?,
+                Dim::Free(_) => open += 1,
+            }
+        }
+        let rest = elements.checked_div(fixed)?;
+        let fits = fixed.checked_mul(if open == 0 { 1 } else { rest }) == Some(elements);
+        (open <= 1 && fits).then(|| {
+            let length = |dim: &Dim| match dim {
+                Dim::Fixed(length) => *length,
+                Dim::Free(_) => rest,
+            };
+            self.dims.iter().map(length).collect()
+        })
+    }
+
     /// Whether one row of it is one value: shape `[N]` or `[N, 1]`.
     #[must_use]
     pub fn is_column(&self) -> bool {
@@ -84,16 +107,6 @@ pub enum UnfitInputs {
     /// Two inputs of one name.
     #[error("two inputs are named `{0}`")]
     Twice(String),
-    /// A datatype without support.
-    #[error(
-        "input `{name}` is {datatype}, which is not supported yet; put a Cast from FP32 in front of it"
-    )]
-    Datatype {
-        /// The input.
-        name: String,
-        /// Its datatype.
-        datatype: Datatype,
-    },
 }
 
 impl Inputs {
@@ -101,12 +114,6 @@ impl Inputs {
     pub fn new(specs: Vec<TensorSpec>) -> Result<Self, UnfitInputs> {
         let mut places = HashMap::with_capacity(specs.len());
         for (place, spec) in specs.iter().enumerate() {
-            if Data::empty(spec.datatype).is_none() {
-                return Err(UnfitInputs::Datatype {
-                    name: spec.name.clone(),
-                    datatype: spec.datatype,
-                });
-            }
             if places.insert(spec.name.clone(), place).is_some() {
                 return Err(UnfitInputs::Twice(spec.name.clone()));
             }

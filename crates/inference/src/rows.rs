@@ -9,10 +9,11 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::model::{Dim, Inputs, TensorSpec};
 use crate::tensor::{Data, Tensor};
-use crate::values::{Array, Element, Scalar};
+use crate::values::{Array, Element, Scalar, named};
 
 /// The rows of one request, as the tensors that the model takes, in its order.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,19 @@ pub enum RowsError {
         /// Rows that the model takes.
         expect: usize,
     },
+    /// A table without a column that the model takes.
+    #[error("column `{0}` is missing; the model takes {1}")]
+    Missing(String, String),
+    /// A row with more or fewer values than there are columns.
+    #[error("row {row} has {got} values, but there are {expect} columns")]
+    Ragged {
+        /// Which row, from 0.
+        row: usize,
+        /// Its values.
+        got: usize,
+        /// Columns of the table.
+        expect: usize,
+    },
     /// An input that rows cannot express.
     #[error("input `{0}` has a shape that rows cannot express; use the Open Inference Protocol")]
     Open(String),
@@ -66,6 +80,17 @@ pub enum RowsError {
         /// The shape of the input, -1 where open.
         shape: Vec<i64>,
     },
+}
+
+impl RowsError {
+    /// The parser's word.
+    pub(crate) fn of(error: serde_json::Error) -> Self {
+        if error.is_data() {
+            Self::Row(error)
+        } else {
+            Self::Syntax(error)
+        }
+    }
 }
 
 /// Reads the rows in `body` for a model with these inputs; at most `most` of them.
@@ -83,13 +108,7 @@ pub fn parse(body: &[u8], inputs: &Inputs, most: usize) -> Result<Rows, RowsErro
     let (count, single) = table
         .deserialize(&mut deserializer)
         .and_then(|read| deserializer.end().map(|()| read))
-        .map_err(|e| {
-            if e.is_data() {
-                RowsError::Row(e)
-            } else {
-                RowsError::Syntax(e)
-            }
-        })?;
+        .map_err(RowsError::of)?;
     if count == 0 {
         return Err(RowsError::NoRows);
     }
@@ -108,7 +127,7 @@ pub fn parse(body: &[u8], inputs: &Inputs, most: usize) -> Result<Rows, RowsErro
 }
 
 /// One input while its rows come in.
-struct Column<'a> {
+pub(crate) struct Column<'a> {
     spec: &'a TensorSpec,
     data: Data,
     /// Lengths of a row's dimensions, where known.
@@ -119,7 +138,7 @@ struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(spec: &'a TensorSpec) -> Result<Self, RowsError> {
+    pub(crate) fn new(spec: &'a TensorSpec) -> Result<Self, RowsError> {
         let open = || RowsError::Open(spec.name.clone());
         let row: Vec<_> = spec.dims.iter().skip(1).map(length).collect();
         if spec.dims.is_empty() || row.iter().filter(|dim| dim.is_none()).count() > 1 {
@@ -128,7 +147,7 @@ impl<'a> Column<'a> {
         let width = row.iter().try_fold(1_usize, |product, dim| {
             Some(product.saturating_mul((*dim)?))
         });
-        let data = Data::empty(spec.datatype).ok_or_else(open)?;
+        let data = Data::empty(spec.datatype);
         let row = row.into_iter().map(Cell::new).collect();
         Ok(Self {
             spec,
@@ -139,8 +158,29 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// Takes a value of a row that is JSON: a scalar, or an array where the input is wider.
+    pub(crate) fn take(&mut self, json: &RawValue) -> Result<(), serde_json::Error> {
+        let (name, data) = (&self.spec.name, &mut self.data);
+        let mut deserializer = serde_json::Deserializer::from_str(json.get());
+        if self.scalar {
+            return Scalar { name, data }.deserialize(&mut deserializer);
+        }
+        let array = Array {
+            name,
+            data,
+            shape: &self.row,
+            level: 0,
+        };
+        array.deserialize(&mut deserializer).map(drop)
+    }
+
+    /// Takes a value of a row that is text.
+    pub(crate) fn take_text(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        named(&self.spec.name, self.data.push_text(text))
+    }
+
     /// Checks the number of elements after row `index`.
-    fn check<E: Error>(&mut self, index: usize) -> Result<(), E> {
+    pub(crate) fn check<E: Error>(&mut self, index: usize) -> Result<(), E> {
         let name = &self.spec.name;
         let before = self.width.unwrap_or(0).saturating_mul(index);
         let got = self.data.len().saturating_sub(before);
@@ -159,7 +199,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn finish(self, count: usize) -> Result<Tensor, RowsError> {
+    pub(crate) fn finish(self, count: usize) -> Result<Tensor, RowsError> {
         if let Some(Dim::Fixed(expect)) = self.spec.dims.first()
             && *expect != count
         {

@@ -3,6 +3,7 @@
 //! The parsers of requests fill [`Data`], the engine hands it to the model and back, the writers of
 //! answers read it. Nothing here knows JSON or ONNX Runtime.
 
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 /// What the elements of a tensor are. As JSON, the protocol's names: `FP32`, `INT64`, `BYTES`, …
@@ -29,6 +30,24 @@ pub enum Datatype {
 }
 
 impl Datatype {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Bool,
+        Self::Uint8,
+        Self::Uint16,
+        Self::Uint32,
+        Self::Uint64,
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Fp16,
+        Self::Fp32,
+        Self::Fp64,
+        Self::Bf16,
+        Self::Bytes,
+    ];
+
     /// The protocol's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -48,6 +67,26 @@ impl Datatype {
             Self::Bf16 => "BF16",
             Self::Bytes => "BYTES",
         }
+    }
+
+    /// The datatype of a name that the protocol has.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|datatype| datatype.name() == name)
+    }
+
+    /// Bytes of one element; `None` for strings, which have no fixed length.
+    #[must_use]
+    pub fn size(self) -> Option<usize> {
+        Some(match self {
+            Self::Bool | Self::Uint8 | Self::Int8 => 1,
+            Self::Uint16 | Self::Int16 | Self::Fp16 | Self::Bf16 => 2,
+            Self::Uint32 | Self::Int32 | Self::Fp32 => 4,
+            Self::Uint64 | Self::Int64 | Self::Fp64 => 8,
+            Self::Bytes => return None,
+        })
     }
 
     /// The datatype of an ONNX `TensorProto.DataType`, if the protocol has a word for it.
@@ -92,8 +131,10 @@ pub enum Data {
     Int16(Vec<i16>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Fp16(Vec<f16>),
     Fp32(Vec<f32>),
     Fp64(Vec<f64>),
+    Bf16(Vec<bf16>),
     Bytes(Vec<String>),
 }
 
@@ -110,8 +151,10 @@ macro_rules! each {
             $crate::tensor::Data::Int16($values) => $body,
             $crate::tensor::Data::Int32($values) => $body,
             $crate::tensor::Data::Int64($values) => $body,
+            $crate::tensor::Data::Fp16($values) => $body,
             $crate::tensor::Data::Fp32($values) => $body,
             $crate::tensor::Data::Fp64($values) => $body,
+            $crate::tensor::Data::Bf16($values) => $body,
             $crate::tensor::Data::Bytes($values) => $body,
         }
     };
@@ -119,10 +162,10 @@ macro_rules! each {
 pub(crate) use each;
 
 impl Data {
-    /// No elements of this datatype; `None` for `FP16` and `BF16`, which are not supported yet.
+    /// No elements of this datatype.
     #[must_use]
-    pub fn empty(datatype: Datatype) -> Option<Self> {
-        Some(match datatype {
+    pub fn empty(datatype: Datatype) -> Self {
+        match datatype {
             Datatype::Bool => Self::Bool(Vec::new()),
             Datatype::Uint8 => Self::Uint8(Vec::new()),
             Datatype::Uint16 => Self::Uint16(Vec::new()),
@@ -132,19 +175,28 @@ impl Data {
             Datatype::Int16 => Self::Int16(Vec::new()),
             Datatype::Int32 => Self::Int32(Vec::new()),
             Datatype::Int64 => Self::Int64(Vec::new()),
+            Datatype::Fp16 => Self::Fp16(Vec::new()),
             Datatype::Fp32 => Self::Fp32(Vec::new()),
             Datatype::Fp64 => Self::Fp64(Vec::new()),
+            Datatype::Bf16 => Self::Bf16(Vec::new()),
             Datatype::Bytes => Self::Bytes(Vec::new()),
-            Datatype::Fp16 | Datatype::Bf16 => return None,
-        })
+        }
     }
 
-    /// `count` zeros, falses or empty strings; `None` as for [`Data::empty`].
+    /// No elements of this datatype, with room for so many.
     #[must_use]
-    pub fn blank(datatype: Datatype, count: usize) -> Option<Self> {
-        let mut data = Self::empty(datatype)?;
+    pub fn with_capacity(datatype: Datatype, count: usize) -> Self {
+        let mut data = Self::empty(datatype);
+        each!(&mut data, values => values.reserve_exact(count));
+        data
+    }
+
+    /// `count` zeros, falses or empty strings.
+    #[must_use]
+    pub fn blank(datatype: Datatype, count: usize) -> Self {
+        let mut data = Self::empty(datatype);
         each!(&mut data, values => values.resize(count, Default::default()));
-        Some(data)
+        data
     }
 
     /// What the elements are.
@@ -160,8 +212,10 @@ impl Data {
             Self::Int16(_) => Datatype::Int16,
             Self::Int32(_) => Datatype::Int32,
             Self::Int64(_) => Datatype::Int64,
+            Self::Fp16(_) => Datatype::Fp16,
             Self::Fp32(_) => Datatype::Fp32,
             Self::Fp64(_) => Datatype::Fp64,
+            Self::Bf16(_) => Datatype::Bf16,
             Self::Bytes(_) => Datatype::Bytes,
         }
     }
@@ -195,8 +249,10 @@ impl Data {
             Self::Int16(v) => v.get(index).copied().map(f64::from),
             Self::Int32(v) => v.get(index).copied().map(f64::from),
             Self::Int64(v) => v.get(index).map(|n| *n as f64),
+            Self::Fp16(v) => v.get(index).copied().map(f64::from),
             Self::Fp32(v) => v.get(index).copied().map(f64::from),
             Self::Fp64(v) => v.get(index).copied(),
+            Self::Bf16(v) => v.get(index).copied().map(f64::from),
             Self::Bytes(_) => None,
         }
         .unwrap_or(f64::NAN)

@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
+use half::{bf16, f16};
+
 use crate::tensor::{Data, Datatype};
 
 /// Above this, a JSON float no longer tells one integer from the next.
@@ -52,6 +54,8 @@ impl Data {
             Self::Fp32(v) => v.push(n as f32),
             #[expect(clippy::cast_precision_loss, reason = "floats round")]
             Self::Fp64(v) => v.push(n as f64),
+            #[expect(clippy::cast_precision_loss, reason = "floats round")]
+            Self::Fp16(_) | Self::Bf16(_) => return self.push_float(n as f64),
             Self::Bool(_) | Self::Bytes(_) => return Err(self.refuse(format!("the number {n}"))),
         }
         Ok(())
@@ -66,6 +70,20 @@ impl Data {
                     reason = "floats round; overflow is refused below"
                 )]
                 let narrow = x as f32;
+                if narrow.is_infinite() && x.is_finite() {
+                    return Err(self.refuse(x));
+                }
+                v.push(narrow);
+            }
+            Self::Fp16(v) => {
+                let narrow = f16::from_f64(x);
+                if narrow.is_infinite() && x.is_finite() {
+                    return Err(self.refuse(x));
+                }
+                v.push(narrow);
+            }
+            Self::Bf16(v) => {
+                let narrow = bf16::from_f64(x);
                 if narrow.is_infinite() && x.is_finite() {
                     return Err(self.refuse(x));
                 }
@@ -103,10 +121,34 @@ impl Data {
         Ok(())
     }
 
+    /// Takes what stands in a cell of a CSV file. An empty cell is a missing value.
+    pub(crate) fn push_text(&mut self, text: &str) -> Result<(), Refused> {
+        let cell = text.trim();
+        match self {
+            Self::Bytes(_) => self.push_string(text),
+            _ if cell.is_empty() => self.push_null(),
+            Self::Bool(values) => {
+                values.push(match cell {
+                    "true" | "True" | "TRUE" | "1" => true,
+                    "false" | "False" | "FALSE" | "0" => false,
+                    other => return Err(self.refuse(format!("`{}`", excerpt(other)))),
+                });
+                Ok(())
+            }
+            _ => match (cell.parse(), cell.parse()) {
+                (Ok(whole), _) => self.push_integer(whole),
+                (_, Ok(float)) => self.push_float(float),
+                _ => Err(self.refuse(format!("`{}`", excerpt(cell)))),
+            },
+        }
+    }
+
     fn push_null(&mut self) -> Result<(), Refused> {
         match self {
             Self::Fp32(v) => v.push(f32::NAN),
             Self::Fp64(v) => v.push(f64::NAN),
+            Self::Fp16(v) => v.push(f16::NAN),
+            Self::Bf16(v) => v.push(bf16::NAN),
             _ => return Err(self.refuse("null")),
         }
         Ok(())
@@ -156,7 +198,7 @@ macro_rules! scalar_visits {
     };
 }
 
-fn named<T: Default, E: Error>(name: &str, pushed: Result<(), Refused>) -> Result<T, E> {
+pub(crate) fn named<T: Default, E: Error>(name: &str, pushed: Result<(), Refused>) -> Result<T, E> {
     pushed
         .map(|()| T::default())
         .map_err(|refused| E::custom(format_args!("input `{name}`: {refused}")))

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use inference::answer::{self, Output};
-use inference::frame::{Answer, MAX_PREDICTIONS, Request};
+use inference::answer::{self, OipBody, Output};
+use inference::frame::{Answer, MAX_PREDICTIONS, Request, Wire};
 use inference::model::{Dim, TensorSpec};
-use inference::oip::InferRequest;
-use inference::rows;
+use inference::question::Question;
 use inference::tensor::{Data, Tensor};
 use ort::session::{Session, SessionInputValue};
 
@@ -38,9 +37,23 @@ enum Failure {
     Model(String),
 }
 
+impl Failure {
+    /// Few models take nothing at all: one that does not is no broken model.
+    fn on(self, inputs: &[Tensor]) -> Self {
+        match self {
+            Self::Model(message) if inputs.iter().any(|input| input.data.is_empty()) => {
+                Self::Request(format!("an input has no elements: {message}"))
+            }
+            other => other,
+        }
+    }
+}
+
 /// A good answer, before it is a frame.
 struct Success {
     body: Vec<u8>,
+    /// How much of the body is JSON, if raw bytes follow.
+    json: Option<usize>,
     predictions: Vec<f64>,
     compute: Duration,
 }
@@ -54,24 +67,19 @@ impl Runner {
     /// requests need no session and get 400.
     pub fn answer(&mut self, request: &Request) -> Answer {
         let answered = match request {
-            Request::InferRows(body) => self.rows(body),
-            Request::InferOip(body) => self.oip(body),
+            Request::Infer(wire, body) => self.infer(*wire, body),
             Request::Describe | Request::Ping => Err(Failure::Request("not an inference".into())),
         };
         match answered {
-            Ok(Success {
-                body,
-                predictions,
-                compute,
-            }) => {
-                let compute_micros = u32::try_from(compute.as_micros()).unwrap_or(u32::MAX);
-                Answer {
-                    status: OK,
-                    compute_micros,
-                    predictions,
-                    body: body.into(),
-                }
-            }
+            Ok(success) => Answer {
+                status: OK,
+                compute_micros: u32::try_from(success.compute.as_micros()).unwrap_or(u32::MAX),
+                predictions: success.predictions,
+                json: success
+                    .json
+                    .map_or(0, |json| u32::try_from(json).unwrap_or(0)),
+                body: success.body.into(),
+            },
             Err(Failure::Request(message)) => refusal(BAD_REQUEST, &message),
             Err(Failure::Model(message)) => {
                 tracing::warn!(error = message, "model failed");
@@ -80,28 +88,17 @@ impl Runner {
         }
     }
 
-    fn rows(&mut self, body: &[u8]) -> Result<Success, Failure> {
+    fn infer(&mut self, wire: Wire, body: &Bytes) -> Result<Success, Failure> {
         let model = Arc::clone(&self.model);
-        let rows = rows::parse(body, &model.inputs, model.max_rows)
-            .map_err(|e| Failure::Request(e.to_string()))?;
-        let (outputs, compute) = self.run(&model, &rows.tensors)?;
-        let body = answer::rows(&outputs, rows.count, rows.single)
+        let question = Question::read(wire, body, &model.inputs, &model.outputs, model.max_rows);
+        let Question { tensors, form } = question.map_err(|e| Failure::Request(e.to_string()))?;
+        let (outputs, compute) = self.run(&model, &tensors).map_err(|e| e.on(&tensors))?;
+        let OipBody { bytes: body, json } = form
+            .write(&outputs)
             .map_err(|e| Failure::Request(e.to_string()))?;
         Ok(Success {
             body,
-            predictions: answer::predictions(&outputs, MAX_PREDICTIONS),
-            compute,
-        })
-    }
-
-    fn oip(&mut self, body: &[u8]) -> Result<Success, Failure> {
-        let model = Arc::clone(&self.model);
-        let request = InferRequest::parse(body, &model.inputs, &model.outputs)
-            .map_err(|e| Failure::Request(e.to_string()))?;
-        let (outputs, compute) = self.run(&model, &request.tensors)?;
-        let body = answer::oip(request.id.as_deref(), &outputs, request.outputs.as_deref());
-        Ok(Success {
-            body,
+            json,
             predictions: answer::predictions(&outputs, MAX_PREDICTIONS),
             compute,
         })
@@ -159,6 +156,7 @@ pub(crate) fn refusal(status: u16, message: &str) -> Answer {
         status,
         compute_micros: 0,
         predictions: Vec::new(),
+        json: 0,
         body,
     }
 }
@@ -178,6 +176,6 @@ fn blank(spec: &TensorSpec) -> Option<Tensor> {
     }
     Some(Tensor {
         shape,
-        data: Data::blank(spec.datatype, count)?,
+        data: Data::blank(spec.datatype, count),
     })
 }

@@ -40,6 +40,8 @@ pub(super) fn value(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
         Data::Int16(v) => lend!(v),
         Data::Int32(v) => lend!(v),
         Data::Int64(v) => lend!(v),
+        Data::Fp16(v) => lend!(v),
+        Data::Bf16(v) => lend!(v),
         Data::Fp32(v) => lend!(v),
         Data::Fp64(v) => lend!(v),
         Data::Bytes(v) => ort::value::Tensor::from_string_array((shape, v.as_slice()))?.into(),
@@ -71,6 +73,8 @@ pub(super) fn output(name: &str, value: DynValue) -> Result<Output<'_>, OutputEr
         TensorElementType::Int16 => copy(&value, Data::Int16),
         TensorElementType::Int32 => copy(&value, Data::Int32),
         TensorElementType::Int64 => copy(&value, Data::Int64),
+        TensorElementType::Float16 => copy(&value, Data::Fp16),
+        TensorElementType::Bfloat16 => copy(&value, Data::Bf16),
         TensorElementType::Float32 => copy(&value, Data::Fp32),
         TensorElementType::Float64 => copy(&value, Data::Fp64),
         TensorElementType::String => value

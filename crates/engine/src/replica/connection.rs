@@ -122,7 +122,7 @@ impl Connection {
         let reply = match request {
             Request::Ping => Reply::Pong,
             Request::Describe => Reply::Description(self.shared.description.clone()),
-            Request::InferOip(_) | Request::InferRows(_) => return self.infer(id, request, last),
+            Request::Infer(..) => return self.infer(id, request, last),
         };
         // A description is as long as the model's names, which are bounded far below a frame.
         if let Err(e) = frame::encode_reply(id, &reply, &mut self.output) {

@@ -33,10 +33,6 @@ async fn what_cannot_be_served_never_gets_a_socket() {
         refused(&whole[..whole.len() / 2], none).await,
         "the ONNX model is damaged at byte",
     );
-    check(
-        refused(&onnx::identity(10), none).await,
-        "input `x` is FP16, which is not supported yet",
-    );
     let small = |options: &mut EngineOptions| options.max_model_bytes = 10;
     check(refused(&whole, small).await, "the model ");
     let unknown = onnx::Graph::new().input("x", onnx::FLOAT, &[-1]).node(

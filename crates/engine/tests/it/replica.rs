@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use engine::{EngineError, EngineOptions};
-use inference::frame::{self, Answer, Reply, Request};
+use inference::frame::{self, Answer, Reply, Request, Wire};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -169,14 +169,17 @@ impl Client {
 
     pub(crate) async fn oip(&mut self, body: &str) -> Answer {
         answer(
-            self.ask(Request::InferOip(Bytes::copy_from_slice(body.as_bytes())))
-                .await,
+            self.ask(Request::Infer(
+                Wire::Oip,
+                Bytes::copy_from_slice(body.as_bytes()),
+            ))
+            .await,
         )
     }
 }
 
 pub(crate) fn rows(body: &str) -> Request {
-    Request::InferRows(Bytes::copy_from_slice(body.as_bytes()))
+    Request::Infer(Wire::Rows, Bytes::copy_from_slice(body.as_bytes()))
 }
 
 pub(crate) fn answer(reply: Reply) -> Answer {

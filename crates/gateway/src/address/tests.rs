@@ -72,6 +72,34 @@ fn every_address_of_the_data_plane() {
         "/v2/models/delay/versions/3",
         Target::Model(0, Some(3), Metadata),
     );
+    check("/v2/models/stats", Target::Statistics(None));
+    check(
+        "/v2/models/delay/stats",
+        Target::Model(0, None, ModelTarget::Statistics),
+    );
+    check(
+        "/v2/models/delay/config",
+        Target::Model(0, None, ModelTarget::Config),
+    );
+    check("/v1/models", Target::V1Models(None));
+    check("/delay/v1/models", Target::V1Models(Some(0)));
+    check("/v1/models/only", Target::V1Model(2));
+    check("/v1/models/delay:predict", Target::V1Predict(0));
+    check(
+        "/flights/staging/delay/v1/models/delay:predict",
+        Target::V1Predict(1),
+    );
+    check("/flights/staging/delay/invocations", Target::Score(1));
+    check("/delay/ping", Target::Ping(Some(0)));
+    check("/ping", Target::Ping(None));
+    check("/health", Target::Ping(None));
+    check("/version", Target::Version);
+    check("/delay/version", Target::Version);
+    // One service alone is at the root.
+    check("/invocations", Target::Score(0));
+    check("/endpoints/only/invocations", Target::Score(2));
+    check("/api/2.0/endpoints/", Target::Endpoints);
+    check("/api/2.0/endpoints/delay", Target::Endpoint(0));
     // An encoded letter is that letter.
     check("/flights/prod/%64elay", Target::Rows(0));
 }
@@ -101,9 +129,7 @@ fn what_no_address_has_is_refused() {
         "/delay%",
         "/delay%6",
         "/delay%zz",
-        "/c:/delay",
         "/d\u{e9}lay",
-        "/file://delay",
     ] {
         check(path, AddressError::Malformed);
     }
@@ -118,6 +144,16 @@ fn what_no_address_has_is_refused() {
         "/flights/prod/delay/",
         "/flights//prod/delay",
         "/flights/prod/delay/v1",
+        "/c:/delay",
+        "/file://delay",
+        "/delay:predict",
+        "/v1/models/delay:explain",
+        "/v1/models/none:predict",
+        "/v1/models/delay/predict",
+        "/v2/models/delay:infer",
+        "/flights/prod/delay/v1/models/only:predict",
+        "/api/2.0/endpoints/none",
+        "/endpoints/none/invocations",
         "/v2/",
         "/v2/models",
         "/v2/models/none",
@@ -136,7 +172,7 @@ proptest! {
     fn only_plain_names_lead_anywhere(path in "/?([a-z%2.5c\\\\/]|%2[ef]|flights|prod|delay|v2|models|\\PC){0,12}") {
         if resolve(&index(), &path).is_ok() {
             let decoded = decode(&path).unwrap();
-            let plain = |b: u8| is_name_byte(b) || b == b'/';
+            let plain = |b: u8| is_name_byte(b) || b == b'/' || b == b':';
             prop_assert!(decoded.bytes().all(plain), "{path}");
             prop_assert!(decoded.split('/').all(|part| !part.is_empty()), "{path}");
         }

@@ -84,12 +84,15 @@ impl Admission {
 
 fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next().ok_or(NO_HOST)?;
-    let own = hosts.next().is_none() && host.to_str().is_ok_and(is_loopback_authority);
-    let own_uri = uri
-        .authority()
-        .is_none_or(|a| is_loopback_authority(a.as_str()));
-    if own && own_uri {
+    let (host, other) = (hosts.next(), hosts.next());
+    // HTTP/2 has an authority in place of the header.
+    let authority = uri.authority();
+    if host.is_none() && authority.is_none() {
+        return Err(NO_HOST);
+    }
+    let own_host = host.is_none_or(|host| host.to_str().is_ok_and(is_loopback_authority));
+    let own_authority = authority.is_none_or(|a| is_loopback_authority(a.as_str()));
+    if own_host && own_authority && other.is_none() {
         Ok(())
     } else {
         Err(WRONG_HOST)
@@ -198,6 +201,15 @@ mod tests {
             &[("host", "localhost")],
             200,
         );
+        // HTTP/2 has no Host header.
+        check(
+            &rule,
+            &Method::POST,
+            "http://localhost:7080/delay",
+            &[],
+            200,
+        );
+        check(&rule, &Method::POST, "http://evil.example/delay", &[], 421);
         let origin = |origin: &str, expect| {
             let headers = [("host", "localhost:7080"), ("origin", origin)];
             check(&rule, &Method::POST, "/delay", &headers, expect);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
@@ -32,13 +32,31 @@ impl BodyError {
     }
 }
 
+/// Most of a body that is read for nothing.
+const DISCARD: usize = 1 << 20;
+/// Longest wait for it.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Reads what is left of a body that nobody wants, if it is little and comes soon: on HTTP/2 a client
+/// that is cut off while it sends takes the answer for broken.
+pub(crate) async fn discard(body: Incoming) {
+    if body.is_end_stream() {
+        return;
+    }
+    let rest = async {
+        let mut body = Limited::new(body, DISCARD);
+        while let Some(Ok(_)) = body.frame().await {}
+    };
+    // Whoever sends more is cut off.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
+}
+
 /// Reads a whole body. One that says it is too long is refused before a byte of it is read.
 pub(crate) async fn collect(
-    request: Request<Incoming>,
+    body: &mut Incoming,
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
-    let body = request.into_body();
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLong(limit));
     }

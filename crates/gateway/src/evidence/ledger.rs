@@ -113,7 +113,7 @@ impl Ledger {
     }
 
     /// Adds everything up.
-    fn read(&self, now: i64) -> Evidence {
+    pub(crate) fn read(&self, now: i64) -> Evidence {
         let mut routes: Vec<RouteEvidence> = Vec::new();
         for ((project, environment, service, _), version) in lock(&self.versions).iter() {
             let same = routes.last_mut().filter(|last| {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Call, Reached, Wire};
+use inference::frame::Wire;
+
+use super::{Call, Reached};
 use crate::clock::event_micros;
 use crate::fields::{Fields, Rows, text};
 use crate::join::Prediction;
@@ -56,7 +58,7 @@ impl Record<'_> {
     fn join(&self, worker: &Worker) {
         let predictions = &self.reached.predictions;
         match self.call.wire {
-            Wire::Rows => {
+            Wire::Rows | Wire::V1 | Wire::Scoring | Wire::Csv => {
                 for (at, row) in self.rows.as_slice().iter().enumerate() {
                     match (self.id(row), predictions.get(at)) {
                         (Some(id), Some(y)) => self.push(worker, &id, *y, row),
@@ -66,7 +68,7 @@ impl Record<'_> {
                     }
                 }
             }
-            Wire::Protocol => {
+            Wire::Oip | Wire::OipRaw(_) | Wire::Grpc => {
                 let row = self.rows.first();
                 let Some(id) = self.id(&row) else {
                     return;

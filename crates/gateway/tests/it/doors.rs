@@ -123,24 +123,3 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let half = b"POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{";
     assert_eq!(raw(&world, half).await, 408);
 }
-
-#[tokio::test]
-async fn binary_tensors_are_refused_with_a_way_out() {
-    let world = World::start().await;
-    world
-        .route(1, vec![delay(vec![arm(3, 1.0, &[])])], &[])
-        .await;
-    let mut binary = request("POST", "/v2/models/delay/infer", "{}");
-    binary.headers_mut().insert(
-        "inference-header-content-length",
-        HeaderValue::from_static("2"),
-    );
-    let got = world.client().await.send(binary).await;
-    assert_eq!(got.status, 400);
-    assert!(
-        got.body["error"]
-            .as_str()
-            .unwrap()
-            .contains("binary_data=False")
-    );
-}

@@ -48,6 +48,7 @@ pub(crate) fn good(y: f64) -> Answer {
         status: 200,
         compute_micros: 5,
         predictions: vec![y],
+        json: 0,
         body: json!({ "prediction": y }).to_string().into(),
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn bad(status: u16) -> Answer {
         status,
         compute_micros: 0,
         predictions: vec![],
+        json: 0,
         body: Bytes::from_static(b"{\"error\":\"so it is\"}"),
     }
 }
@@ -168,7 +170,7 @@ async fn serve(
         loop {
             while let Some((id, request)) = decode_request(&mut buffer).unwrap() {
                 let body = match request {
-                    Request::InferRows(body) | Request::InferOip(body) => body,
+                    Request::Infer(_, body) => body,
                     Request::Describe => {
                         let inputs = json!([{"name":"x","datatype":"FP32","shape":[-1,1]}]);
                         let text = json!({"inputs": inputs, "outputs": []}).to_string();

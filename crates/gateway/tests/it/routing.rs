@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gateway::split;
 use inference::answer::{Output, oip};
 use inference::frame::Answer;
+use inference::oip::Wanted;
 use inference::tensor::Data;
 use serde_json::json;
 
@@ -72,7 +73,9 @@ fn speaks_protocol(version: i64) -> Script {
             classes: None,
         };
         Act::Say(Answer {
-            body: oip(body["id"].as_str(), &[output], None).into(),
+            body: oip(body["id"].as_str(), &[output], &Wanted::default())
+                .bytes
+                .into(),
             ..good(1.0)
         })
     })
@@ -151,7 +154,7 @@ async fn metadata_and_health() {
     let index = world.post("/v2/repository/index", "").await;
     assert_eq!(
         index.body[0],
-        json!({"name":"delay","version":"3","state":"READY"})
+        json!({"name":"delay","version":"3","state":"READY","reason":""})
     );
     assert_eq!(index.body[1]["state"], "UNAVAILABLE");
     assert_eq!(world.get("/delay").await.status, 405);

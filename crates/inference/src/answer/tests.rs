@@ -1,6 +1,9 @@
 //! The bodies that clients see.
 
 use super::*;
+use crate::oip::grpc::message::ModelInferResponse;
+use crate::oip::{Wanted, WantedOutput};
+use prost::Message as _;
 
 fn output<'a>(name: &'a str, shape: &[usize], data: Data) -> Output<'a> {
     Output {
@@ -82,33 +85,86 @@ fn outputs_without_rows_are_not_split() {
     );
 }
 
+/// One output asked for.
+fn wanted(name: &str, binary: Option<bool>, classes: usize) -> Wanted {
+    let name = name.to_owned();
+    let one = WantedOutput {
+        name,
+        binary,
+        classes,
+    };
+    Wanted {
+        outputs: Some(vec![one]),
+        binary: false,
+    }
+}
+
+fn two() -> [Output<'static>; 2] {
+    [
+        output("y", &[2], Data::Fp64(vec![1.5, f64::INFINITY])),
+        classes(&[1, 2], vec![0.25, 0.75]),
+    ]
+}
+
 #[test]
-fn the_protocol_answers_by_output() {
-    let check = |id, wanted: Option<&[String]>, expect: &str| {
-        let outputs = [
-            output("y", &[2], Data::Fp64(vec![1.5, f64::INFINITY])),
-            Output {
-                name: "p",
-                ..classes(&[1, 2], vec![0.25, 0.75])
-            },
-        ];
-        assert_eq!(
-            String::from_utf8(oip(id, &outputs, wanted)).unwrap(),
-            expect
-        );
+fn protocol_answers_are_json_and_bytes() {
+    let check = |id: Option<&str>, wanted: &Wanted, expect: &str, bytes: &[u8]| {
+        let got = oip(id, &two(), wanted);
+        let json = got.json.unwrap_or(got.bytes.len());
+        assert_eq!(std::str::from_utf8(&got.bytes[..json]), Ok(expect));
+        assert_eq!(&got.bytes[json..], bytes);
+        assert_eq!(got.json.is_some(), !bytes.is_empty());
     };
     let y = r#"{"name":"y","datatype":"FP64","shape":[2],"data":[1.5,null]}"#;
     let p = r#"{"name":"p","datatype":"FP32","shape":[1,2],"parameters":{"classes":"[\"no\",\"yes\"]"},"data":[0.25,0.75]}"#;
+    let all = Wanted::default();
     check(
         Some("a\"1"),
-        None,
+        &all,
         &format!(r#"{{"id":"a\"1","outputs":[{y},{p}]}}"#),
+        &[],
     );
     check(
         None,
-        Some(&["p".into()]),
+        &wanted("p", None, 0),
         &format!(r#"{{"outputs":[{p}]}}"#),
+        &[],
     );
+    let bytes = [1.5_f64, f64::INFINITY].map(f64::to_le_bytes).concat();
+    let y = r#"{"name":"y","datatype":"FP64","shape":[2],"parameters":{"binary_data_size":16}}"#;
+    check(
+        None,
+        &wanted("y", Some(true), 0),
+        &format!(r#"{{"outputs":[{y}]}}"#),
+        &bytes,
+    );
+    let p = r#"{"name":"p","datatype":"BYTES","shape":[1,1],"data":["0.750000:1:yes"]}"#;
+    check(
+        None,
+        &wanted("p", None, 1),
+        &format!(r#"{{"outputs":[{p}]}}"#),
+        &[],
+    );
+    let halves = output("h", &[1], Data::Fp16(vec![f16::from_f32(0.5)]));
+    let h = br#"{"outputs":[{"name":"h","datatype":"FP16","shape":[1],"data":[0.5]}]}"#;
+    assert_eq!(oip(None, &[halves], &all).bytes, h);
+}
+
+#[test]
+fn grpc_answers_are_raw() {
+    let message = grpc(Some("a"), &two(), &Wanted::default());
+    let got = ModelInferResponse::decode(&message[..]).unwrap();
+    let shapes: Vec<_> = got
+        .outputs
+        .iter()
+        .map(|o| (o.name.as_str(), o.shape.as_slice()))
+        .collect();
+    assert_eq!(shapes, [("y", &[2][..]), ("p", &[1, 2])]);
+    assert_eq!(got.id, "a");
+    let bytes = [0.25_f32, 0.75].map(f32::to_le_bytes).concat();
+    assert_eq!(got.raw_output_contents[1], bytes);
+    let classes = got.outputs[1].parameters["classes"].text();
+    assert_eq!(classes.as_deref(), Some(r#"["no","yes"]"#));
 }
 
 #[test]

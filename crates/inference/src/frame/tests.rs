@@ -8,6 +8,7 @@ fn answer(status: u16, predictions: &[f64], body: &[u8]) -> Reply {
         status,
         compute_micros: 7,
         predictions: predictions.to_vec(),
+        json: 0,
         body: Bytes::copy_from_slice(body),
     })
 }
@@ -17,7 +18,7 @@ fn the_layout_is_the_documented_one() {
     let mut out = BytesMut::new();
     encode_request(
         0x0102,
-        &Request::InferRows(Bytes::from_static(b"{}")),
+        &Request::Infer(Wire::Rows, Bytes::from_static(b"{}")),
         &mut out,
     )
     .unwrap();
@@ -70,10 +71,10 @@ fn broken_streams_are_refused() {
 fn a_body_above_the_limit_is_not_encoded() {
     let mut out = BytesMut::from(&b"kept"[..]);
     let body = Bytes::from(vec![b' '; MAX_BODY + 1]);
-    let refused = encode_request(1, &Request::InferOip(body.clone()), &mut out);
+    let refused = encode_request(1, &Request::Infer(Wire::Oip, body.clone()), &mut out);
     assert_eq!(refused, Err(FrameError::TooLong(MAX_LEN + 1)));
     assert_eq!(&out[..], b"kept");
-    let fits = encode_request(1, &Request::InferOip(body.slice(1..)), &mut out);
+    let fits = encode_request(1, &Request::Infer(Wire::Oip, body.slice(1..)), &mut out);
     assert_eq!(fits, Ok(()));
 }
 
@@ -102,11 +103,24 @@ fn surplus_predictions_are_left_out_and_the_body_kept() {
     );
 }
 
+fn any_wire() -> impl Strategy<Value = Wire> {
+    prop_oneof![
+        any::<u32>().prop_map(Wire::OipRaw),
+        proptest::sample::select(vec![
+            Wire::Rows,
+            Wire::Oip,
+            Wire::Grpc,
+            Wire::V1,
+            Wire::Scoring,
+            Wire::Csv,
+        ]),
+    ]
+}
+
 fn any_request() -> impl Strategy<Value = Request> {
     let body = proptest::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from);
     prop_oneof![
-        body.clone().prop_map(Request::InferOip),
-        body.prop_map(Request::InferRows),
+        (any_wire(), body).prop_map(|(wire, body)| Request::Infer(wire, body)),
         Just(Request::Describe),
         Just(Request::Ping),
     ]
@@ -116,14 +130,22 @@ fn any_reply() -> impl Strategy<Value = Reply> {
     let body = proptest::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from);
     let predictions = proptest::collection::vec(-1e9..1e9_f64, 0..20);
     prop_oneof![
-        (any::<u16>(), any::<u32>(), predictions, body.clone()).prop_map(
-            |(status, compute_micros, predictions, body)| Reply::Answer(Answer {
-                status,
-                compute_micros,
-                predictions,
-                body
-            })
-        ),
+        (
+            any::<u16>(),
+            any::<u32>(),
+            predictions,
+            any::<u32>(),
+            body.clone()
+        )
+            .prop_map(
+                |(status, compute_micros, predictions, json, body)| Reply::Answer(Answer {
+                    status,
+                    compute_micros,
+                    predictions,
+                    json,
+                    body
+                })
+            ),
         body.prop_map(Reply::Description),
         Just(Reply::Pong),
     ]

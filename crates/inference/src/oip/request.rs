@@ -1,19 +1,25 @@
-//! Infer requests: the JSON body, checked against the model that is to answer it.
+//! Infer requests over HTTP: JSON, and raw bytes behind it, checked against the model that is to
+//! answer.
 //!
-//! The engine calls [`InferRequest::parse`]. Binary tensor data (Triton's extension) is not read
-//! here: a request that announces it is refused with the way out.
+//! The engine calls [`InferRequest::parse`]. Requests over gRPC are read by [`super::grpc`] into the
+//! same type. Source of the bytes behind the JSON: Triton's binary tensor data extension.
+
+mod error;
+mod given;
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::model::{Dim, Inputs, TensorSpec};
+use super::wanted::{Wanted, WantedOutput};
+use crate::model::{Inputs, TensorSpec};
+use crate::raw;
 use crate::tensor::{Data, Tensor};
-use crate::values::{Array, Element, excerpt};
+
+pub use error::RequestError;
+pub(crate) use given::{Content, Gathered, Given};
 
 /// An infer request that fits the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,63 +28,8 @@ pub struct InferRequest {
     pub id: Option<String>,
     /// One tensor per input of the model, in the model's order.
     pub tensors: Vec<Tensor>,
-    /// The outputs asked for; `None` for all.
-    pub outputs: Option<Vec<String>>,
-}
-
-/// A request that the model cannot take: the client's fault.
-#[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "the messages say what each is, the fields are named in them"
-)]
-pub enum RequestError {
-    #[error("the body is not an inference request: {0}")]
-    Body(serde_json::Error),
-    #[error("input `{0}` is missing; the model takes {1}")]
-    Missing(String, String),
-    #[error("the model has no input `{0}`; it takes {1}")]
-    UnknownInput(String, String),
-    #[error("input `{0}` is given twice")]
-    Twice(String),
-    #[error("the model has no output `{0}`; it gives {1}")]
-    UnknownOutput(String, String),
-    #[error("input `{name}` is {expect}, not {got}")]
-    Datatype {
-        name: String,
-        expect: &'static str,
-        got: String,
-    },
-    #[error("input `{name}` has shape {got:?}, but the model takes {expect:?}")]
-    Shape {
-        name: String,
-        got: Vec<u64>,
-        expect: Vec<i64>,
-    },
-    #[error(
-        "input `{name}` is {got} long in dimension `{dim}`, but another input is {expect} long there"
-    )]
-    Symbol {
-        name: String,
-        dim: String,
-        got: usize,
-        expect: usize,
-    },
-    #[error(
-        "input `{name}` has shape {shape:?}, which is {expect} elements, but its data has {got}"
-    )]
-    Count {
-        name: String,
-        shape: Vec<usize>,
-        expect: usize,
-        got: usize,
-    },
-    #[error(
-        "input `{0}` has no `data`; binary tensor data is not supported yet, send JSON (`binary_data=False` in Triton's client)"
-    )]
-    NoData(String),
-    #[error("{0}")]
-    Value(serde_json::Error),
+    /// What the answer should hold.
+    pub wanted: Wanted,
 }
 
 #[derive(Deserialize)]
@@ -89,172 +40,162 @@ struct Wire<'a> {
     inputs: Vec<WireInput<'a>>,
     #[serde(borrow, default)]
     outputs: Option<Vec<WireOutput<'a>>>,
-    #[serde(default, rename = "parameters")]
-    _parameters: Option<HashMap<Cow<'a, str>, IgnoredAny>>,
+    #[serde(default)]
+    parameters: Option<Parameters>,
 }
 
 #[derive(Deserialize)]
 struct WireInput<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    shape: Vec<u64>,
+    shape: Vec<i64>,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+    #[serde(default)]
+    parameters: Option<Parameters>,
 }
 
 #[derive(Deserialize)]
 struct WireOutput<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    #[serde(default)]
+    parameters: Option<Parameters>,
+}
+
+/// The parameters that mean something here, wherever they stand; others are for others.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    binary_data_size: Option<u64>,
+    binary_data: Option<bool>,
+    binary_data_output: Option<bool>,
+    classification: Option<u64>,
+    shared_memory_region: Option<IgnoredAny>,
 }
 
 impl InferRequest {
-    /// Reads `body` for a model with these inputs and outputs.
+    /// Reads `body` for a model with these inputs and outputs. `json` is how many of its bytes are
+    /// JSON, if raw bytes may follow it; 0 when all of them are the one input of the model.
     pub fn parse(
         body: &[u8],
+        json: Option<usize>,
         inputs: &Inputs,
         outputs: &[TensorSpec],
     ) -> Result<Self, RequestError> {
-        let wire: Wire<'_> = serde_json::from_slice(body).map_err(RequestError::Body)?;
-        let mut tensors: Vec<Option<Tensor>> = inputs.specs().iter().map(|_| None).collect();
-        let mut symbols = HashMap::new();
+        let (json, mut rest) = match json {
+            None => (body, &[][..]),
+            Some(0) => return Self::bare(body, inputs),
+            Some(said) => body.split_at_checked(said).ok_or(RequestError::Head {
+                said,
+                got: body.len(),
+            })?,
+        };
+        let wire: Wire<'_> = serde_json::from_slice(json).map_err(RequestError::Body)?;
+        let mut gathered = Gathered::new(inputs);
         for (index, input) in wire.inputs.iter().enumerate() {
-            let unknown =
-                || RequestError::UnknownInput(excerpt(&input.name).to_owned(), inputs.names());
-            let place = inputs.place(&input.name, index).ok_or_else(unknown)?;
-            let (Some(spec), Some(slot)) = (inputs.specs().get(place), tensors.get_mut(place))
-            else {
-                return Err(unknown());
+            let given = Given {
+                name: &input.name,
+                datatype: &input.datatype,
+                shape: &input.shape,
+                content: content(input, &mut rest)?,
             };
-            if slot.is_some() {
-                return Err(RequestError::Twice(spec.name.clone()));
-            }
-            *slot = Some(tensor(input, spec, &mut symbols)?);
+            gathered.take(index, given)?;
         }
-        let missing = |spec: &TensorSpec| RequestError::Missing(spec.name.clone(), inputs.names());
-        let all = tensors.into_iter().zip(inputs.specs());
-        let tensors = all
-            .map(|(tensor, spec)| tensor.ok_or_else(|| missing(spec)))
-            .collect::<Result<_, _>>()?;
-        let wanted = wire.outputs.filter(|wanted| !wanted.is_empty());
-        let outputs = wanted
-            .map(|wanted| known_outputs(&wanted, outputs))
-            .transpose()?;
+        let tensors = gathered.finish()?;
+        if !rest.is_empty() {
+            return Err(RequestError::Left(rest.len()));
+        }
         Ok(Self {
             id: wire.id.map(Cow::into_owned),
             tensors,
-            outputs,
+            wanted: wanted(wire.outputs, wire.parameters.as_ref(), outputs)?,
+        })
+    }
+
+    /// A body that is nothing but the elements of the model's one input, whose shape follows from
+    /// how many there are. One string is the whole body, without its length.
+    fn bare(body: &[u8], inputs: &Inputs) -> Result<Self, RequestError> {
+        let [spec] = inputs.specs() else {
+            return Err(RequestError::NoJson);
+        };
+        let raw_error = |source| RequestError::Raw {
+            name: spec.name.clone(),
+            source,
+        };
+        let (shape, data) = match spec.datatype.size() {
+            None => {
+                let text = raw::text(body).ok_or_else(|| raw_error(raw::RawError::Text(0)))?;
+                let shape = spec.shape_of(1).ok_or(RequestError::NoJson)?;
+                (shape, Data::Bytes(vec![text]))
+            }
+            Some(size) => {
+                let elements = body.len() / size;
+                let data = raw::read(spec.datatype, elements, body).map_err(raw_error)?;
+                let shape = spec.shape_of(elements).ok_or(RequestError::NoJson)?;
+                (shape, data)
+            }
+        };
+        Ok(Self {
+            id: None,
+            tensors: vec![Tensor { shape, data }],
+            wanted: Wanted {
+                outputs: None,
+                binary: true,
+            },
         })
     }
 }
 
-fn known_outputs(
-    wanted: &[WireOutput<'_>],
-    outputs: &[TensorSpec],
-) -> Result<Vec<String>, RequestError> {
-    let names = wanted.iter().map(|output| {
-        if outputs.iter().any(|known| known.name == output.name) {
-            return Ok(output.name.clone().into_owned());
+/// Where an input's elements are; raw bytes are taken off the front of `rest`.
+fn content<'a>(input: &WireInput<'a>, rest: &mut &'a [u8]) -> Result<Content<'a>, RequestError> {
+    let name = || input.name.clone().into_owned();
+    let parameters = input.parameters.as_ref();
+    if parameters.is_some_and(|p| p.shared_memory_region.is_some()) {
+        return Err(RequestError::SharedMemory(name()));
+    }
+    match (input.data, parameters.and_then(|p| p.binary_data_size)) {
+        (Some(_), Some(_)) => Err(RequestError::TwoData(name())),
+        (Some(json), None) => Ok(Content::Json(json)),
+        (None, None) => Err(RequestError::NoData(name())),
+        (None, Some(said)) => {
+            let cut = || RequestError::Cut {
+                name: name(),
+                said,
+                left: rest.len(),
+            };
+            let size = usize::try_from(said).map_err(|_| cut())?;
+            let (bytes, left) = rest.split_at_checked(size).ok_or_else(cut)?;
+            *rest = left;
+            Ok(Content::Raw(bytes))
         }
-        let known: Vec<_> = outputs
-            .iter()
-            .take(10)
-            .map(|o| format!("`{}`", o.name))
-            .collect();
-        Err(RequestError::UnknownOutput(
-            excerpt(&output.name).to_owned(),
-            known.join(", "),
-        ))
-    });
-    names.collect()
+    }
 }
 
-/// One input: its datatype, its shape, then its data. `symbols` remembers the lengths of named
-/// dimensions from input to input.
-fn tensor<'s>(
-    input: &WireInput<'_>,
-    spec: &'s TensorSpec,
-    symbols: &mut HashMap<&'s str, usize>,
-) -> Result<Tensor, RequestError> {
-    let name = || spec.name.clone();
-    let wrong = || RequestError::Datatype {
-        name: name(),
-        expect: spec.datatype.name(),
-        got: excerpt(&input.datatype).to_owned(),
-    };
-    if input.datatype != spec.datatype.name() {
-        return Err(wrong());
-    }
-    let shape = shape(input, spec, symbols)?;
-    let raw = input.data.ok_or_else(|| RequestError::NoData(name()))?;
-    let mut data = Data::empty(spec.datatype).ok_or_else(wrong)?;
-    let lengths: Vec<_> = shape
-        .iter()
-        .map(|length| Cell::new(Some(*length)))
-        .collect();
-    let array = Array {
-        name: &spec.name,
-        data: &mut data,
-        shape: &lengths,
-        level: 0,
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    let element = array
-        .deserialize(&mut deserializer)
-        .map_err(RequestError::Value)?;
-    let expect = shape
-        .iter()
-        .fold(1_usize, |product, length| product.saturating_mul(*length));
-    let got = data.len();
-    if got != expect || (element == Element::Scalar && !shape.is_empty()) {
-        return Err(RequestError::Count {
-            name: name(),
-            shape,
-            expect,
-            got,
-        });
-    }
-    Ok(Tensor { shape, data })
-}
-
-fn shape<'s>(
-    input: &WireInput<'_>,
-    spec: &'s TensorSpec,
-    symbols: &mut HashMap<&'s str, usize>,
-) -> Result<Vec<usize>, RequestError> {
-    let wrong = || RequestError::Shape {
-        name: spec.name.clone(),
-        got: input.shape.clone(),
-        expect: spec.description().shape,
-    };
-    if input.shape.len() != spec.dims.len() {
-        return Err(wrong());
-    }
-    let mut shape = Vec::with_capacity(spec.dims.len());
-    for (got, dim) in input.shape.iter().zip(&spec.dims) {
-        let length = usize::try_from(*got).map_err(|_| wrong())?;
-        match dim {
-            Dim::Fixed(expect) if *expect != length => return Err(wrong()),
-            Dim::Free(_) if length == 0 => return Err(wrong()),
-            Dim::Free(Some(symbol)) => {
-                let expect = *symbols.entry(symbol).or_insert(length);
-                if expect != length {
-                    let (name, dim) = (spec.name.clone(), symbol.clone());
-                    return Err(RequestError::Symbol {
-                        name,
-                        dim,
-                        got: length,
-                        expect,
-                    });
-                }
-            }
-            Dim::Fixed(_) | Dim::Free(None) => {}
+fn wanted(
+    outputs: Option<Vec<WireOutput<'_>>>,
+    parameters: Option<&Parameters>,
+    known: &[TensorSpec],
+) -> Result<Wanted, RequestError> {
+    let wanted = |output: &WireOutput<'_>| {
+        let said = output.parameters.as_ref();
+        if said.is_some_and(|p| p.shared_memory_region.is_some()) {
+            let name = output.name.clone().into_owned();
+            return Err(RequestError::SharedMemory(name));
         }
-        shape.push(length);
-    }
-    Ok(shape)
+        let (binary, classes) = said.map_or((None, None), |p| (p.binary_data, p.classification));
+        WantedOutput::known(&output.name, known, binary, classes)
+    };
+    let outputs = outputs.filter(|outputs| !outputs.is_empty());
+    let outputs = outputs.map(|outputs| outputs.iter().map(wanted).collect());
+    Ok(Wanted {
+        outputs: outputs.transpose()?,
+        binary: parameters
+            .and_then(|p| p.binary_data_output)
+            .unwrap_or(false),
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod access;
 mod branches;
 mod capacity;
+mod clients;
 mod crash;
 mod files;
 mod hang;

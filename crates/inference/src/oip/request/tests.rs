@@ -1,7 +1,9 @@
 //! Requests of the protocol: every datatype, flat and nested, and every refusal.
 
 use super::*;
+use crate::model::Dim;
 use crate::tensor::Datatype;
+use half::{bf16, f16};
 use proptest::prelude::*;
 
 fn spec(name: &str, datatype: Datatype, dims: &[Dim]) -> TensorSpec {
@@ -34,7 +36,7 @@ fn outputs() -> Vec<TensorSpec> {
 }
 
 fn parse(inputs: &Inputs, body: &str) -> Result<InferRequest, String> {
-    InferRequest::parse(body.as_bytes(), inputs, &outputs()).map_err(|e| e.to_string())
+    InferRequest::parse(body.as_bytes(), None, inputs, &outputs()).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -83,6 +85,10 @@ fn every_datatype_flat_and_nested() {
     );
     check(Data::Fp32(vec![0.5, 1.0]), "[0.5,1]", "[[0.5,1]]");
     check(Data::Fp64(vec![0.1, -1.0]), "[0.1,-1]", "[[0.1,-1]]");
+    let halves = vec![f16::from_f32(0.5), f16::from_f32(-2.0)];
+    check(Data::Fp16(halves), "[0.5,-2]", "[[0.5,-2]]");
+    let brains = vec![bf16::from_f32(0.5), bf16::from_f32(-2.0)];
+    check(Data::Bf16(brains), "[0.5,-2]", "[[0.5,-2]]");
     check(
         Data::Bytes(vec!["a".into(), "\u{e9}".into()]),
         r#"["a","\u00e9"]"#,
@@ -97,7 +103,12 @@ fn inputs_come_in_any_order_with_id_outputs_and_parameters() {
         {"name":"a","shape":[1],"datatype":"FP32","data":[0.5]}],"outputs":[{"name":"z"}]}"#;
     let request = parse(&two(), body).unwrap();
     assert_eq!(request.id.as_deref(), Some("req-1"));
-    assert_eq!(request.outputs, Some(vec!["z".to_owned()]));
+    let z = WantedOutput {
+        name: "z".into(),
+        binary: None,
+        classes: 0,
+    };
+    assert_eq!(request.wanted.outputs, Some(vec![z]));
     assert_eq!(
         request.tensors[0],
         Tensor {
@@ -137,10 +148,6 @@ fn refusals_name_the_input_and_the_way_out() {
         "input `a` has shape [1, 1], but the model takes [-1]",
     );
     check(
-        r#"{"name":"a","shape":[0],"datatype":"FP32","data":[]}"#,
-        "input `a` has shape [0], but",
-    );
-    check(
         r#"{"name":"b","shape":[1,3],"datatype":"INT64","data":[1,2,3]}"#,
         "input `b` has shape [1, 3], but the model takes [-1, 2]",
     );
@@ -161,16 +168,28 @@ fn refusals_name_the_input_and_the_way_out() {
         "input `a`: the string \"x\" where FP32 is expected",
     );
     check(
+        r#"{"name":"a","shape":[1],"datatype":"FP32"}"#,
+        "input `a` has no data: send `data`",
+    );
+    check(
+        r#"{"name":"a","shape":[1],"datatype":"FP32","data":[1],"parameters":{"binary_data_size":4}}"#,
+        "input `a` has both",
+    );
+    check(
         r#"{"name":"a","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}"#,
-        "input `a` has no `data`; binary tensor data is not supported yet",
+        "input `a` says that its data is 4 bytes, but only 0 are left",
+    );
+    check(
+        r#"{"name":"a","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}"#,
+        "input `a` is in shared memory",
     );
     check(
         r#"{"name":"a","shape":[18446744073709551615],"datatype":"FP32","data":[1]}"#,
-        "input `a` has shape [18446744073709551615], which is",
+        "the body is not an inference request: invalid value: integer `18446744073709551615`",
     );
     check(
         r#"{"name":"a","shape":[-1],"datatype":"FP32","data":[1]}"#,
-        "the body is not an inference request: invalid value: integer `-1`",
+        "input `a` has shape [-1], but the model takes [-1]",
     );
     let message = parse(&two(), r#"{"instances":[]}"#).unwrap_err();
     assert!(
@@ -186,10 +205,115 @@ fn refusals_name_the_input_and_the_way_out() {
     );
 }
 
+/// One input, `x`, of these dimensions.
+fn only(datatype: Datatype, dims: &[Dim]) -> Inputs {
+    Inputs::new(vec![spec("x", datatype, dims)]).unwrap()
+}
+
+fn with_bytes(json: &str, bytes: &[u8]) -> Result<InferRequest, String> {
+    let body = [json.as_bytes(), bytes].concat();
+    InferRequest::parse(&body, Some(json.len()), &two(), &outputs()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn bytes_behind_the_json_belong_to_the_inputs_in_turn() {
+    let json = |a: u64, b: u64| {
+        format!(
+            r#"{{"inputs":[{{"name":"b","shape":[1,2],"datatype":"INT64","parameters":{{"binary_data_size":{b}}}}},{{"name":"a","shape":[1],"datatype":"FP32","parameters":{{"binary_data_size":{a}}}}}],"parameters":{{"binary_data_output":true}},"outputs":[{{"name":"z","parameters":{{"binary_data":false,"classification":2}}}}]}}"#
+        )
+    };
+    let mut bytes = Vec::new();
+    raw::write(&Data::Int64(vec![-5, 7]), &mut bytes);
+    raw::write(&Data::Fp32(vec![0.5]), &mut bytes);
+    let request = with_bytes(&json(4, 16), &bytes).unwrap();
+    assert_eq!(request.tensors[0].data, Data::Fp32(vec![0.5]));
+    assert_eq!(request.tensors[1].data, Data::Int64(vec![-5, 7]));
+    assert!(request.wanted.binary);
+    let z = &request.wanted.outputs.unwrap()[0];
+    assert_eq!((z.binary, z.classes), (Some(false), 2));
+
+    let check = |a, b, bytes: &[u8], expect: &str| {
+        let message = with_bytes(&json(a, b), bytes).unwrap_err();
+        assert!(message.starts_with(expect), "{message}");
+    };
+    check(
+        4,
+        16,
+        &bytes[..19],
+        "input `a` says that its data is 4 bytes, but only 3",
+    );
+    check(
+        4,
+        17,
+        &bytes,
+        "input `b`: 17 bytes where 2 elements of INT64 take 16",
+    );
+    check(
+        4,
+        u64::MAX,
+        &bytes,
+        "input `b` says that its data is 18446744073709551615",
+    );
+    bytes.push(0);
+    check(4, 16, &bytes, "1 bytes are left behind");
+    let short = InferRequest::parse(b"{}", Some(3), &two(), &[]).unwrap_err();
+    assert!(
+        short
+            .to_string()
+            .starts_with("the header says that the JSON is 3 bytes")
+    );
+}
+
+#[test]
+fn a_body_without_json_is_the_only_input() {
+    let check = |inputs: &Inputs, body: &[u8], expect: Result<(&[usize], Data), &str>| {
+        let got = InferRequest::parse(body, Some(0), inputs, &[]);
+        match expect {
+            Ok((shape, data)) => {
+                let shape = shape.to_vec();
+                assert_eq!(got.unwrap().tensors, [Tensor { shape, data }]);
+            }
+            Err(message) => assert!(got.unwrap_err().to_string().starts_with(message)),
+        }
+    };
+    let bytes: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0].map(f32::to_le_bytes).concat();
+    let four = || Data::Fp32(vec![1.0, 2.0, 3.0, 4.0]);
+    let pairs = only(Datatype::Fp32, &[free("n"), Dim::Fixed(2)]);
+    check(&pairs, &bytes, Ok((&[2, 2], four())));
+    check(&pairs, &bytes[..12], Err("a request without JSON"));
+    check(&pairs, &bytes[..7], Err("input `x`: 7 bytes"));
+    let open = only(Datatype::Fp32, &[free("n"), free("m")]);
+    check(&open, &bytes, Err("a request without JSON"));
+    check(&two(), &bytes, Err("a request without JSON"));
+    let text = only(Datatype::Bytes, &[free("n")]);
+    check(
+        &text,
+        b"hello",
+        Ok((&[1], Data::Bytes(vec!["hello".into()]))),
+    );
+    check(&text, &[0xff], Err("input `x`: string 0"));
+}
+
+#[test]
+fn a_batch_may_be_empty() {
+    let body = r#"{"inputs":[{"name":"x","shape":[0,2],"datatype":"FP32","data":[]}]}"#;
+    let request = InferRequest::parse(body.as_bytes(), None, &one(Datatype::Fp32), &[]).unwrap();
+    assert_eq!(request.tensors[0].shape, [0, 2]);
+}
+
 proptest! {
     #[test]
+    fn any_bytes_behind_any_json_are_a_request_or_an_error(
+        body in proptest::collection::vec(any::<u8>(), 0..300),
+        json in 0..300_usize,
+    ) {
+        let _ = InferRequest::parse(&body, Some(json), &two(), &outputs());
+        let _ = InferRequest::parse(&body, Some(json), &only(Datatype::Bool, &[free("n")]), &[]);
+    }
+
+    #[test]
     fn any_bytes_are_a_request_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = InferRequest::parse(&body, &two(), &outputs());
+        let _ = InferRequest::parse(&body, None, &two(), &outputs());
     }
 
     #[test]
@@ -198,7 +322,7 @@ proptest! {
         data in "(\\[|\\]|[0-9]|,|null|1\\.5){0,12}",
     ) {
         let body = format!(r#"{{"inputs":[{{"name":"x","shape":{shape:?},"datatype":"FP32","data":{data}}}]}}"#);
-        if let Ok(request) = InferRequest::parse(body.as_bytes(), &one(Datatype::Fp32), &[]) {
+        if let Ok(request) = InferRequest::parse(body.as_bytes(), None, &one(Datatype::Fp32), &[]) {
             let tensor = &request.tensors[0];
             prop_assert_eq!(tensor.data.len(), tensor.shape.iter().product::<usize>());
             prop_assert_eq!(tensor.shape[1], 2);

@@ -1,0 +1,148 @@
+//! The Open Inference Protocol over gRPC, on the same port as everything else.
+//!
+//! [`crate::edge`] passes every request here that says it is gRPC. A message is addressed by its
+//! model's name: a service's, or `project/environment/service`; the metadata `mainspan-service` goes
+//! before it. Messages are those of [`inference::oip::grpc`], statuses those of HTTP by
+//! [`status`].
+
+mod frames;
+mod head;
+mod questions;
+mod status;
+mod stream;
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use hyper::body::Incoming;
+use inference::frame::Wire;
+use inference::oip::grpc::message::RequestHead;
+use prost::Message;
+
+use crate::clock;
+use crate::edge::collect;
+use crate::live::{Live, Sticky};
+use crate::predict::{self, Call};
+use crate::respond::{Answer, Predicted};
+use crate::worker::Worker;
+
+pub(crate) use head::{Head, name_model};
+pub(crate) use status::{Status, deadline, is_grpc};
+
+/// Says where a message goes, in place of its model's name.
+const SERVICE: HeaderName = HeaderName::from_static("mainspan-service");
+/// The methods of the protocol's service.
+const INFERENCE: &str = "/inference.GRPCInferenceService/";
+/// The method that load balancers ask.
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+/// Bytes before each message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
+
+/// Answers a call.
+pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path();
+    let method = path.strip_prefix(INFERENCE).unwrap_or(path).to_owned();
+    let answered = async {
+        if method == "ModelStreamInfer" {
+            return Ok(stream::answer(Rc::clone(worker), request));
+        }
+        let headers = request.headers().clone();
+        let body = message(worker, request).await?;
+        let message = match method.as_str() {
+            "ModelInfer" => infer(worker, &headers, body).await?,
+            other => questions::answer(worker, &headers, other, &body).await?,
+        };
+        Ok(status::unary(&message))
+    };
+    let answered: Result<Answer, Status> = answered.await;
+    answered.unwrap_or_else(|status| status.answer())
+}
+
+/// The one message of a request.
+async fn message(worker: &Worker, request: Request<Incoming>) -> Result<Bytes, Status> {
+    let limit = worker.options.max_body.saturating_add(PREFIX);
+    let body = collect(&mut request.into_body(), limit, worker.options.body_timeout).await;
+    let body = body.map_err(|error| Status::of(error.status(), &error.to_string()))?;
+    let (message, rest) = frames::split(body)?.ok_or_else(frames::cut)?;
+    if rest.is_empty() {
+        Ok(message)
+    } else {
+        Err(Status::invalid("this method takes one message"))
+    }
+}
+
+/// Answers a `ModelInferRequest` within the deadline that the client set.
+async fn infer(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Status> {
+    let call = addressed(worker, headers, body)?;
+    let predicted = match deadline(headers) {
+        None => predict::predict(worker, &call).await,
+        Some(left) => tokio::time::timeout(left, predict::predict(worker, &call))
+            .await
+            .map_err(|_| Status::late(left))?,
+    };
+    let Predicted { status, body, .. } = predicted;
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(Status::of(status, &crate::respond::message_of(&body)))
+    }
+}
+
+/// Where a `ModelInferRequest` goes.
+fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, Status> {
+    // Decoding a view of the message skips the tensors without a copy.
+    let head =
+        RequestHead::decode(&body[..]).map_err(|error| Status::invalid(&error.to_string()))?;
+    let live = worker.live();
+    let at = route(&live, headers, &head.model_name)?;
+    let route = &live.routes[at];
+    if body.len() > route.max_body {
+        let message = format!("the message is longer than {} bytes", route.max_body);
+        return Err(Status::of(StatusCode::PAYLOAD_TOO_LARGE, &message));
+    }
+    let sticky_header = match &route.sticky {
+        Sticky::Header(name) => headers.get(name).cloned(),
+        Sticky::Request | Sticky::Field(_) => None,
+    };
+    Ok(Call {
+        base: Rc::clone(&route.key),
+        wire: Wire::Grpc,
+        pinned: version(&head.model_version)?,
+        sticky_header,
+        head: Some(Head::new(&head)),
+        body,
+        began: Instant::now(),
+        arrived: clock::now_micros(),
+    })
+}
+
+/// The route that a model's name or the metadata means.
+fn route(live: &Live, headers: &HeaderMap, name: &str) -> Result<usize, Status> {
+    let named = headers.get(SERVICE).and_then(|value| value.to_str().ok());
+    let name = named.unwrap_or(name);
+    let found = match name.contains('/') {
+        true => live.index.by_base(name),
+        false => live.index.by_model(name),
+    };
+    found.ok_or_else(|| {
+        let message =
+            format!("no model {name:?} is served; name a service, or project/environment/service");
+        Status::of(StatusCode::NOT_FOUND, &message)
+    })
+}
+
+/// A version as the protocol writes it; none is said by an empty text.
+fn version(text: &str) -> Result<Option<u32>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |_| {
+        Status::of(
+            StatusCode::NOT_FOUND,
+            &format!("no version {text:?} is served"),
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
