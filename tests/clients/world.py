@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -41,15 +42,19 @@ class Admin(http.client.HTTPConnection):
 class World:
     """Engines for models by their service's name, in project `shop`, environment `prod`."""
 
-    def __init__(self, models, threads=1):
+    def __init__(self, models, threads=1, replicas=1):
         self.folder = tempfile.TemporaryDirectory(prefix="ms-clients-")
         self.processes = []
+        self.by_name = {}
         routes = []
         for name, model in models.items():
-            replica = f"{self.folder.name}/{name}.sock"
-            words = ["engine", "--model", str(model), "--socket", replica, "--library", library()]
-            self.start(name, [*words, "--threads", str(threads)])
-            arm = {"version": 3, "model": f"{name}-model", "weight": 1.0, "replicas": [replica]}
+            sockets = [f"{self.folder.name}/{name}-{number}.sock" for number in range(replicas)]
+            for number, replica in enumerate(sockets):
+                words = ["engine", "--model", str(model), "--socket", replica, "--threads", str(threads)]
+                # A folder is an MLflow model, for the Python that runs this.
+                how = ["--python", sys.executable] if Path(model).is_dir() else ["--library", library()]
+                self.start(f"{name}-{number}", [*words, *how])
+            arm = {"version": 3, "model": f"{name}-model", "weight": 1.0, "replicas": sockets}
             address = {"project": "shop", "environment": "prod", "service": name}
             routes.append({**address, "root": True, "arms": [arm]})
         self.start("gateway", ["gateway", "--state", self.folder.name, "--data-port", "0"])
@@ -63,8 +68,9 @@ class World:
 
     def start(self, name, words):
         with open(f"{self.folder.name}/{name}.log", "w", encoding="utf-8") as log:
-            command = [BINARY, *words]
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+            process = subprocess.Popen([BINARY, *words], stdout=log, stderr=log)
+            self.processes.append(process)
+            self.by_name[name] = process
 
     def card(self):
         try:
@@ -85,13 +91,13 @@ class World:
         up = [replica["connections"] == health["threads"] for replica in health["replicas"]]
         return all(up)
 
-    def until(self, what, reached):
+    def until(self, what, reached, watch=True):
         end = time.monotonic() + LONG
         while time.monotonic() < end:
             got = reached()
             if got:
                 return got
-            for process in self.processes:
+            for process in self.processes if watch else ():
                 assert process.poll() is None, f"{what}: {self.logs()}"
             time.sleep(0.02)
         raise AssertionError(f"never: {what}: {self.logs()}")

@@ -7,8 +7,10 @@ use std::time::Duration;
 /// Settings of one replica, decided by its caller.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// The ONNX file.
+    /// The ONNX file; with [`Self::python`], the folder of an MLflow model.
     pub model: PathBuf,
+    /// The Python that is to load the model, with MLflow and what the model needs.
+    pub python: Option<PathBuf>,
     /// Where to listen. The socket appears only once the model can answer; a stale one is replaced.
     pub socket: PathBuf,
     /// How many requests are computed at a time, each on a session of its own.
@@ -31,6 +33,7 @@ impl EngineOptions {
     pub fn new(model: PathBuf, socket: PathBuf) -> Self {
         Self {
             model,
+            python: None,
             socket,
             threads: NonZeroUsize::MIN,
             library: None,

@@ -12,8 +12,10 @@ use std::time::Instant;
 use bytes::BytesMut;
 use inference::frame::{self, Answer, FrameError, Reply, Request};
 use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
 
-use crate::model::{Runner, refusal};
+use crate::compute::Compute;
+use crate::model::refusal;
 use crate::queue::Queue;
 
 /// A request slower than this, on a smoothed average, goes to a worker.
@@ -38,14 +40,21 @@ pub(crate) struct Job {
 
 /// Runners and the threads that wait to use them.
 pub(crate) struct Pool {
-    runners: Vec<Mutex<Runner>>,
+    runners: Vec<Mutex<Compute>>,
     queue: Queue<Job>,
     pace_micros: AtomicU32,
+    /// Cancelled when nothing can be computed any more.
+    broken: CancellationToken,
 }
 
 impl Pool {
-    /// A pool that uses these runners, at least one; up to `waiting` jobs may queue.
-    pub(crate) fn new(runners: Vec<Runner>, waiting: NonZeroUsize) -> Arc<Self> {
+    /// A pool that uses these runners, at least one; up to `waiting` jobs may queue. `broken` is
+    /// cancelled when nothing can be computed any more.
+    pub(crate) fn new(
+        runners: Vec<Compute>,
+        waiting: NonZeroUsize,
+        broken: CancellationToken,
+    ) -> Arc<Self> {
         let runners = runners.into_iter().map(Mutex::new).collect();
         // Unknown is slow: the first requests find out.
         let pace_micros = AtomicU32::new(INLINE_MICROS * 2);
@@ -53,6 +62,7 @@ impl Pool {
             runners,
             queue: Queue::new(waiting),
             pace_micros,
+            broken,
         })
     }
 
@@ -70,6 +80,12 @@ impl Pool {
                 .spawn(work)?;
         }
         Ok(())
+    }
+
+    /// Cancelled when nothing can be computed any more: the replica must end then, for whoever is
+    /// under way in it is asked elsewhere when its connections break.
+    pub(crate) fn broken(&self) -> &CancellationToken {
+        &self.broken
     }
 
     /// Takes no more jobs and lets the threads end once the rest is done.
@@ -92,7 +108,7 @@ impl Pool {
                 Err(TryLockError::Poisoned(free)) => Some(free.into_inner()),
                 Err(TryLockError::WouldBlock) => None,
             })?;
-        Some(self.timed(&mut runner, request))
+        self.timed(&mut runner, request)
     }
 
     /// Hands a job to the threads; gives the reply that says so when too many wait.
@@ -116,6 +132,9 @@ impl Pool {
                     .unwrap_or_else(PoisonError::into_inner);
                 self.timed(&mut runner, &request)
             };
+            let Some(answer) = answer else {
+                return;
+            };
             let mut out = BytesMut::new();
             encode(id, answer, &mut out);
             // Without a receiver there is nobody left to tell.
@@ -123,9 +142,13 @@ impl Pool {
         }
     }
 
-    fn timed(&self, runner: &mut Runner, request: &Request) -> Answer {
+    /// An answer, unless nothing can be computed any more.
+    fn timed(&self, runner: &mut Compute, request: &Request) -> Option<Answer> {
         let started = Instant::now();
-        let answer = runner.answer(request);
+        let Ok(answer) = runner.answer(request) else {
+            self.broken.cancel();
+            return None;
+        };
         let took = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
         let pace = self.pace_micros.load(Ordering::Relaxed);
         // Threads may overwrite each other's step; the average only steers.
@@ -133,7 +156,7 @@ impl Pool {
             pace - pace / SMOOTHING + took / SMOOTHING,
             Ordering::Relaxed,
         );
-        answer
+        Some(answer)
     }
 }
 

@@ -18,10 +18,12 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use crate::compute::Compute;
 use crate::library;
-use crate::model::{Model, ModelError, Runner};
+use crate::model::{Model, ModelError};
 use crate::options::EngineOptions;
 use crate::pool::Pool;
+use crate::pyfunc::{self, WorkerError};
 
 /// How long to wait before accepting again after accepting failed, as it does when the process has
 /// too many files open.
@@ -41,6 +43,9 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
+    /// The model's Python process.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// Threads cannot be started.
     #[error("cannot start a worker thread: {0}; raise the limit of processes")]
     Threads(io::Error),
@@ -58,16 +63,17 @@ struct Shared {
 /// is answered, or the grace period is over. To be run on a runtime of its own, best a
 /// current-thread one: quick models are run on the thread that reads the request.
 pub async fn run(options: EngineOptions, shutdown: CancellationToken) -> Result<(), EngineError> {
-    let (model, runners) = tokio::select! {
-        loaded = load(options.clone()) => loaded?,
+    let broken = CancellationToken::new();
+    let (description, runners) = tokio::select! {
+        loaded = load(options.clone(), broken.clone()) => loaded?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let pool = Pool::new(runners, options.queue);
+    let pool = Pool::new(runners, options.queue, broken);
     let (alive, mut threads) = mpsc::channel::<()>(1);
     let started = pool.start(&alive).map_err(EngineError::Threads);
     drop(alive);
     let served = match started {
-        Ok(()) => listen_and_serve(&options, &pool, &model, &shutdown).await,
+        Ok(()) => listen_and_serve(&options, &pool, description, &shutdown).await,
         Err(e) => Err(e),
     };
     pool.close();
@@ -84,13 +90,13 @@ pub async fn run(options: EngineOptions, shutdown: CancellationToken) -> Result<
 async fn listen_and_serve(
     options: &EngineOptions,
     pool: &Arc<Pool>,
-    model: &Model,
+    description: Bytes,
     shutdown: &CancellationToken,
 ) -> Result<(), EngineError> {
     let backlog = options.queue.get() + options.threads.get();
     let shared = Arc::new(Shared {
         pool: Arc::clone(pool),
-        description: model.description(),
+        description,
         backlog,
     });
     let refused = |source| EngineError::Listen {
@@ -99,22 +105,53 @@ async fn listen_and_serve(
     };
     let listener = listen(&options.socket).map_err(refused)?;
     tracing::info!(socket = %options.socket.display(), "replica ready");
-    serve(&listener, options, &shared, shutdown).await;
-    Ok(())
+    tokio::select! {
+        () = serve(&listener, options, &shared, shutdown) => Ok(()),
+        () = pool.broken().cancelled() => {
+            // Nobody new may find a replica that is gone.
+            let _ = fs::remove_file(&options.socket);
+            Err(WorkerError::Gone.into())
+        }
+    }
 }
 
-async fn load(options: EngineOptions) -> Result<(Arc<Model>, Vec<Runner>), EngineError> {
+/// What the model takes and gives, and one that computes for each thread.
+async fn load(
+    options: EngineOptions,
+    broken: CancellationToken,
+) -> Result<(Bytes, Vec<Compute>), EngineError> {
     let load = move || {
+        if let Some(python) = &options.python {
+            return load_python(python, &options, &broken);
+        }
         let model = Model::read(&options.model, options.max_model_bytes, options.max_rows)?;
         let library = library::resolve(
             options.library.as_deref(),
             std::env::var_os(library::VARIABLE),
         );
-        model.load(&library.map_err(ModelError::from)?, options.threads.get())
+        let library = library.map_err(ModelError::from)?;
+        let (model, runners) = model.load(&library, options.threads.get())?;
+        let runners = runners.into_iter().map(Compute::Here).collect();
+        Ok((model.description(), runners))
     };
     let loaded = spawn_blocking(load).await;
     let panicked = |_| ModelError::Load("the library panicked".into());
-    Ok(loaded.map_err(panicked)??)
+    loaded.map_err(panicked)?
+}
+
+fn load_python(
+    python: &Path,
+    options: &EngineOptions,
+    broken: &CancellationToken,
+) -> Result<(Bytes, Vec<Compute>), EngineError> {
+    let mut description = Bytes::new();
+    let mut runners = Vec::new();
+    for _ in 0..options.threads.get() {
+        let (runner, said) = pyfunc::Runner::start(python, &options.model, broken)?;
+        description = said;
+        runners.push(Compute::Python(runner));
+    }
+    Ok((description, runners))
 }
 
 /// Makes the socket under another name and moves it into place, so that nobody sees it half made

@@ -99,6 +99,7 @@ impl TensorSpec {
 pub struct Inputs {
     specs: Vec<TensorSpec>,
     places: HashMap<String, usize>,
+    any: bool,
 }
 
 /// A model whose inputs cannot be served.
@@ -118,7 +119,27 @@ impl Inputs {
                 return Err(UnfitInputs::Twice(spec.name.clone()));
             }
         }
-        Ok(Self { specs, places })
+        Ok(Self {
+            specs,
+            places,
+            any: false,
+        })
+    }
+
+    /// Whatever a request brings: the model itself says what it takes.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            specs: Vec::new(),
+            places: HashMap::new(),
+            any: true,
+        }
+    }
+
+    /// Whether requests may bring what they like.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.any
     }
 
     /// The inputs in the order of the graph.

@@ -4,6 +4,7 @@
 //! readiness with the types of [`metadata`], the engine reads infer requests with [`request`] and
 //! [`grpc`]. Answers to infer requests are written by [`crate::answer`].
 
+pub mod exchange;
 pub mod grpc;
 pub mod metadata;
 pub mod request;

@@ -19,6 +19,8 @@ use crate::v1;
 pub struct Question {
     /// One tensor per input of the model, in the model's order.
     pub tensors: Vec<Tensor>,
+    /// Their names, for a model that takes any ([`Inputs::any`]); else none.
+    pub names: Vec<String>,
     /// How its answer is written.
     pub form: Form,
 }
@@ -99,7 +101,11 @@ impl Question {
     }
 
     fn new(tensors: Vec<Tensor>, form: Form) -> Self {
-        Self { tensors, form }
+        Self {
+            tensors,
+            names: Vec::new(),
+            form,
+        }
     }
 }
 
@@ -109,7 +115,10 @@ fn oip(request: InferRequest, grpc: bool) -> Question {
         wanted: request.wanted,
         grpc,
     };
-    Question::new(request.tensors, form)
+    Question {
+        names: request.names,
+        ..Question::new(request.tensors, form)
+    }
 }
 
 impl Form {

@@ -91,7 +91,8 @@ impl Runner {
     fn infer(&mut self, wire: Wire, body: &Bytes) -> Result<Success, Failure> {
         let model = Arc::clone(&self.model);
         let question = Question::read(wire, body, &model.inputs, &model.outputs, model.max_rows);
-        let Question { tensors, form } = question.map_err(|e| Failure::Request(e.to_string()))?;
+        let Question { tensors, form, .. } =
+            question.map_err(|e| Failure::Request(e.to_string()))?;
         let (outputs, compute) = self.run(&model, &tensors).map_err(|e| e.on(&tensors))?;
         let OipBody { bytes: body, json } = form
             .write(&outputs)

@@ -50,12 +50,17 @@ pub fn parse(
     let wanted = request.outputs.iter().map(|output| {
         let classes = output.parameters.get("classification");
         let classes = classes.and_then(Parameter::whole);
+        if inputs.is_any() {
+            return Ok(WantedOutput::any(&output.name, None, classes));
+        }
         WantedOutput::known(&output.name, outputs, None, classes)
     });
     let wanted: Vec<_> = wanted.collect::<Result<_, _>>()?;
+    let (tensors, names) = gathered.finish()?;
     Ok(InferRequest {
         id: Some(request.id).filter(|id| !id.is_empty()),
-        tensors: gathered.finish()?,
+        tensors,
+        names,
         wanted: Wanted {
             outputs: Some(wanted).filter(|wanted| !wanted.is_empty()),
             binary: true,

@@ -28,6 +28,8 @@ pub struct InferRequest {
     pub id: Option<String>,
     /// One tensor per input of the model, in the model's order.
     pub tensors: Vec<Tensor>,
+    /// Their names, for a model that takes any ([`Inputs::any`]); else none.
+    pub names: Vec<String>,
     /// What the answer should hold.
     pub wanted: Wanted,
 }
@@ -104,14 +106,15 @@ impl InferRequest {
             };
             gathered.take(index, given)?;
         }
-        let tensors = gathered.finish()?;
+        let (tensors, names) = gathered.finish()?;
         if !rest.is_empty() {
             return Err(RequestError::Left(rest.len()));
         }
         Ok(Self {
             id: wire.id.map(Cow::into_owned),
             tensors,
-            wanted: wanted(wire.outputs, wire.parameters.as_ref(), outputs)?,
+            names,
+            wanted: wanted(wire.outputs, wire.parameters.as_ref(), inputs, outputs)?,
         })
     }
 
@@ -141,6 +144,7 @@ impl InferRequest {
         Ok(Self {
             id: None,
             tensors: vec![Tensor { shape, data }],
+            names: Vec::new(),
             wanted: Wanted {
                 outputs: None,
                 binary: true,
@@ -177,6 +181,7 @@ fn content<'a>(input: &WireInput<'a>, rest: &mut &'a [u8]) -> Result<Content<'a>
 fn wanted(
     outputs: Option<Vec<WireOutput<'_>>>,
     parameters: Option<&Parameters>,
+    inputs: &Inputs,
     known: &[TensorSpec],
 ) -> Result<Wanted, RequestError> {
     let wanted = |output: &WireOutput<'_>| {
@@ -186,6 +191,9 @@ fn wanted(
             return Err(RequestError::SharedMemory(name));
         }
         let (binary, classes) = said.map_or((None, None), |p| (p.binary_data, p.classification));
+        if inputs.is_any() {
+            return Ok(WantedOutput::any(&output.name, binary, classes));
+        }
         WantedOutput::known(&output.name, known, binary, classes)
     };
     let outputs = outputs.filter(|outputs| !outputs.is_empty());

@@ -39,10 +39,15 @@ impl WantedOutput {
             let name = excerpt(name).to_owned();
             return Err(RequestError::UnknownOutput(name, known.join(", ")));
         }
-        Ok(Self {
+        Ok(Self::any(name, binary, classes))
+    }
+
+    /// An output that the model may have.
+    pub(super) fn any(name: &str, binary: Option<bool>, classes: Option<u64>) -> Self {
+        Self {
             name: name.to_owned(),
             binary,
             classes: classes.map_or(0, |k| usize::try_from(k).unwrap_or(usize::MAX)),
-        })
+        }
     }
 }

@@ -8,9 +8,12 @@ use std::{num::NonZeroUsize, path::PathBuf};
 /// Settings of one replica.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Engine {
-    /// The ONNX file
+    /// The ONNX file; with --python, the folder of an MLflow model
     #[arg(long)]
     model: PathBuf,
+    /// The Python that loads the model, with MLflow and what the model needs
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
     /// The Unix socket to listen on
     #[arg(long)]
     socket: PathBuf,
@@ -29,6 +32,7 @@ impl Engine {
         let options = engine::EngineOptions {
             threads: self.threads,
             library: self.library,
+            python: self.python,
             ..engine::EngineOptions::new(self.model, self.socket)
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

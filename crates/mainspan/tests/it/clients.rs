@@ -39,3 +39,8 @@ fn mlflow_scoring() {
 fn curl() {
     passes("test_curl.py");
 }
+
+#[test]
+fn mlflow_models() {
+    passes("test_pyfunc.py");
+}

@@ -21,6 +21,8 @@ pub enum RequestError {
     Twice(String),
     #[error("the model has no output `{0}`; it gives {1}")]
     UnknownOutput(String, String),
+    #[error("`{0}` is no datatype of the protocol")]
+    UnknownDatatype(String),
     #[error("input `{name}` is {expect}, not {got}")]
     Datatype {
         name: String,

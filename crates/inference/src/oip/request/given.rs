@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::error::RequestError;
 use crate::model::{Dim, Inputs, TensorSpec};
 use crate::raw;
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{Data, Datatype, Tensor};
 use crate::values::{Array, Element, excerpt};
 
 /// An input of a request.
@@ -37,6 +37,8 @@ pub(crate) enum Content<'a> {
 pub(crate) struct Gathered<'m> {
     inputs: &'m Inputs,
     tensors: Vec<Option<Tensor>>,
+    /// What came for a model that says itself what it takes.
+    others: Vec<(String, Tensor)>,
     /// Lengths of named dimensions, from input to input.
     symbols: HashMap<&'m str, usize>,
 }
@@ -46,6 +48,7 @@ impl<'m> Gathered<'m> {
         Self {
             inputs,
             tensors: inputs.specs().iter().map(|_| None).collect(),
+            others: Vec::new(),
             symbols: HashMap::new(),
         }
     }
@@ -53,6 +56,9 @@ impl<'m> Gathered<'m> {
     /// Takes the request's `index`th input.
     pub(crate) fn take(&mut self, index: usize, given: Given<'_>) -> Result<(), RequestError> {
         let inputs = self.inputs;
+        if inputs.is_any() {
+            return self.take_any(given);
+        }
         let unknown = || RequestError::UnknownInput(excerpt(given.name).to_owned(), inputs.names());
         let place = inputs.place(given.name, index).ok_or_else(unknown)?;
         let (Some(spec), Some(slot)) = (inputs.specs().get(place), self.tensors.get_mut(place))
@@ -66,13 +72,34 @@ impl<'m> Gathered<'m> {
         Ok(())
     }
 
-    /// All of them.
-    pub(crate) fn finish(self) -> Result<Vec<Tensor>, RequestError> {
+    fn take_any(&mut self, given: Given<'_>) -> Result<(), RequestError> {
+        let name = given.name.to_owned();
+        if self.others.iter().any(|(other, _)| *other == name) {
+            return Err(RequestError::Twice(name));
+        }
+        let datatype = Datatype::from_name(given.datatype)
+            .ok_or_else(|| RequestError::UnknownDatatype(excerpt(given.datatype).to_owned()))?;
+        let spec = TensorSpec {
+            name: name.clone(),
+            datatype,
+            dims: given.shape.iter().map(|_| Dim::Free(None)).collect(),
+        };
+        let tensor = tensor(given, &spec, &mut HashMap::new())?;
+        self.others.push((name, tensor));
+        Ok(())
+    }
+
+    /// All of them, with their names where the model has none.
+    pub(crate) fn finish(self) -> Result<(Vec<Tensor>, Vec<String>), RequestError> {
         let inputs = self.inputs;
+        if inputs.is_any() {
+            let (names, tensors) = self.others.into_iter().unzip();
+            return Ok((tensors, names));
+        }
         let missing = |spec: &TensorSpec| RequestError::Missing(spec.name.clone(), inputs.names());
         let all = self.tensors.into_iter().zip(inputs.specs());
-        all.map(|(tensor, spec)| tensor.ok_or_else(|| missing(spec)))
-            .collect()
+        let tensors = all.map(|(tensor, spec)| tensor.ok_or_else(|| missing(spec)));
+        Ok((tensors.collect::<Result<_, _>>()?, Vec::new()))
     }
 }
 

@@ -1,0 +1,25 @@
+//! Whatever computes: one of these for each request that is computed at a time.
+
+use inference::frame::{Answer, Request};
+
+use crate::model;
+use crate::pyfunc::{self, WorkerError};
+
+/// A loaded model, for one thread at a time.
+#[derive(Debug)]
+pub(crate) enum Compute {
+    /// In this process.
+    Here(model::Runner),
+    /// In a Python process.
+    Python(pyfunc::Runner),
+}
+
+impl Compute {
+    /// Answers an inference; an error says that nothing can be computed here any more.
+    pub(crate) fn answer(&mut self, request: &Request) -> Result<Answer, WorkerError> {
+        match self {
+            Self::Here(runner) => Ok(runner.answer(request)),
+            Self::Python(runner) => runner.answer(request),
+        }
+    }
+}
