@@ -50,13 +50,11 @@ class World:
         for name, model in models.items():
             sockets = [f"{self.folder.name}/{name}-{number}.sock" for number in range(replicas)]
             for number, replica in enumerate(sockets):
-                words = ["engine", "--model", str(model), "--socket", replica, "--threads", str(threads)]
-                # A folder is an MLflow model, for the Python that runs this.
-                how = ["--python", sys.executable] if Path(model).is_dir() else ["--library", library()]
-                self.start(f"{name}-{number}", [*words, *how])
+                self.start(f"{name}-{number}", ["engine", "--socket", replica, *self.engine(model, threads)])
             arm = {"version": 3, "model": f"{name}-model", "weight": 1.0, "replicas": sockets}
             address = {"project": "shop", "environment": "prod", "service": name}
-            routes.append({**address, "root": True, "arms": [arm]})
+            speaks = "http" if isinstance(model, list) else "frames"
+            routes.append({**address, "root": True, "arms": [arm], "speaks": speaks})
         self.start("gateway", ["gateway", "--state", self.folder.name, "--data-port", "0"])
         card = self.until("the gateway is up", self.card)
         self.address = card["address"]
@@ -65,6 +63,13 @@ class World:
         assert status == 200, answer
         # Every thread of the gateway has to reach every engine.
         self.until("the engines answer", self.connected)
+
+    def engine(self, model, threads):
+        """A list is a command, a folder an MLflow model for the Python that runs this, else it is ONNX."""
+        if isinstance(model, list):
+            return ["--", *model]
+        words = ["--model", str(model), "--threads", str(threads)]
+        return [*words, *(["--python", sys.executable] if Path(model).is_dir() else ["--library", library()])]
 
     def start(self, name, words):
         with open(f"{self.folder.name}/{name}.log", "w", encoding="utf-8") as log:

@@ -5,6 +5,7 @@
 //! load a file that [`inference::onnx`] has not read first. ONNX Runtime is a shared library, found
 //! or fetched by [`library`]; without it everything compiles and [`run`] says what to do.
 
+pub mod command;
 mod compute;
 pub mod library;
 pub mod model;

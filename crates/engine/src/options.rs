@@ -28,6 +28,9 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
+    /// How long requests in flight usually may take to finish.
+    pub const GRACE: Duration = Duration::from_secs(10);
+
     /// One thread, models up to 2 GiB, 65,536 rows a request, 1,024 requests waiting, 10 s to drain.
     #[must_use]
     pub fn new(model: PathBuf, socket: PathBuf) -> Self {
@@ -40,7 +43,7 @@ impl EngineOptions {
             max_model_bytes: 2 << 30,
             max_rows: 1 << 16,
             queue: NonZeroUsize::MIN.saturating_add(1023),
-            grace: Duration::from_secs(10),
+            grace: Self::GRACE,
         }
     }
 }

@@ -156,7 +156,7 @@ fn load_python(
 
 /// Makes the socket under another name and moves it into place, so that nobody sees it half made
 /// and a stale one is replaced.
-fn listen(socket: &Path) -> io::Result<UnixListener> {
+pub(crate) fn listen(socket: &Path) -> io::Result<UnixListener> {
     let draft = socket.with_extension("new");
     match fs::remove_file(&draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -93,6 +93,7 @@ fn prepare(state: &Path, socket: &Path) -> Result<(), Failure> {
             replicas: vec![PathBuf::from(socket)],
         }],
         limits: Limits::default(),
+        speaks: Default::default(),
     };
     let table = RoutingTable {
         generation: 1,

@@ -44,6 +44,11 @@ pub(crate) enum Target {
     Endpoints,
     /// One of them.
     Endpoint(usize),
+    /// Whatever the route's replicas, which are servers of their own, say to the rest of the path
+    /// from this byte on.
+    Relay(usize, usize),
+    /// OpenAI's protocol; its body names the model.
+    OpenAi,
 }
 
 /// What a request asks of a model.
@@ -86,6 +91,11 @@ pub(crate) fn is_name_byte(byte: u8) -> bool {
 
 /// Finds what a path (as sent, without the query) means under a table.
 pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError> {
+    if index.has_relays()
+        && let Some((route, from)) = relayed(index, path)
+    {
+        return Ok(Target::Relay(route, from));
+    }
     if let Some(rest) = path.strip_prefix(ENDPOINTS) {
         return endpoints(index, rest);
     }
@@ -98,8 +108,8 @@ pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError>
     }
     let parts = &parts[..count];
     match parts {
-        ["v2", rest @ ..] => return protocol(index, None, rest),
-        ["v1", rest @ ..] => return first_protocol(index, None, rest),
+        ["v2", rest @ ..] => return protocol(index, None, rest).map(|t| through(index, t)),
+        ["v1", rest @ ..] => return first_protocol(index, None, rest).map(|t| through(index, t)),
         _ => {}
     }
     if let [project, environment, service, rest @ ..] = parts {
@@ -111,6 +121,32 @@ pub(crate) fn resolve(index: &Index, path: &str) -> Result<Target, AddressError>
     match index.by_root(parts[0]) {
         Some(route) => under(index, route, &parts[1..]),
         None => at_root(index, parts),
+    }
+}
+
+/// A path below a base whose replicas speak HTTP: theirs from where the base ends. Paths of
+/// others' servers may hold what no address of ours does, so they are not decoded.
+fn relayed(index: &Index, path: &str) -> Option<(usize, usize)> {
+    let inside = path.strip_prefix('/')?;
+    let part = |n: usize| {
+        let ends = inside.match_indices('/').map(|(at, _)| at);
+        ends.chain([inside.len()]).nth(n)
+    };
+    let by_base = part(2).and_then(|end| Some((index.by_base(&inside[..end])?, end + 1)));
+    let found = by_base.or_else(|| {
+        let end = part(0)?;
+        Some((index.by_root(&inside[..end])?, end + 1))
+    });
+    found.filter(|(route, _)| index.relays(*route))
+}
+
+/// A model at the root whose replicas speak HTTP is asked at the same path.
+fn through(index: &Index, target: Target) -> Target {
+    match target {
+        Target::Model(route, ..) | Target::V1Predict(route) if index.relays(route) => {
+            Target::Relay(route, 0)
+        }
+        other => other,
     }
 }
 
@@ -189,6 +225,9 @@ fn first_protocol(
             Some((name, "predict")) => model(index, base, name).map(Target::V1Predict),
             Some(_) => Err(AddressError::NotFound),
         },
+        ["chat", "completions"] | ["completions" | "embeddings"] if base.is_none() => {
+            Ok(Target::OpenAi)
+        }
         _ => Err(AddressError::NotFound),
     }
 }

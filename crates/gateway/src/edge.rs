@@ -26,6 +26,7 @@ use crate::labels;
 use crate::live::{Live, Sticky};
 use crate::predict::{self, Call};
 use crate::protocol;
+use crate::relay::{self, Relayed};
 use crate::respond::{self, Answer, JSON_LENGTH, Predicted};
 use crate::worker::Worker;
 
@@ -71,9 +72,79 @@ async fn addressed(worker: &Rc<Worker>, request: &mut Request<Incoming>) -> Answ
         Method::POST => Ask::Post,
         _ => return method_not_allowed("GET, POST"),
     };
+    match target {
+        Target::Relay(at, from) => return relayed(worker, &live, at, from, request).await,
+        Target::OpenAi => return openai(worker, &live, request).await,
+        Target::Score(at) if live.index.relays(at) => {
+            return scored(worker, &live, at, request).await;
+        }
+        _ => {}
+    }
     match ask {
         Ask::Post => post(worker, &live, target, request).await,
         Ask::Get => get(worker, &live, target).await,
+    }
+}
+
+/// A request to a server of its own, whose path begins at byte `from`.
+async fn relayed(
+    worker: &Rc<Worker>,
+    live: &Live,
+    at: usize,
+    from: usize,
+    request: &mut Request<Incoming>,
+) -> Answer {
+    let whole = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    let rest = whole.get(from..).unwrap_or_default();
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{rest}");
+    match Relayed::take(worker, &live.routes[at], request, path).await {
+        Ok(relayed) => relay::relay(worker, &relayed).await,
+        Err(refused) => refused,
+    }
+}
+
+/// A request whose body names the model.
+async fn openai(worker: &Rc<Worker>, live: &Live, request: &mut Request<Incoming>) -> Answer {
+    if request.method() != Method::POST {
+        return method_not_allowed("POST");
+    }
+    let path = request.uri().path().to_owned();
+    let (limit, timeout) = (worker.options.max_body, worker.options.body_timeout);
+    let body = match collect(request.body_mut(), limit, timeout).await {
+        Ok(body) => body,
+        Err(error) => return relay::openai_error(error.status(), &error.to_string()),
+    };
+    match relay::by_model(live, &body) {
+        Ok(at) => {
+            let taken = Relayed::take(worker, &live.routes[at], request, path).await;
+            match taken {
+                Ok(relayed) => relay::relay(worker, &Relayed { body, ..relayed }).await,
+                Err(refused) => refused,
+            }
+        }
+        Err(refused) => refused.answer(),
+    }
+}
+
+/// MLflow's deployments client has one path for all of OpenAI's questions.
+async fn scored(
+    worker: &Rc<Worker>,
+    live: &Live,
+    at: usize,
+    request: &mut Request<Incoming>,
+) -> Answer {
+    let taken = Relayed::take(worker, &live.routes[at], request, String::new()).await;
+    match taken {
+        Ok(mut relayed) => {
+            let path = relay::completions(&relayed.body).unwrap_or("/invocations");
+            relayed.path = path.to_owned();
+            relay::relay(worker, &relayed).await
+        }
+        Err(refused) => refused,
     }
 }
 
@@ -141,9 +212,12 @@ async fn get(worker: &Worker, live: &Live, target: Target) -> Answer {
         Target::Version => protocol::version(),
         Target::Endpoints => protocol::endpoints(live),
         Target::Endpoint(at) => protocol::endpoint(&live.routes[at]),
-        Target::Rows(_) | Target::Labels(_) | Target::V1Predict(_) | Target::Score(_) => {
-            method_not_allowed("POST")
-        }
+        Target::Rows(_)
+        | Target::Labels(_)
+        | Target::V1Predict(_)
+        | Target::Score(_)
+        | Target::Relay(..)
+        | Target::OpenAi => method_not_allowed("POST"),
     }
 }
 

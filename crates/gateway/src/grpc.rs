@@ -98,6 +98,10 @@ fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, 
     let live = worker.live();
     let at = route(&live, headers, &head.model_name)?;
     let route = &live.routes[at];
+    if live.index.relays(at) {
+        let message = "this service is a server of its own; call it over HTTP";
+        return Err(Status::of(StatusCode::NOT_IMPLEMENTED, message));
+    }
     if body.len() > route.max_body {
         let message = format!("the message is longer than {} bytes", route.max_body);
         return Err(Status::of(StatusCode::PAYLOAD_TOO_LARGE, &message));

@@ -26,6 +26,7 @@ mod live;
 mod options;
 mod predict;
 mod protocol;
+mod relay;
 mod replica;
 mod respond;
 pub mod split;
@@ -46,7 +47,7 @@ pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use options::{Options, TokenHash, TokenHashError};
 pub use start::start;
-pub use table::{Arm, Limits, Route, RoutingTable, TableError};
+pub use table::{Arm, Limits, Route, RoutingTable, Speaks, TableError};
 pub use traffic::TrafficOptions;
 pub use worker::ReplicaReport;
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use inference::frame::{self, Reply, Request, Wire};
 
-use attempt::Attempt;
+pub(crate) use attempt::Attempt;
 
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};

@@ -8,6 +8,7 @@
 //! request twice: that is the caller's decision.
 
 mod pulse;
+mod relaying;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 
 use pulse::{Beat, Pulse};
+pub(crate) use relaying::{Relaying, Sender};
 
 /// First pause after a connection could not be made or was lost.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -52,6 +54,10 @@ pub(crate) struct Replica {
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
     /// Something to write.
     filled: Notify,
+    /// Requests of HTTP that it answers.
+    relaying: Cell<usize>,
+    /// Connections of HTTP that wait for the next one.
+    spare: RefCell<Vec<Sender>>,
     retired: Cell<bool>,
     /// Retired and nobody waits.
     idle: Notify,
@@ -83,6 +89,8 @@ impl Replica {
             next: Cell::new(0),
             out: RefCell::new(BytesMut::new()),
             waiting: RefCell::new(HashMap::new()),
+            relaying: Cell::new(0),
+            spare: RefCell::new(Vec::new()),
             filled: Notify::new(),
             retired: Cell::new(false),
             idle: Notify::new(),
@@ -101,7 +109,7 @@ impl Replica {
 
     /// Requests without a reply so far.
     pub(crate) fn in_flight(&self) -> usize {
-        self.waiting.borrow().len()
+        self.waiting.borrow().len() + self.relaying.get()
     }
 
     /// Lets the connection go once nobody waits for a reply. Nobody may call afterwards.
@@ -265,7 +273,7 @@ impl Replica {
     }
 
     fn is_done(&self) -> bool {
-        self.retired.get() && self.waiting.borrow().is_empty()
+        self.retired.get() && self.in_flight() == 0
     }
 
     fn wake_if_idle(&self) {

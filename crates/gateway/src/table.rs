@@ -51,6 +51,26 @@ pub struct Route {
     /// Bounds for this service, within the gateway's own.
     #[serde(default)]
     pub limits: Limits,
+    /// What its replicas speak.
+    #[serde(default, skip_serializing_if = "Speaks::is_frames")]
+    pub speaks: Speaks,
+}
+
+/// What the replicas of a service speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaks {
+    /// The engine's frames: the gateway speaks every protocol for them.
+    #[default]
+    Frames,
+    /// HTTP: they are servers of their own, and requests are handed on as they came.
+    Http,
+}
+
+impl Speaks {
+    fn is_frames(&self) -> bool {
+        *self == Self::Frames
+    }
 }
 
 /// A version that takes a share of the traffic.
@@ -239,6 +259,8 @@ pub(crate) struct Index {
     by_root: HashMap<String, usize>,
     /// By the service's name, where only one route has it or one of them is at the root.
     by_model: HashMap<String, usize>,
+    /// Whether replicas of any route speak HTTP.
+    relays: bool,
 }
 
 impl Index {
@@ -249,6 +271,7 @@ impl Index {
             by_base: HashMap::new(),
             by_root: HashMap::new(),
             by_model: HashMap::new(),
+            relays: table.routes.iter().any(|r| r.speaks == Speaks::Http),
             table,
         };
         let mut ambiguous = BTreeSet::new();
@@ -268,6 +291,16 @@ impl Index {
             };
         }
         Ok(index)
+    }
+
+    /// Whether replicas of any route speak HTTP.
+    pub(crate) fn has_relays(&self) -> bool {
+        self.relays
+    }
+
+    /// Whether the replicas of a route speak HTTP.
+    pub(crate) fn relays(&self, route: usize) -> bool {
+        self.table.routes[route].speaks == Speaks::Http
     }
 
     /// The route at a base path, without the first slash.

@@ -241,8 +241,6 @@ impl Worker {
         for replica in old.into_values() {
             replica.retire();
         }
-        let mut keepers = self.keepers.borrow_mut();
-        while keepers.try_join_next().is_some() {}
         self.changed.notify_waiters();
     }
 
@@ -277,6 +275,13 @@ impl Worker {
         }
     }
 
+    /// Runs a task on this thread for as long as it serves.
+    pub(crate) fn keep(&self, task: impl Future<Output = ()> + 'static) {
+        let mut keepers = self.keepers.borrow_mut();
+        while keepers.try_join_next().is_some() {}
+        keepers.spawn_local(task);
+    }
+
     fn replica(&self, path: &PathBuf, old: &mut HashMap<PathBuf, Rc<Replica>>) -> Rc<Replica> {
         let mut replicas = self.replicas.borrow_mut();
         if let Some(replica) = replicas.get(path) {
@@ -286,7 +291,7 @@ impl Worker {
             let replica = Rc::new(Replica::new(path, self.options.replica_silence));
             let (keep, changed) = (Rc::clone(&replica), Rc::clone(&self.changed));
             let task = async move { keep.keep(&changed).await };
-            self.keepers.borrow_mut().spawn_local(task);
+            self.keep(task);
             replica
         });
         replicas.insert(path.clone(), Rc::clone(&replica));

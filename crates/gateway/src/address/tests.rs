@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::{Arm, Limits, Route, RoutingTable};
+use crate::table::{Arm, Limits, Route, RoutingTable, Speaks};
 
 fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
     Route {
@@ -22,6 +22,7 @@ fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
             replicas: vec![],
         }],
         limits: Limits::default(),
+        speaks: Default::default(),
     }
 }
 
@@ -165,6 +166,45 @@ fn what_no_address_has_is_refused() {
     ] {
         check(path, AddressError::NotFound);
     }
+}
+
+/// The same, with replicas of `delay` and `only` that are servers of their own.
+fn relaying() -> Index {
+    let mut table = index().table;
+    for route in &mut table.routes {
+        if route.service != "odd_1" {
+            route.speaks = Speaks::Http;
+        }
+    }
+    Index::new(table).unwrap()
+}
+
+#[test]
+fn servers_of_their_own_get_the_rest_of_the_path() {
+    let index = relaying();
+    let check = |path: &str, expect: Option<(usize, &str)>| {
+        let got = match resolve(&index, path) {
+            Ok(Target::Relay(route, from)) => Some((route, &path[from..])),
+            _ => None,
+        };
+        assert_eq!(got, expect, "{path}");
+    };
+    check("/flights/prod/delay", Some((0, "")));
+    check("/flights/prod/delay/", Some((0, "/")));
+    check(
+        "/flights/staging/delay/v1/Chat.x/%2e",
+        Some((1, "/v1/Chat.x/%2e")),
+    );
+    check("/delay/v1/models", Some((0, "/v1/models")));
+    check("/v2/models/only/infer", Some((2, "/v2/models/only/infer")));
+    check(
+        "/v1/models/only:predict",
+        Some((2, "/v1/models/only:predict")),
+    );
+    check("/delay/health/odd_1", None);
+    check("/v1/models", None);
+    assert_eq!(resolve(&index, "/v1/chat/completions"), Ok(Target::OpenAi));
+    assert_eq!(resolve(&index, "/v1/embeddings"), Ok(Target::OpenAi));
 }
 
 proptest! {

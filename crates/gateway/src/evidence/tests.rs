@@ -17,6 +17,7 @@ fn route(service: &str) -> Route {
         salt: String::new(),
         arms: vec![],
         limits: Limits::default(),
+        speaks: Default::default(),
     }
 }
 

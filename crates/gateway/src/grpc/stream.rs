@@ -56,7 +56,7 @@ pub(super) fn answer(worker: Rc<Worker>, request: Request<Incoming>) -> Answer {
                 Frame::trailers(status.answer().headers().clone())
             }
         };
-        Some((piece, stream))
+        Some((Ok(piece), stream))
     });
     status::pieces(Body::Pieces(pieces.boxed_local()))
 }

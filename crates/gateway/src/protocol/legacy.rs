@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{health, ok};
 use crate::live::{Live, LiveRoute};
 use crate::respond::{self, Answer};
+use crate::table::Speaks;
 
 /// The release of MLflow whose scoring protocol is followed.
 const MLFLOW: &str = "3.17.2";
@@ -65,9 +66,13 @@ pub(crate) fn endpoint(route: &LiveRoute) -> Answer {
 
 fn described(route: &LiveRoute) -> Value {
     let name = &route.route.service;
+    let kind = match route.route.speaks {
+        Speaks::Frames => "mlflow/scoring",
+        Speaks::Http => "llm/v1/chat",
+    };
     json!({
         "name": name,
-        "endpoint_type": "mlflow/scoring",
+        "endpoint_type": kind,
         "model": { "name": route.main().model, "provider": "mainspan" },
         "endpoint_url": format!("/endpoints/{name}/invocations"),
         "limit": null,

@@ -1,6 +1,5 @@
 //! The bodies of answers: one piece, or pieces that come one after the other.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,6 +8,8 @@ use bytes::Bytes;
 use futures_util::stream::LocalBoxStream;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+
+use crate::relay::Broken;
 
 /// A body. It belongs to its connection and is asked for pieces by it, so that what makes them ends
 /// when the client goes away.
@@ -20,7 +21,7 @@ pub(crate) enum Body {
     /// Trailers, if they have not been sent.
     Trailers(Option<HeaderMap>),
     /// Piece by piece.
-    Pieces(LocalBoxStream<'static, Frame<Bytes>>),
+    Pieces(LocalBoxStream<'static, Result<Frame<Bytes>, Broken>>),
 }
 
 impl fmt::Debug for Body {
@@ -37,12 +38,12 @@ impl fmt::Debug for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => None,
             Self::Whole(bytes) => Some(Frame::data(std::mem::take(bytes))),
@@ -53,7 +54,7 @@ impl http_body::Body for Body {
             }
             Self::Trailers(trailers) => trailers.take().map(Frame::trailers),
             Self::Pieces(pieces) => match pieces.as_mut().poll_next(context) {
-                Poll::Ready(frame) => frame,
+                Poll::Ready(frame) => return Poll::Ready(frame),
                 Poll::Pending => return Poll::Pending,
             },
         };

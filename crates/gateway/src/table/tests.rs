@@ -25,6 +25,7 @@ fn route(address: &str, arms: Vec<Arm>) -> Route {
         salt: String::new(),
         arms,
         limits: Limits::default(),
+        speaks: Default::default(),
     }
 }
 

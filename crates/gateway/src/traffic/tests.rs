@@ -23,6 +23,7 @@ fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
         salt: String::new(),
         arms: vec![],
         limits: Limits::default(),
+        speaks: Default::default(),
     };
     Row {
         time: 1_700_000_000_000_000 + i64::from(number),

@@ -242,6 +242,7 @@ pub(crate) fn delay(arms: Vec<Arm>) -> Route {
         salt: "rollout-1".into(),
         arms,
         limits: Limits::default(),
+        speaks: Default::default(),
     }
 }
 

@@ -44,3 +44,8 @@ fn curl() {
 fn mlflow_models() {
     passes("test_pyfunc.py");
 }
+
+#[test]
+fn openai() {
+    passes("test_openai.py");
+}

@@ -4,10 +4,10 @@ use super::{
     replicas::{Place, place_of},
     situation::{Situation, arms},
 };
-use gateway::{Arm, Limits, Route, RoutingTable};
+use gateway::{Arm, Limits, Route, RoutingTable, Speaks};
 use jiff::Timestamp;
 use platform::UnitStatus;
-use spec::{Service, Sticky};
+use spec::{EngineKind, Service, Sticky};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use store::{Deployment, Rollout, RolloutState};
@@ -74,6 +74,10 @@ fn route(
             Sticky::EachRequest => None,
             other => Some(other.to_string()),
         });
+    let speaks = match service.as_ref().map(|service| service.engine) {
+        Some(EngineKind::Command) => Speaks::Http,
+        Some(EngineKind::Onnx | EngineKind::Pyfunc) | None => Speaks::Frames,
+    };
     let labels = service.and_then(|service| service.monitor.labels);
     Route {
         project: deployment.project.clone(),
@@ -99,6 +103,7 @@ fn route(
             })
             .collect(),
         limits: Limits::default(),
+        speaks,
     }
 }
 
