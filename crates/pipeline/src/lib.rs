@@ -12,6 +12,7 @@ pub mod gate;
 pub mod git;
 pub mod graph;
 pub mod profile;
+mod signature;
 pub mod snapshot;
 pub mod start;
 pub mod toolchain;

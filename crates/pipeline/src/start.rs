@@ -101,7 +101,13 @@ pub async fn start(
             .get(name)
             .map(|dataset| (name.to_owned(), dataset.clone()))
     });
+    let registers = pipeline.register.as_ref().map(|register| &register.model);
+    let serving = file
+        .services
+        .values()
+        .filter(|service| Some(&service.model) == registers);
     let work = Work {
+        engines: serving.map(|service| service.engine).collect(),
         datasets: datasets.collect(),
         root: repository.root().join(repository.prefix()),
         last_environment: file.last_environment().to_owned(),

@@ -65,6 +65,9 @@ pub enum ToolchainError {
     Io(PathBuf, #[source] io::Error),
 }
 
+/// The label of a unit that names the folder of its toolchain, which stays for as long as the unit runs.
+pub const TOOLCHAIN: &str = "toolchain";
+
 /// A prepared environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {

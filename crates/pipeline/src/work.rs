@@ -3,7 +3,7 @@
 use crate::snapshot::Manifest;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use spec::{Dataset, Pipeline, Scalar};
+use spec::{Dataset, EngineKind, Pipeline, Scalar};
 use std::path::PathBuf;
 use store::{Digest, Run, RunSpec};
 
@@ -76,6 +76,9 @@ pub struct Work {
     pub files: Manifest,
     /// Folder that the snapshot is checked out to, set when the run starts.
     pub checkout: Option<PathBuf>,
+    /// What the services of the registered model run, as the commit's file has it.
+    #[serde(default)]
+    pub engines: Vec<EngineKind>,
     /// Parameters with this run's own values.
     pub params: IndexMap<String, Scalar>,
 }

@@ -20,5 +20,7 @@ pub use capacity::{Admit, Capacity, Claim};
 pub use doctor::{Finding, doctor};
 pub use driver::{Error, LogChunk, Pending, Platform};
 pub use local::{Local, LocalOptions};
-pub use spec::{Input, Limits, LogLimits, Output, Staging, StopSignal, UNIT_DIR, UnitSpec};
+pub use spec::{
+    HOME, Input, Limits, LogLimits, Output, Staging, StopSignal, TEMPORARY, UNIT_DIR, UnitSpec,
+};
 pub use status::{Ending, Exit, Found, OutputStatus, Reason, State, UnitStatus};

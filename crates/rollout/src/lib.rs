@@ -4,6 +4,7 @@
 //! [`Reconciler`] gathers the evidence and acts; [`manual`] holds promote, roll-back, pause and resume; [`record`] is
 //! the only code that writes which version a deployment has.
 
+mod engines;
 #[cfg(test)]
 mod fixtures;
 pub mod judge;
@@ -13,5 +14,6 @@ pub mod reconcile;
 pub mod record;
 pub mod traffic;
 
+pub use engines::{Engines, Start, Starting};
 pub use reconcile::{Parts, Reconciler};
 pub use traffic::Traffic;

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod apply;
+mod engines;
 mod follow;
 pub mod http;
 pub mod logs;

@@ -4,7 +4,7 @@
 //! closed: each entry goes when its machinery comes.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::file::{EngineKind, Override, Pipeline, ProjectFile, Service, SourceKind};
+use crate::file::{Override, Pipeline, ProjectFile, Service, SourceKind};
 
 /// Every key of the file that asks for something that is not there yet, with its place.
 pub fn unsupported(file: &ProjectFile) -> Vec<Diagnostic> {
@@ -72,13 +72,6 @@ impl Refusal<'_> {
     }
 
     fn service(&mut self, path: &str, service: &Service) {
-        if service.engine != EngineKind::Onnx {
-            self.note(
-                &format!("{path}.engine"),
-                "an engine other than `onnx` is",
-                "log the model as ONNX",
-            );
-        }
         if service.resources.gpu > 0 {
             self.note(
                 &format!("{path}.resources.gpu"),

@@ -10,6 +10,7 @@ mod branches;
 mod capacity;
 mod clients;
 mod crash;
+mod engines;
 mod files;
 mod hang;
 mod large;

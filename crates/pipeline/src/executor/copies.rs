@@ -6,7 +6,7 @@
 //! uses.
 
 use super::{Executor, Fault};
-use crate::work::Work;
+use crate::{toolchain::TOOLCHAIN, work::Work};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::BTreeSet,
@@ -36,7 +36,14 @@ impl Executor {
             })
             .await?;
         let active: Vec<Run> = active.into_iter().flatten().collect();
-        let toolchains = active.iter().filter_map(toolchain_of).collect();
+        let units = self.parts.platform.list().await?;
+        let serving = units.iter().filter(|unit| !unit.state.is_over());
+        let serving = serving.filter_map(|unit| unit.labels.get(TOOLCHAIN).map(PathBuf::from));
+        let toolchains = active
+            .iter()
+            .filter_map(toolchain_of)
+            .chain(serving)
+            .collect();
         self.parts
             .toolchains
             .forget(before(now, TOOLCHAINS), &toolchains)

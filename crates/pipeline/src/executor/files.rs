@@ -31,8 +31,8 @@ pub(super) struct Registered<'a> {
     pub name: &'a str,
     /// A file or a tree.
     pub output: &'a Digest,
-    /// The ONNX file: the output, or one of the tree.
-    pub onnx: &'a Digest,
+    /// The ONNX file, if one serves: the output, or one of the tree.
+    pub onnx: Option<&'a Digest>,
 }
 
 impl Executor {
@@ -45,22 +45,23 @@ impl Executor {
         let (project, attempt, onnx) = (
             of.project.to_owned(),
             of.attempt.to_owned(),
-            of.onnx.clone(),
+            of.onnx.cloned(),
         );
         let found = self
             .parts
             .store
-            .read(move |tx| logged(tx, &project, &attempt, &onnx))
+            .read(move |tx| logged(tx, &project, &attempt, onnx.as_ref()))
             .await?;
         let Some((root, logged)) = found else {
             return Ok(Vec::new());
         };
         let mut parts = self.parts_of(of.output).await?;
-        if !describes(&parts) {
-            match logged {
-                Some(logged) => parts = logged,
-                None => parts.push(self.describe(of, &parts).await?),
-            }
+        match (of.onnx, logged) {
+            // What is no ONNX file is loaded by what lies beside it, or by no client of MLflow.
+            _ if describes(&parts) => {}
+            (None, _) => {}
+            (Some(_), Some(logged)) => parts = logged,
+            (Some(onnx), None) => parts.push(self.describe(of.attempt, onnx, &parts).await?),
         }
         let folder = artifacts::registered(&root, of.name);
         Ok(parts
@@ -96,10 +97,10 @@ impl Executor {
     }
 
     /// The file that says how to load what has none.
-    async fn describe(&self, of: &Registered<'_>, parts: &[Part]) -> Result<Part, Fault> {
-        let onnx = parts.iter().find(|part| part.digest == *of.onnx);
+    async fn describe(&self, attempt: &str, onnx: &Digest, parts: &[Part]) -> Result<Part, Fault> {
+        let onnx = parts.iter().find(|part| part.digest == *onnx);
         let data = onnx.map_or(FILE, |part| part.path.as_str());
-        let text = model_file::onnx(data, of.attempt);
+        let text = model_file::onnx(data, attempt);
         let size = text.len() as u64;
         Ok(Part {
             path: model_file::NAME.to_owned(),
@@ -119,13 +120,16 @@ fn logged(
     tx: &mut Tx<'_>,
     project: &str,
     attempt: &str,
-    onnx: &Digest,
+    onnx: Option<&Digest>,
 ) -> store::Result<Option<(String, Option<Vec<Part>>)>> {
     let Some(run) = tx.tracked_run(attempt)? else {
         return Ok(None);
     };
     let Some(root) = artifacts::proxy_path(&run.artifact_uri).map(str::to_owned) else {
         return Ok(None);
+    };
+    let Some(onnx) = onnx else {
+        return Ok(Some((root, None)));
     };
     let mut places = Vec::new();
     for output in &run.outputs {

@@ -4,9 +4,7 @@ use super::{Executor, Fault, advance::View, files::Registered};
 use crate::{
     decide::Outcome,
     gate::{self, Answer},
-    tree::{self, Held},
 };
-use inference::onnx;
 use jiff::Timestamp;
 use mlflow::{artifacts, tag::Pair, webhooks::News};
 use serde_json::{Value as Json, json};
@@ -16,9 +14,6 @@ use store::{
     NewEvent, Outbox as _, Priority, RegisteredModel, Run, RunState, Runs as _, StepState,
     Tracking as _, TrackingRead as _,
 };
-
-/// A larger file than this is not described (it would be read into memory); it must be an external-data model.
-const MODEL_LIMIT: u64 = 2 << 30;
 
 /// A version to register, and the names of its files.
 pub(super) struct Registration {
@@ -120,7 +115,7 @@ impl Executor {
         let Some((step, output)) = output else {
             return Ok(Err(format!("`{}` was not written", register.from)));
         };
-        let (artifact, signature) = match self.model(&output).await? {
+        let model = match self.model(&output, &view.work.engines).await? {
             Ok(model) => model,
             Err(why) => return Ok(Err(format!("`{}` {why}", register.from))),
         };
@@ -134,7 +129,7 @@ impl Executor {
                     attempt,
                     name: &register.from.output,
                     output: &output,
-                    onnx: &artifact,
+                    onnx: model.is_onnx.then_some(&model.artifact),
                 };
                 self.files(&registered, now).await?
             }
@@ -155,10 +150,10 @@ impl Executor {
             mlflow_run_id: attempt,
             mlflow_model_id: None,
             run_id: Some(view.run.id.clone()),
-            artifact: Some(artifact),
+            artifact: Some(model.artifact),
             lineage: lineage(view, &figures, &output),
             gate: json!({ "expression": register.gate, "outcome": answer, "figures": figures, "champion": champion }),
-            signature,
+            signature: model.signature,
             gate_state: state,
             stage: "None".to_owned(),
             status: "READY".to_owned(),
@@ -166,34 +161,6 @@ impl Executor {
             tags: BTreeMap::new(),
         };
         Ok(Ok(Registration { version, files }))
-    }
-
-    /// The ONNX file of an output and its inputs and outputs.
-    async fn model(&self, output: &Digest) -> Result<Result<(Digest, Json), String>, Fault> {
-        let artifact = match tree::open(output, &self.parts.blobs).await? {
-            Held::File => output.clone(),
-            Held::Tree(files) => {
-                let onnx: Vec<_> = files
-                    .files()
-                    .iter()
-                    .filter(|file| file.path.ends_with(".onnx"))
-                    .collect();
-                match onnx.as_slice() {
-                    [one] => one.digest.clone(),
-                    [] => return Ok(Err("holds no .onnx file: log the model with `mlflow.onnx`, or write the ONNX file itself".to_owned())),
-                    _ => return Ok(Err("holds several .onnx files: name one of them".to_owned())),
-                }
-            }
-        };
-        if tree::size(&artifact, &self.parts.blobs).await? > MODEL_LIMIT {
-            return Ok(Err("is larger than 2 GiB, which no ONNX file is".to_owned()));
-        }
-        let bytes = self.parts.blobs.get(&artifact).await?;
-        let described = onnx::describe(&bytes).and_then(|summary| summary.description());
-        Ok(match described {
-            Ok(description) => Ok((artifact, serde_json::to_value(description)?)),
-            Err(error) => Err(format!("is not a model that can be served: {error}")),
-        })
     }
 
     /// Marks a run as over, registers its version if it has one, and ends its MLflow run.
@@ -290,6 +257,7 @@ fn lineage(view: &View, figures: &gate::Figures, output: &Digest) -> Json {
         "trigger": view.run.trigger,
         "datasets": view.run.datasets,
         "lock": view.run.lock,
+        "python": view.work.pipeline.python.as_ref().map(|python| &python.version),
         "toolchain": view.work.toolchain.as_ref().map(|(digest, _)| digest),
         "params": view.run.params,
         "metrics": figures,

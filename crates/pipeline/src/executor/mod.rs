@@ -11,6 +11,7 @@ mod copies;
 mod files;
 mod finish;
 mod launch;
+mod model;
 mod prepare;
 mod sweep;
 mod tracking;

@@ -6,9 +6,9 @@ use super::{
     situation::Situation,
     table,
 };
-use crate::traffic::Traffic;
+use crate::{engines::Start, traffic::Traffic};
 use jiff::Timestamp;
-use platform::{Input, LogLimits, Staging, UNIT_DIR, UnitSpec};
+use platform::{HOME, LogLimits, TEMPORARY, UNIT_DIR, UnitSpec};
 use spec::Service;
 use std::{collections::BTreeMap, path::PathBuf, sync::PoisonError, time::Duration};
 use store::{Digest, Models as _};
@@ -74,13 +74,6 @@ impl<T: Traffic> Reconciler<T> {
         replica: u32,
         restart: u32,
     ) -> Result<Option<String>, Fault> {
-        let library = match (self.parts.library)() {
-            Ok(library) => library,
-            Err(why) => {
-                tracing::warn!(why, "a replica cannot start yet");
-                return Ok(None);
-            }
-        };
         let Some(deployment) = situation
             .deployments()
             .find(|d| table::place(d, place.version) == *place)
@@ -97,27 +90,21 @@ impl<T: Traffic> Reconciler<T> {
             .store
             .read(move |tx| tx.version(&project, &model, version))
             .await?;
-        let Some(artifact) = row.and_then(|row| row.artifact) else {
+        let Some(row) = row.filter(|row| row.artifact.is_some()) else {
             tracing::error!(version, "a version that should serve has no model");
             return Ok(None);
         };
         let Some(service) = table::service_of(deployment) else {
             return Ok(None);
         };
-        let file = self
-            .parts
-            .blobs
-            .on_disk(&artifact, &self.parts.cache)
-            .await?;
-        let unit = unit(
-            place,
-            replica,
-            restart,
-            &service,
-            file,
-            &self.parts.engine,
-            &library,
-        );
+        let start = match self.parts.engines.start(&service, &row).await {
+            Ok(start) => start,
+            Err(why) => {
+                tracing::warn!(why, "a replica cannot start yet");
+                return Ok(None);
+            }
+        };
+        let unit = unit(place, replica, restart, &service, start, &self.parts.engine);
         match self.parts.platform.start(unit).await {
             Ok(_) => Ok(None),
             Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => Ok(Some(what)),
@@ -131,34 +118,23 @@ fn unit(
     replica: u32,
     restart: u32,
     service: &Service,
-    model: PathBuf,
+    start: Start,
     engine: &[String],
-    library: &std::path::Path,
 ) -> UnitSpec {
     let mut argv = engine.to_vec();
-    argv.extend(
-        [
-            "--model",
-            &format!("{UNIT_DIR}/model.onnx"),
-            "--socket",
-            &format!("{UNIT_DIR}/{SOCKET}"),
-            "--library",
-        ]
-        .map(str::to_owned),
-    );
-    argv.push(library.display().to_string());
+    argv.extend(["--socket".to_owned(), format!("{UNIT_DIR}/{SOCKET}")]);
+    argv.extend(start.arguments);
     let mut unit = UnitSpec::new(id(place, replica, restart), &place.project, argv);
-    unit.labels = labels(place, replica, restart);
+    unit.labels = start.labels;
+    unit.labels.extend(labels(place, replica, restart));
     unit.env = BTreeMap::from([
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+        ("HOME".to_owned(), format!("{UNIT_DIR}/{HOME}")),
+        ("TMPDIR".to_owned(), format!("{UNIT_DIR}/{TEMPORARY}")),
     ]);
-    unit.inputs = vec![Input {
-        name: "model".to_owned(),
-        source: model,
-        target: PathBuf::from("model.onnx"),
-        staging: Staging::Link,
-    }];
+    unit.env.extend(start.env);
+    unit.inputs = start.inputs;
     unit.endpoint = Some(PathBuf::from(SOCKET));
     unit.limits.cpu = Some(service.resources.cpu.get());
     unit.limits.cpu_enforced = false;

@@ -23,6 +23,7 @@ pub use policy::{Fixed, History, fix};
 pub use replicas::Place;
 
 use crate::{
+    engines::Engines,
     record::{self, RECONCILER},
     traffic::Traffic,
 };
@@ -34,7 +35,6 @@ use silent::Silence;
 use situation::{Situation, arms};
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -54,12 +54,10 @@ pub struct Parts<T> {
     pub platform: Arc<dyn Platform>,
     /// The gateway.
     pub traffic: T,
-    /// The engine's command, to which model and socket are added.
+    /// The engine's command, to which socket and model are added.
     pub engine: Vec<String>,
-    /// Where the model runtime's library is, once it is there; the error says why it is not.
-    pub library: Arc<dyn Fn() -> Result<PathBuf, String> + Send + Sync>,
-    /// Copies of blobs that live elsewhere.
-    pub cache: PathBuf,
+    /// How replicas are started.
+    pub engines: Arc<dyn Engines>,
     /// The environment whose services answer under their bare name.
     pub default_environment: String,
     /// The time.

@@ -1,6 +1,7 @@
 //! What the reconciler writes, on a real store; neither replicas nor a gateway are asked for.
 
 use super::*;
+use crate::engines::Starting;
 use crate::fixtures::{booked, deployment, rollout, store_with_model, version};
 use gateway::{Evidence, Health};
 use platform::{Capacity, LogChunk, Pending, UnitSpec, UnitStatus};
@@ -13,6 +14,12 @@ use store::{
 /// Neither a platform nor a gateway: whoever asks it fails the test.
 #[derive(Clone)]
 struct Nobody;
+
+impl Engines for Nobody {
+    fn start<'a>(&'a self, _: &'a spec::Service, _: &'a store::ModelVersion) -> Starting<'a> {
+        unreachable!()
+    }
+}
 
 impl Platform for Nobody {
     fn start(&self, _: UnitSpec) -> Pending<'_, UnitStatus> {
@@ -81,8 +88,7 @@ async fn world(
         platform: Arc::new(Nobody),
         traffic: Nobody,
         engine: Vec::new(),
-        library: Arc::new(|| Err("there is none".to_owned())),
-        cache: dir.path().join("cache"),
+        engines: Arc::new(Nobody),
         default_environment: "prod".to_owned(),
         now: Timestamp::now,
     });

@@ -13,6 +13,7 @@ mod webhooks;
 pub(crate) use push::FILE;
 
 use crate::app::App;
+use std::sync::Arc;
 use store::StoreUrl;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,9 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationT
 
 /// Starts the reconcilers, where several machines have them in turn under this one's name; how each is shows under `/api/v1/reconcilers`.
 fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &CancellationToken) {
-    let executor = executor::executor(app, machine);
-    let rollouts = rollouts::reconciler(app);
+    let toolchains = executor::toolchains(app);
+    let executor = executor::executor(app, Arc::clone(&toolchains), machine);
+    let rollouts = rollouts::reconciler(app, toolchains);
     let watcher = watch::Watcher::new(watch::Parts {
         store: app.store().clone(),
         traffic: app.state_dir().join("traffic"),

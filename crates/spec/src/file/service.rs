@@ -18,6 +18,12 @@ pub struct Service {
     /// What runs the model.
     #[serde(default)]
     pub engine: EngineKind,
+    /// What starts a server, with `engine: command`. It finds its port in `PORT` and its model in `MODEL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The path at which that server answers once it is ready; `/health` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
     /// What one replica gets.
     #[serde(default)]
     pub resources: ServiceResources,
@@ -78,6 +84,8 @@ impl Service {
     pub(crate) const KEYS: &[&str] = &[
         "model",
         "engine",
+        "command",
+        "ready",
         "resources",
         "scale",
         "rollout",
@@ -89,14 +97,47 @@ impl Read for Service {
     fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
         let section = Section::open(reader, node, path, Self::KEYS)?;
         let model = section.required_name(reader, "model", NameKind::Word);
+        let engine = section.or(reader, "engine", EngineKind::default());
+        let command = section.optional(reader, "command");
+        let ready: Option<String> = section.optional(reader, "ready");
+        check_command(reader, &section, engine, ready.as_deref());
         Some(Self {
-            engine: section.or(reader, "engine", EngineKind::default()),
+            engine,
+            command,
+            ready,
             resources: section.or(reader, "resources", ServiceResources::default()),
             scale: section.or(reader, "scale", Scale::default()),
             rollout: section.or(reader, "rollout", Rollout::default()),
             monitor: section.or(reader, "monitor", Monitor::default()),
             model: model?,
         })
+    }
+}
+
+/// A server needs a command, and only a server has one.
+fn check_command(
+    reader: &mut Reader,
+    section: &Section<'_>,
+    engine: EngineKind,
+    ready: Option<&str>,
+) {
+    if engine == EngineKind::Command {
+        if section.node("command").is_none() {
+            section.missing(reader, "command");
+        }
+    } else {
+        for key in ["command", "ready"] {
+            if let Some(node) = section.node(key) {
+                let message =
+                    format!("`{key}` is for `engine: command`; remove it, or set the engine");
+                reader.wrong(node.span, message);
+            }
+        }
+    }
+    if let (Some(path), Some(node)) = (ready, section.node("ready"))
+        && !(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        reader.wrong(node.span, "a path begins with `/` and has no spaces");
     }
 }
 

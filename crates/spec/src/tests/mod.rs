@@ -153,16 +153,6 @@ fn each_unsupported_key_is_refused() {
     check("min: 2", "min: 2, max: 3", "max");
     check("cpu: 0.5,", "cpu: 0.5, gpu: 1,", "gpu");
     check(
-        "    resources: { cpu: 0.5",
-        "    engine: pyfunc\n    resources: { cpu: 0.5",
-        "engine",
-    );
-    check(
-        "    resources: { cpu: 0.5",
-        "    engine: command\n    resources: { cpu: 0.5",
-        "engine",
-    );
-    check(
         "data/flights.csv.gz",
         "s3://bucket/flights.csv.gz",
         "source",

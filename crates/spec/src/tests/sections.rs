@@ -1,8 +1,9 @@
 //! Mistakes inside one section: keys, types, names.
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
-use super::check;
+use super::{changed, check};
+use crate::parse;
 
 #[test]
 fn unknown_keys() {
@@ -357,6 +358,66 @@ fn names() {
            |
         18 |       champion:    { run: python split.py, reads: [flights], writes: [train, test] }
            |       ^^^^^^^^
+    "#]],
+    );
+}
+
+#[test]
+fn a_command_and_its_engine_belong_together() {
+    let with = |more: &str| format!("    engine: {more}\n    resources: {{ cpu: 0.5");
+    let refused =
+        |more: &str, expect: &Expect| check("    resources: { cpu: 0.5", &with(more), expect);
+    let accepted = changed(
+        "    resources: { cpu: 0.5",
+        &with("command\n    command: serve $PORT"),
+    );
+    let file = parse("mainspan.yaml", &accepted).unwrap();
+    let service = file.service_in("prod", "delay").unwrap();
+    assert_eq!(service.command.as_deref(), Some("serve $PORT"));
+    refused(
+        "command",
+        &expect![[r#"
+        error: `services.delay` lacks the key `command`
+          --> mainspan.yaml:28:3
+           |
+        28 |   delay:
+           |   ^^^^^
+
+        error: `overrides.prod.services.delay` lacks the key `command`
+          --> mainspan.yaml:50:23
+           |
+        50 |   prod: { services: { delay: { scale: { min: 2 } } } }
+           |                       ^^^^^
+    "#]],
+    );
+    refused(
+        "command\n    command: serve\n    ready: health",
+        &expect![[r#"
+        error: a path begins with `/` and has no spaces
+          --> mainspan.yaml:32:12
+           |
+        32 |     ready: health
+           |            ^^^^^^
+    "#]],
+    );
+    refused(
+        "onnx\n    command: serve",
+        &expect![[r#"
+        error: `command` is for `engine: command`; remove it, or set the engine
+          --> mainspan.yaml:31:14
+           |
+        31 |     command: serve
+           |              ^^^^^
+    "#]],
+    );
+    refused(
+        "pyfunc\n    ready: /health",
+        &expect![[r#"
+        error: `ready` is for `engine: command`; remove it, or set the engine
+          --> mainspan.yaml:31:12
+           |
+        31 |     ready: /health
+           |            ^^^^^^^
     "#]],
     );
 }
