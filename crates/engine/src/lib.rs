@@ -12,6 +12,7 @@ mod pool;
 mod queue;
 mod replica;
 mod runtime;
+mod trees;
 
-pub use options::EngineOptions;
+pub use options::{EngineOptions, Evaluator};
 pub use replica::{EngineError, run};

@@ -110,7 +110,8 @@ async fn load(options: EngineOptions) -> Result<(Arc<Model>, Vec<Runner>), Engin
             options.library.as_deref(),
             std::env::var_os(library::VARIABLE),
         );
-        model.load(&library.map_err(ModelError::from)?, options.threads.get())
+        let library = library.map_err(ModelError::from)?;
+        model.load(&library, options.threads.get(), options.evaluator)
     };
     let loaded = spawn_blocking(load).await;
     let panicked = |_| ModelError::Load("the library panicked".into());
