@@ -267,8 +267,13 @@ impl<'g> Compiler<'g> {
     /// Changes slots one by one; gives the first of the new ones, which lie side by side.
     fn change(&mut self, from: Vec<usize>, changes: Vec<Change>) -> Result<usize, Unsupported> {
         let to = self.allocate(from.len())?;
-        if !from.is_empty() {
-            self.ops.push(Op::Change { from, changes, to });
+        match changes.as_slice() {
+            [] => {}
+            [change, rest @ ..] if rest.iter().all(|other| other == change) => {
+                let change = change.clone();
+                self.ops.push(Op::Same { from, change, to });
+            }
+            _ => self.ops.push(Op::Change { from, changes, to }),
         }
         Ok(to)
     }

@@ -18,10 +18,11 @@ pub(super) const MAX_TREE: usize = 1 << 18;
 pub(super) const TOGETHER: usize = 8;
 /// Trees that a row goes down side by side.
 pub(super) const ABREAST: usize = 10;
-/// After this many steps it is looked at for the first time whether all paths have ended.
-const FIRST_STRETCH: u32 = 8;
+/// After this many steps it is looked at for the first time whether all paths have ended. For trees of
+/// usual depth never: a branch that cannot be predicted costs more than the steps it saves.
+const FIRST_STRETCH: u32 = 16;
 /// After this many more it is looked at again.
-const STRETCH: u32 = 3;
+const STRETCH: u32 = 4;
 
 /// A node of a tree that is yet to be laid out; children are places in the same list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -167,6 +168,15 @@ impl Forest {
                 Group { starts, depth }
             })
             .collect();
+        // Going down equally far everywhere takes more steps, but ends where the processor expects it,
+        // which is worth more unless it is much too far.
+        let depths = || self.groups.iter().map(|group| group.depth as usize);
+        let deepest = depths().max().unwrap_or(0);
+        if deepest * self.groups.len() * 10 <= depths().sum::<usize>() * 11 {
+            self.groups
+                .iter_mut()
+                .for_each(|group| group.depth = deepest as u32);
+        }
         self.nodes.shrink_to_fit();
     }
 
@@ -230,7 +240,12 @@ impl Forest {
                 break;
             }
         }
-        at.map(|at| nodes[at].threshold)
+        // Not `map`, which the compiler may call.
+        let mut names = [0; PATHS];
+        for (name, at) in names.iter_mut().zip(at) {
+            *name = nodes[at].threshold;
+        }
+        names
     }
 }
 

@@ -34,6 +34,12 @@ pub(super) enum Op {
         changes: Vec<Change>,
         to: usize,
     },
+    /// The same change of each slot, into slots side by side.
+    Same {
+        from: Vec<usize>,
+        change: Change,
+        to: usize,
+    },
     /// Slots copied side by side and scaled as one row.
     Normalize {
         norm: Norm,

@@ -94,6 +94,10 @@ impl Compiler<'_> {
             return unsupported(format!("{} of such shapes is not compiled", node.operator));
         }
         let width = symbol.columns.len();
+        let by_one = constants.iter().all(|c| *c == 1.0);
+        if by_one && (binary == Binary::Mul || (binary == Binary::Div && right)) {
+            return Ok(symbol);
+        }
         let changes = each(constants, width, "a constant")?.into_iter().map(|c| {
             if right {
                 Change::Right(binary, c)

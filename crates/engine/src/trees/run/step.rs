@@ -2,7 +2,7 @@
 
 use inference::tensor::{Data, Tensor};
 
-use crate::trees::arithmetic::normalize;
+use crate::trees::arithmetic::{Change, normalize};
 use crate::trees::lookup::Keys;
 use crate::trees::program::{Op, Place};
 
@@ -26,6 +26,11 @@ impl Op {
                     slots[*to + index] = slots[*from].map(|x| change.apply(x));
                 }
             }
+            Self::Same { from, change, to } => match change {
+                // The one that is in the way of every row with missing values.
+                Change::MissingBelow => each(from, *to, slots, |x| Change::MissingBelow.apply(x)),
+                change => each(from, *to, slots, |x| change.apply(x)),
+            },
             Self::Normalize { norm, from, to } => {
                 for (index, from) in from.iter().enumerate() {
                     slots[*to + index] = slots[*from];
@@ -53,6 +58,19 @@ impl Op {
             }
             Self::Trees(_) => {}
         }
+    }
+}
+
+/// Changes slots into slots side by side.
+#[inline(always)]
+fn each<const L: usize>(
+    from: &[usize],
+    to: usize,
+    slots: &mut [[f32; L]],
+    change: impl Fn(f32) -> f32,
+) {
+    for (index, from) in from.iter().enumerate() {
+        slots[to + index] = slots[*from].map(&change);
     }
 }
 

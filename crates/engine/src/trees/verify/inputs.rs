@@ -192,14 +192,12 @@ fn probes(program: &Program) -> Vec<Vec<Probes>> {
             }
             Op::Change { from, changes, to } => {
                 for (index, (from, change)) in from.iter().zip(changes).enumerate() {
-                    let undone: Vec<f32> =
-                        wanted[to + index].iter().map(|y| change.undo(*y)).collect();
-                    wanted[*from].extend(undone);
-                    match change {
-                        Change::Impute { missing, .. } => wanted[*from].push(*missing),
-                        Change::Differs { values, .. } => wanted[*from].extend(values),
-                        _ => {}
-                    }
+                    undo(&mut wanted, *from, change, to + index);
+                }
+            }
+            Op::Same { from, change, to } => {
+                for (index, from) in from.iter().enumerate() {
+                    undo(&mut wanted, *from, change, to + index);
                 }
             }
             Op::Normalize { from, to, .. } => {
@@ -241,6 +239,17 @@ fn probes(program: &Program) -> Vec<Vec<Probes>> {
         probes.numbers.dedup();
     }
     probes
+}
+
+/// What is wanted of a changed slot, in terms of the slot that it was made of.
+fn undo(wanted: &mut [Vec<f32>], from: usize, change: &Change, to: usize) {
+    let undone: Vec<f32> = wanted[to].iter().map(|y| change.undo(*y)).collect();
+    wanted[from].extend(undone);
+    match change {
+        Change::Impute { missing, .. } => wanted[from].push(*missing),
+        Change::Differs { values, .. } => wanted[from].extend(values),
+        _ => {}
+    }
 }
 
 /// Splitmix64: numbers that look random and are the same each time.
