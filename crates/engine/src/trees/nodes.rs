@@ -18,11 +18,11 @@ pub(super) const MAX_TREE: usize = 1 << 18;
 pub(super) const TOGETHER: usize = 8;
 /// Trees that a row goes down side by side.
 pub(super) const ABREAST: usize = 10;
-/// After this many steps it is looked at for the first time whether all paths have ended. For trees of
-/// usual depth never: a branch that cannot be predicted costs more than the steps it saves.
-const FIRST_STRETCH: u32 = 16;
+/// After this many steps it is looked at for the first time whether all paths have ended; before, a
+/// branch that cannot be predicted would cost more than the steps it saves.
+const FIRST_STRETCH: u32 = 8;
 /// After this many more it is looked at again.
-const STRETCH: u32 = 4;
+const STRETCH: u32 = 3;
 
 /// A node of a tree that is yet to be laid out; children are places in the same list.
 #[derive(Debug, Clone, Copy, PartialEq)]
