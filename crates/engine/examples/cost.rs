@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use engine::EngineOptions;
 use engine::model::Model;
+use engine::{EngineOptions, Evaluator};
 use inference::frame::{self, Reply, Request, Wire};
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,7 @@ fn main() {
 fn measure(name: &str, library: &Path, model: &[u8], request: &Request) {
     let (_, mut runners) = Model::check(model.to_vec(), 1 << 16)
         .unwrap()
-        .load(library, 1)
+        .load(library, 1, Evaluator::Automatic)
         .unwrap();
     let mut compute = 0;
     let started = Instant::now();

@@ -15,7 +15,8 @@ mod pyfunc;
 mod queue;
 mod replica;
 mod runtime;
+mod trees;
 
-pub use options::EngineOptions;
+pub use options::{EngineOptions, Evaluator};
 pub use pyfunc::WorkerError;
 pub use replica::{EngineError, run};

@@ -4,6 +4,7 @@
 //! turns one request into one answer. The replica keeps a runner per thread; examples and later
 //! comparisons of versions use runners directly. Nothing here knows sockets.
 
+mod backend;
 mod runner;
 mod tensors;
 
@@ -22,7 +23,9 @@ use ort::session::builder::GraphOptimizationLevel;
 pub use runner::Runner;
 pub(crate) use runner::refusal;
 
+use self::backend::Backend;
 use crate::library::LibraryError;
+use crate::options::Evaluator;
 use crate::runtime::{self, RuntimeError};
 
 /// A model that cannot be served.
@@ -116,22 +119,29 @@ impl Model {
     }
 
     /// Loads the model `count` times with the ONNX Runtime library at `library`, and warms each
-    /// session up. The bytes that were checked are the bytes that are loaded; they are let go of
-    /// afterwards.
+    /// runner up. The bytes that were checked are the bytes that are loaded; they are let go of
+    /// afterwards. Trees that `evaluator` lets serve need one session, to be verified with.
     pub fn load(
         mut self,
         library: &Path,
         count: usize,
+        evaluator: Evaluator,
     ) -> Result<(Arc<Self>, Vec<Runner>), ModelError> {
         let environment = runtime::environment(library)?;
-        let sessions: Vec<_> = (0..count)
-            .map(|_| self.session(&environment))
-            .collect::<Result<_, _>>()?;
+        let first = Backend::choose(&self, self.session(&environment)?, evaluator);
+        let mut backends = vec![first];
+        while backends.len() < count {
+            let another = match backends[0].again() {
+                Some(another) => another,
+                None => Backend::session(self.session(&environment)?),
+            };
+            backends.push(another);
+        }
         self.file = Vec::new();
         let model = Arc::new(self);
-        let runners = sessions
+        let runners = backends
             .into_iter()
-            .map(|session| Runner::new(session, Arc::clone(&model)));
+            .map(|backend| Runner::new(backend, Arc::clone(&model)));
         let mut runners: Vec<_> = runners.collect();
         runners.iter_mut().for_each(Runner::warm_up);
         Ok((model, runners))

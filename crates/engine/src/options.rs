@@ -4,6 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Who may compute a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evaluator {
+    /// Ensembles of trees are compiled, and serve so if ONNX Runtime gives the same answers on
+    /// generated inputs; all else is ONNX Runtime's.
+    Automatic,
+    /// ONNX Runtime, whatever the model is.
+    OnnxRuntime,
+}
+
 /// Settings of one replica, decided by its caller.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -17,6 +27,8 @@ pub struct EngineOptions {
     pub threads: NonZeroUsize,
     /// ONNX Runtime's shared library; else `ORT_DYLIB_PATH` names it.
     pub library: Option<PathBuf>,
+    /// Who may compute the model.
+    pub evaluator: Evaluator,
     /// The largest model file that is loaded.
     pub max_model_bytes: u64,
     /// The most rows that one plain-rows request may carry.
@@ -31,7 +43,8 @@ impl EngineOptions {
     /// How long requests in flight usually may take to finish.
     pub const GRACE: Duration = Duration::from_secs(10);
 
-    /// One thread, models up to 2 GiB, 65,536 rows a request, 1,024 requests waiting, 10 s to drain.
+    /// One thread, the evaluator chosen by the model, models up to 2 GiB, 65,536 rows a request, 1,024
+    /// requests waiting, 10 s to drain.
     #[must_use]
     pub fn new(model: PathBuf, socket: PathBuf) -> Self {
         Self {
@@ -40,6 +53,7 @@ impl EngineOptions {
             socket,
             threads: NonZeroUsize::MIN,
             library: None,
+            evaluator: Evaluator::Automatic,
             max_model_bytes: 2 << 30,
             max_rows: 1 << 16,
             queue: NonZeroUsize::MIN.saturating_add(1023),

@@ -130,7 +130,7 @@ async fn load(
             std::env::var_os(library::VARIABLE),
         );
         let library = library.map_err(ModelError::from)?;
-        let (model, runners) = model.load(&library, options.threads.get())?;
+        let (model, runners) = model.load(&library, options.threads.get(), options.evaluator)?;
         let runners = runners.into_iter().map(Compute::Here).collect();
         Ok((model.description(), runners))
     };

@@ -8,6 +8,7 @@
 
 mod graph;
 mod model;
+pub mod nodes;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! One session: a request in, an answer out.
+//! One evaluator: a request in, an answer out.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use inference::frame::{Answer, MAX_PREDICTIONS, Request, Wire};
 use inference::model::{Dim, TensorSpec};
 use inference::question::Question;
 use inference::tensor::{Data, Tensor};
-use ort::session::{Session, SessionInputValue};
 
-use super::{Model, tensors};
+use super::Model;
+use super::backend::Backend;
 
 const OK: u16 = 200;
 const BAD_REQUEST: u16 = 400;
@@ -22,10 +22,10 @@ const WARM_UP_ELEMENTS: usize = 1 << 20;
 /// A first run slower than this is the only one.
 const WARM_UP_AGAIN: Duration = Duration::from_millis(5);
 
-/// A loaded session, for one thread at a time.
+/// A loaded model, for one thread at a time.
 #[derive(Debug)]
 pub struct Runner {
-    session: Session,
+    backend: Backend,
     model: Arc<Model>,
 }
 
@@ -59,15 +59,15 @@ struct Success {
 }
 
 impl Runner {
-    pub(super) fn new(session: Session, model: Arc<Model>) -> Self {
-        Self { session, model }
+    pub(super) fn new(backend: Backend, model: Arc<Model>) -> Self {
+        Self { backend, model }
     }
 
     /// Answers an inference: 200, 400 when the request is at fault, 500 when the model is. Other
     /// requests need no session and get 400.
     pub fn answer(&mut self, request: &Request) -> Answer {
         let answered = match request {
-            Request::Infer(wire, body) => self.infer(*wire, body),
+            Request::Infer(wire, body) => self.ask(*wire, body),
             Request::Describe | Request::Ping => Err(Failure::Request("not an inference".into())),
         };
         match answered {
@@ -88,7 +88,7 @@ impl Runner {
         }
     }
 
-    fn infer(&mut self, wire: Wire, body: &Bytes) -> Result<Success, Failure> {
+    fn ask(&mut self, wire: Wire, body: &Bytes) -> Result<Success, Failure> {
         let model = Arc::clone(&self.model);
         let question = Question::read(wire, body, &model.inputs, &model.outputs, model.max_rows);
         let Question { tensors, form, .. } =
@@ -105,27 +105,25 @@ impl Runner {
         })
     }
 
+    /// Whether the model's trees are computed without ONNX Runtime; else why not.
+    pub fn compiled(&self) -> Result<(), &str> {
+        self.backend.compiled()
+    }
+
+    /// Computes one tensor per input, without a request around it: for comparing evaluators.
+    pub fn infer(&mut self, inputs: &[Tensor]) -> Result<Vec<Output<'_>>, String> {
+        self.backend.run(&self.model, inputs)
+    }
+
     /// Runs the model on one tensor per input.
     fn run<'m>(
         &mut self,
         model: &'m Model,
         inputs: &[Tensor],
     ) -> Result<(Vec<Output<'m>>, Duration), Failure> {
-        let failed = |e: ort::Error| Failure::Model(format!("the model failed: {e}"));
-        let values: Vec<SessionInputValue<'_>> = inputs
-            .iter()
-            .map(tensors::value)
-            .collect::<ort::Result<_>>()
-            .map_err(failed)?;
         let started = Instant::now();
-        let results = self.session.run(values.as_slice()).map_err(failed)?;
-        let compute = started.elapsed();
-        let outputs = results.into_iter().zip(&model.outputs);
-        let outputs = outputs.map(|((_, value), spec)| tensors::output(&spec.name, value));
-        let outputs = outputs
-            .collect::<Result<_, _>>()
-            .map_err(|e| Failure::Model(e.to_string()))?;
-        Ok((outputs, compute))
+        let outputs = self.backend.run(model, inputs).map_err(Failure::Model)?;
+        Ok((outputs, started.elapsed()))
     }
 
     /// Runs the model on made-up inputs, so that the first request does not pay for first times. A

@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
+#[expect(dead_code, reason = "tests of the crate use the rest")]
+mod ensembles;
 mod life;
 mod onnx;
 mod replica;
+mod trees;

@@ -47,6 +47,7 @@ pub(crate) struct Graph {
 }
 
 /// An attribute of a node.
+#[derive(Clone)]
 pub(crate) struct Attribute(Vec<u8>);
 
 impl Attribute {

@@ -9,8 +9,10 @@ use super::{MAX_NAME, OnnxError};
 pub(super) enum Field<'a> {
     Varint(u64),
     Bytes(Message<'a>),
-    /// Fixed 32 or 64 bits: floats, which nobody here reads.
-    Fixed,
+    /// 32 bits: a float.
+    Fixed32(u32),
+    /// 64 bits, which no field that is read here has outside of a packed list.
+    Fixed64,
 }
 
 /// Bytes of one message, and where in the file they begin.
@@ -45,12 +47,17 @@ impl<'a> Message<'a> {
         }
         let field = match kind {
             0 => Field::Varint(self.varint()?),
-            1 => self.take(8).map(|_| Field::Fixed)?,
+            1 => self.take(8).map(|_| Field::Fixed64)?,
             2 => {
                 let len = usize::try_from(self.varint()?).map_err(|_| self.damaged("a length"))?;
                 Field::Bytes(self.take(len)?)
             }
-            5 => self.take(4).map(|_| Field::Fixed)?,
+            5 => Field::Fixed32(
+                self.take(4)?
+                    .numbers(u32::from_le_bytes)
+                    .next()
+                    .unwrap_or(0),
+            ),
             _ => return Err(self.damaged("a wire type")),
         };
         Ok(Some((number, field)))
@@ -70,6 +77,23 @@ impl<'a> Message<'a> {
     /// The text of a field of any length, if it is UTF-8.
     pub(super) fn any_text(self) -> Option<String> {
         std::str::from_utf8(self.bytes).ok().map(str::to_owned)
+    }
+
+    /// The text of a field of any length, if it is UTF-8, where it lies.
+    pub(super) fn lent_text(self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes).ok()
+    }
+
+    /// The bytes as numbers of `N` bytes each, little-endian; what is left over is left out.
+    pub(super) fn numbers<const N: usize, T>(
+        self,
+        number: fn([u8; N]) -> T,
+    ) -> impl Iterator<Item = T> + use<'a, N, T> {
+        self.bytes
+            .as_chunks::<N>()
+            .0
+            .iter()
+            .map(move |bytes| number(*bytes))
     }
 
     /// The varints of a packed repeated field.
