@@ -1,7 +1,8 @@
 //! `cargo xtask bench <topic>`: measures the release binary as its users see it, against the goals written here.
 //!
 //! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
-//! compares within one run wherever it can. It must never reach into the product's files or crates.
+//! compares within one run wherever it can. It must never reach into the product's files or crates; `verdicts` alone,
+//! which simulates, plays the product's judge.
 
 mod connection;
 mod http;
@@ -11,6 +12,7 @@ mod process;
 mod product;
 mod report;
 mod steps;
+mod verdicts;
 
 use report::{Figure, Format};
 use std::{path::PathBuf, process::ExitCode};
@@ -37,11 +39,28 @@ enum Topic {
     Mlflow,
     /// Tracking with a million runs and a hundred million points
     Growth,
+    /// False roll-backs and the time until harm is found, in simulated worlds; needs no binary
+    Verdicts,
 }
 
 impl Args {
     /// Measures and prints; exit code 1 if a goal is missed.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let figures = match self.topic {
+            Topic::Verdicts => verdicts::measure()?,
+            Topic::Steps => steps::measure(&self.binary()?)?,
+            Topic::Mlflow => mlflow::measure(&self.binary()?)?,
+            Topic::Growth => mlflow::growth::measure(&self.binary()?)?,
+        };
+        report::print(&figures, self.output)?;
+        Ok(if figures.iter().all(Figure::holds) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn binary(&self) -> anyhow::Result<PathBuf> {
         let binary = match &self.binary {
             Some(binary) => std::path::absolute(binary)?,
             None => crate::tree::root().join("target/release/mainspan"),
@@ -51,16 +70,6 @@ impl Args {
             "there is no `{}`: run `make build` first",
             binary.display()
         );
-        let figures = match self.topic {
-            Topic::Steps => steps::measure(&binary)?,
-            Topic::Mlflow => mlflow::measure(&binary)?,
-            Topic::Growth => mlflow::growth::measure(&binary)?,
-        };
-        report::print(&figures, self.output)?;
-        Ok(if figures.iter().all(Figure::holds) {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(binary)
     }
 }
