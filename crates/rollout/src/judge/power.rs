@@ -1,11 +1,12 @@
 //! How long a judge needs to find a harm that somebody named, at the traffic a service has.
 //!
 //! `plan` shows it for each stage and warns of a judge that cannot decide in time. It plays the real judge in seeded
-//! simulation, so it has no formula of its own that could disagree with it.
+//! simulation, so it has no formula of its own that could disagree with it. What it finds is the best that there is: a
+//! service whose history shows no noise between arms.
 
 use super::{AtLeast, Counters, Evidence, Judge, Look, Loss, Policy, Side};
 use jiff::{SignedDuration, Timestamp};
-use stats::rng::Rng;
+use stats::{noise::Noise, rng::Rng};
 use std::time::Duration;
 
 /// What the service is like, and the harm.
@@ -99,6 +100,7 @@ fn play(
             lasting: Duration::ZERO,
         },
         block: Duration::ZERO,
+        noise: vec![Noise::none()],
         ..policy.clone()
     };
     let threshold = policy.threshold().ln();
@@ -145,7 +147,7 @@ fn play(
         let [champion, candidate] = arms.clone();
         let look = Look {
             at: at(look),
-            passed: alone.block,
+            passed: Duration::from_secs_f64(step),
             champion,
             candidate,
             losses: vec![losses],

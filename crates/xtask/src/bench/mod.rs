@@ -1,8 +1,8 @@
 //! `cargo xtask bench <topic>`: measures the release binary as its users see it, against the goals written here.
 //!
 //! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
-//! compares within one run wherever it can. It must never reach into the product's files or crates; what only shows inside of
-//! a crate is measured by an example of that crate.
+//! compares within one run wherever it can. It must never reach into the product's files or crates: what only shows inside of
+//! a crate is measured by an example of that crate, and `verdicts` alone, which simulates, plays the product's judge.
 
 mod connection;
 mod http;
@@ -13,6 +13,7 @@ mod product;
 mod report;
 mod steps;
 mod trees;
+mod verdicts;
 
 use report::{Figure, Format};
 use std::{path::PathBuf, process::ExitCode};
@@ -41,6 +42,8 @@ enum Topic {
     Growth,
     /// Compiled ensembles of trees beside ONNX Runtime, in process (needs Python with pip, not the binary)
     Trees,
+    /// False roll-backs and the time until harm is found, in simulated worlds; needs no binary
+    Verdicts,
 }
 
 impl Args {
@@ -51,6 +54,7 @@ impl Args {
             Topic::Mlflow => mlflow::measure(&self.binary()?)?,
             Topic::Growth => mlflow::growth::measure(&self.binary()?)?,
             Topic::Trees => trees::measure()?,
+            Topic::Verdicts => verdicts::measure()?,
         };
         report::print(&figures, self.output)?;
         Ok(if figures.iter().all(Figure::holds) {
