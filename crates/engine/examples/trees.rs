@@ -1,9 +1,10 @@
 //! How much faster compiled trees are than ONNX Runtime, in process: `cargo run --release -p engine
-//! --example trees -- FOLDER [LIBRARY]`.
+//! --example trees -- FOLDER [MODEL | loading | library]`.
 //!
 //! The folder is one that tests/trees/bench.py has written. Each call gets rows of its own; both
 //! evaluators are asked in turn, and the ratio is that of the medians of several rounds. `cargo xtask
-//! bench trees` makes the folder, runs this, and reads what it prints: a line per model and batch.
+//! bench trees` makes the folder, runs this, and reads what it prints: a line per model and batch. With
+//! a word it measures one model alone, or says what loading takes in milliseconds, or where the library is.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,15 +27,26 @@ fn main() {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let folder = arguments.next().unwrap();
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-tools/ort");
-    let library = arguments
-        .next()
-        .unwrap_or_else(|| engine::library::fetch(&tools, Path::new("python3")).unwrap());
+    let library = engine::library::fetch(&tools, Path::new("python3")).unwrap();
+    let word = arguments.next();
+    let word = word.as_deref().and_then(Path::to_str).unwrap_or_default();
+    match word {
+        "library" => return println!("{}", library.display()),
+        // What a process pays before it can answer: the library, and the model in it.
+        "loading" => {
+            let started = Instant::now();
+            load(&library, &folder.join("gbt.onnx"), Evaluator::OnnxRuntime);
+            return println!("{:.3}", started.elapsed().as_secs_f64() * 1e3);
+        }
+        _ => {}
+    }
     let bytes = std::fs::read(folder.join("rows.f32")).unwrap();
     let rows: Vec<f32> = bytes
         .chunks_exact(4)
         .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
         .collect();
-    for model in ["gbt", "rf", "xgb", "lgbm"] {
+    let all = ["gbt", "rf", "xgb", "lgbm"].into_iter();
+    for model in all.filter(|model| word.is_empty() || word == *model) {
         let file = folder.join(model).with_extension("onnx");
         let load = |evaluator| load(&library, &file, evaluator);
         let (mut trees, mut session) = (load(Evaluator::Automatic), load(Evaluator::OnnxRuntime));

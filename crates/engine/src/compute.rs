@@ -22,4 +22,15 @@ impl Compute {
             Self::Python(runner) => runner.answer(request),
         }
     }
+
+    /// Answers several, together where that is possible, in their order.
+    pub(crate) fn answer_all(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, WorkerError> {
+        match self {
+            Self::Here(runner) => Ok(runner.answer_all(requests)),
+            Self::Python(runner) => {
+                let answers = requests.iter().map(|request| runner.answer(request));
+                answers.collect()
+            }
+        }
+    }
 }

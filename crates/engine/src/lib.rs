@@ -17,6 +17,6 @@ mod replica;
 mod runtime;
 mod trees;
 
-pub use options::{EngineOptions, Evaluator};
+pub use options::{Batching, EngineOptions, Evaluator};
 pub use pyfunc::WorkerError;
 pub use replica::{EngineError, run};

@@ -5,6 +5,7 @@
 //! comparisons of versions use runners directly. Nothing here knows sockets.
 
 mod backend;
+mod batch;
 mod runner;
 mod tensors;
 

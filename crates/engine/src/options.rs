@@ -35,8 +35,19 @@ pub struct EngineOptions {
     pub max_rows: usize,
     /// How many requests may wait for a thread before more are answered 503.
     pub queue: NonZeroUsize,
+    /// How requests are gathered into one run of the model; `None` runs each by itself.
+    pub batching: Option<Batching>,
     /// How long requests in flight may take to finish after the shutdown was asked for.
     pub grace: Duration,
+}
+
+/// How requests are gathered into one run of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// Most requests in one run.
+    pub most: NonZeroUsize,
+    /// How long the first of them waits for others.
+    pub wait: Duration,
 }
 
 impl EngineOptions {
@@ -57,6 +68,7 @@ impl EngineOptions {
             max_model_bytes: 2 << 30,
             max_rows: 1 << 16,
             queue: NonZeroUsize::MIN.saturating_add(1023),
+            batching: None,
             grace: Self::GRACE,
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! A model that takes microseconds is run right where its request was read, for handing it to
 //! another thread costs more than running it. A slow one goes to the workers, so that pings and
-//! refusals do not wait behind it. The replica owns the pool; connections submit to it.
+//! refusals do not wait behind it. Where requests are gathered into batches, all of them go to the
+//! workers. The replica owns the pool; connections submit to it.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::compute::Compute;
 use crate::model::refusal;
+use crate::options::Batching;
 use crate::queue::Queue;
 
 /// A request slower than this, on a smoothed average, goes to a worker.
@@ -34,8 +36,22 @@ pub(crate) struct Job {
     pub(crate) id: u64,
     /// What to infer.
     pub(crate) request: Request,
-    /// Where the encoded reply goes. Its connection gives room for each job it submits.
+    /// Set when nobody waits for it any more.
+    pub(crate) cancelled: Arc<AtomicBool>,
+    /// Where the encoded reply goes, or nothing for one that was cancelled. Its connection gives room
+    /// for each job it submits.
     pub(crate) reply: Sender<BytesMut>,
+}
+
+impl Job {
+    fn is_wanted(&self) -> bool {
+        !self.cancelled.load(Ordering::Relaxed) && !self.reply.is_closed()
+    }
+
+    fn send(self, reply: BytesMut) {
+        // Without a receiver there is nobody left to tell.
+        let _ = self.reply.blocking_send(reply);
+    }
 }
 
 /// Runners and the threads that wait to use them.
@@ -43,6 +59,8 @@ pub(crate) struct Pool {
     runners: Vec<Mutex<Compute>>,
     queue: Queue<Job>,
     pace_micros: AtomicU32,
+    /// How requests are gathered, if they are.
+    batching: Option<Batching>,
     /// Cancelled when nothing can be computed any more.
     broken: CancellationToken,
 }
@@ -53,6 +71,7 @@ impl Pool {
     pub(crate) fn new(
         runners: Vec<Compute>,
         waiting: NonZeroUsize,
+        batching: Option<Batching>,
         broken: CancellationToken,
     ) -> Arc<Self> {
         let runners = runners.into_iter().map(Mutex::new).collect();
@@ -62,6 +81,7 @@ impl Pool {
             runners,
             queue: Queue::new(waiting),
             pace_micros,
+            batching,
             broken,
         })
     }
@@ -97,7 +117,11 @@ impl Pool {
     /// last request of a batch is: the others are better off in parallel.
     pub(crate) fn answer_here(&self, request: &Request, last: bool) -> Option<Answer> {
         let pace = self.pace_micros.load(Ordering::Relaxed);
-        if !is_short(pace, request) || (self.runners.len() > 1 && !last) || !self.queue.is_empty() {
+        if self.batching.is_some()
+            || !is_short(pace, request)
+            || (self.runners.len() > 1 && !last)
+            || !self.queue.is_empty()
+        {
             return None;
         }
         let mut runner = self
@@ -122,49 +146,87 @@ impl Pool {
     }
 
     fn work(&self, index: usize) {
-        while let Some(Job { id, request, reply }) = self.queue.pop() {
-            if reply.is_closed() {
-                continue;
-            }
-            let answer = {
+        while let Some(first) = self.queue.pop() {
+            let jobs = self.gather(first);
+            let requests: Vec<_> = jobs.iter().map(|job| &job.request).collect();
+            let answers = {
                 let mut runner = self.runners[index]
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                self.timed(&mut runner, &request)
+                self.timed_all(&mut runner, &requests)
             };
-            let Some(answer) = answer else {
+            let Some(answers) = answers else {
                 return;
             };
-            let mut out = BytesMut::new();
-            encode(id, answer, &mut out);
-            // Without a receiver there is nobody left to tell.
-            let _ = reply.blocking_send(out);
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                let mut out = BytesMut::new();
+                encode(job.id, answer, &mut out);
+                job.send(out);
+            }
         }
+    }
+
+    /// The first job and those that come soon enough, without those that nobody waits for.
+    fn gather(&self, first: Job) -> Vec<Job> {
+        let mut jobs = vec![first];
+        if let Some(batching) = &self.batching {
+            let until = Instant::now() + batching.wait;
+            while jobs.len() < batching.most.get() {
+                match self.queue.pop_until(until) {
+                    Some(job) => jobs.push(job),
+                    None => break,
+                }
+                // One that was given up meanwhile makes room for another.
+                jobs = wanted(jobs);
+            }
+        }
+        wanted(jobs)
     }
 
     /// An answer, unless nothing can be computed any more.
     fn timed(&self, runner: &mut Compute, request: &Request) -> Option<Answer> {
         let started = Instant::now();
-        let Ok(answer) = runner.answer(request) else {
-            self.broken.cancel();
-            return None;
+        let answer = runner.answer(request);
+        self.took(started, 1);
+        answer.map_err(|_| self.broken.cancel()).ok()
+    }
+
+    /// The answers of several, unless nothing can be computed any more.
+    fn timed_all(&self, runner: &mut Compute, requests: &[&Request]) -> Option<Vec<Answer>> {
+        let started = Instant::now();
+        let answers = match requests {
+            [one] => runner.answer(one).map(|answer| vec![answer]),
+            all => runner.answer_all(all),
         };
-        let took = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.took(started, requests.len());
+        answers.map_err(|_| self.broken.cancel()).ok()
+    }
+
+    /// Keeps the average time of a request.
+    fn took(&self, started: Instant, requests: usize) {
+        let each = started.elapsed() / u32::try_from(requests.max(1)).unwrap_or(u32::MAX);
+        let took = u32::try_from(each.as_micros()).unwrap_or(u32::MAX);
         let pace = self.pace_micros.load(Ordering::Relaxed);
         // Threads may overwrite each other's step; the average only steers.
         self.pace_micros.store(
             pace - pace / SMOOTHING + took / SMOOTHING,
             Ordering::Relaxed,
         );
-        Some(answer)
     }
+}
+
+/// Those that somebody waits for; the others are answered with nothing.
+fn wanted(jobs: Vec<Job>) -> Vec<Job> {
+    let (wanted, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(Job::is_wanted);
+    others.into_iter().for_each(|job| job.send(BytesMut::new()));
+    wanted
 }
 
 /// Whether a request will not keep its connection, and the pings on it, waiting.
 fn is_short(pace_micros: u32, request: &Request) -> bool {
     match request {
         Request::Infer(_, body) => pace_micros < INLINE_MICROS && body.len() <= INLINE_BYTES,
-        Request::Describe | Request::Ping => true,
+        Request::Describe | Request::Ping | Request::Cancel => true,
     }
 }
 

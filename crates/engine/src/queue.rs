@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A first-in, first-out queue that refuses what is above its bound.
 #[derive(Debug)]
@@ -56,6 +57,18 @@ impl<T> Queue<T> {
         state.items.pop_front()
     }
 
+    /// Takes the oldest item, waiting for one until `until`; `None` then, or once the queue is closed
+    /// and empty.
+    pub(crate) fn pop_until(&self, until: Instant) -> Option<T> {
+        let waiting = |state: &mut State<T>| state.items.is_empty() && !state.closed;
+        let left = until.saturating_duration_since(Instant::now());
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(self.lock(), left, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.items.pop_front()
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().items.is_empty()
@@ -86,6 +99,9 @@ mod tests {
             (Ok(()), Ok(()), Err(3))
         );
         assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.pop_until(Instant::now()), Some(2));
+        assert_eq!(queue.pop_until(Instant::now()), None);
+        assert_eq!(queue.push(2), Ok(()));
         assert_eq!(queue.push(4), Ok(()));
         queue.close();
         assert_eq!(queue.push(5), Err(5));

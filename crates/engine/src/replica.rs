@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use inference::frame::EDITION;
+
 use crate::compute::Compute;
 use crate::library;
 use crate::model::{Model, ModelError};
@@ -68,7 +70,7 @@ pub async fn run(options: EngineOptions, shutdown: CancellationToken) -> Result<
         loaded = load(options.clone(), broken.clone()) => loaded?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let pool = Pool::new(runners, options.queue, broken);
+    let pool = Pool::new(runners, options.queue, options.batching, broken);
     let (alive, mut threads) = mpsc::channel::<()>(1);
     let started = pool.start(&alive).map_err(EngineError::Threads);
     drop(alive);
@@ -96,7 +98,7 @@ async fn listen_and_serve(
     let backlog = options.queue.get() + options.threads.get();
     let shared = Arc::new(Shared {
         pool: Arc::clone(pool),
-        description,
+        description: told(&description),
         backlog,
     });
     let refused = |source| EngineError::Listen {
@@ -112,6 +114,18 @@ async fn listen_and_serve(
             let _ = fs::remove_file(&options.socket);
             Err(WorkerError::Gone.into())
         }
+    }
+}
+
+/// A model's description with what this replica understands.
+fn told(description: &Bytes) -> Bytes {
+    let parsed: Result<serde_json::Value, _> = serde_json::from_slice(description);
+    match parsed {
+        Ok(mut told) if told.is_object() => {
+            told["frames"] = EDITION.into();
+            told.to_string().into()
+        }
+        _ => description.clone(),
     }
 }
 

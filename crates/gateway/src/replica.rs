@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use inference::frame::{self, Reply, Request};
+use inference::model::Understands;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -58,6 +59,8 @@ pub(crate) struct Replica {
     relaying: Cell<usize>,
     /// Connections of HTTP that wait for the next one.
     spare: RefCell<Vec<Sender>>,
+    /// It understands that a request is given up.
+    cancels: Cell<bool>,
     retired: Cell<bool>,
     /// Retired and nobody waits.
     idle: Notify,
@@ -91,6 +94,7 @@ impl Replica {
             waiting: RefCell::new(HashMap::new()),
             relaying: Cell::new(0),
             spare: RefCell::new(Vec::new()),
+            cancels: Cell::new(false),
             filled: Notify::new(),
             retired: Cell::new(false),
             idle: Notify::new(),
@@ -254,6 +258,10 @@ impl Replica {
                 if !self.up.replace(true) {
                     changed.notify_waiters();
                 }
+                if id == OWN {
+                    self.understand(&reply);
+                    continue;
+                }
                 let waiter = self.waiting.borrow_mut().remove(&id);
                 if let Some(waiter) = waiter {
                     // Whoever asked may have gone meanwhile.
@@ -262,6 +270,24 @@ impl Replica {
             }
             self.wake_if_idle();
             buffer.reserve(READ_BYTES / 2);
+        }
+    }
+
+    /// Notes what a replica says of itself.
+    fn understand(&self, reply: &Reply) {
+        if let Reply::Description(json) = reply {
+            let said: Option<Understands> = serde_json::from_slice(json).ok();
+            self.cancels.set(said.is_some_and(|said| said.frames >= 2));
+        }
+    }
+
+    /// Tells the replica that nobody waits for a request any more.
+    fn cancel(&self, id: u64) {
+        // It has no body, so it fits.
+        if self.cancels.get()
+            && frame::encode_request(id, &Request::Cancel, &mut self.out.borrow_mut()).is_ok()
+        {
+            self.filled.notify_one();
         }
     }
 
@@ -283,7 +309,7 @@ impl Replica {
     }
 }
 
-/// Forgets a request when whoever waits for it goes away.
+/// Forgets a request when whoever waits for it goes away, and says so.
 struct Forget<'a> {
     replica: &'a Replica,
     id: u64,
@@ -291,7 +317,10 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        self.replica.waiting.borrow_mut().remove(&self.id);
+        let waited = self.replica.waiting.borrow_mut().remove(&self.id);
+        if waited.is_some() {
+            self.replica.cancel(self.id);
+        }
         self.replica.wake_if_idle();
     }
 }

@@ -8,6 +8,9 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+/// Which frames are understood, said in a description: from 2 on, [`Request::Cancel`]. One that says
+/// nothing understands the first.
+pub const EDITION: u32 = 2;
 /// The most that `len` may say: 64 MiB.
 pub const MAX_LEN: usize = 64 << 20;
 /// The most predictions that one [`Answer`] may carry; longer ones are cut for the log only, the
@@ -36,6 +39,7 @@ const INFER_GRPC: u8 = 6;
 const INFER_V1: u8 = 7;
 const INFER_SCORING: u8 = 8;
 const INFER_CSV: u8 = 9;
+const CANCEL: u8 = 10;
 const ANSWER: u8 = 129;
 const ANSWER_RAW: u8 = 130;
 const DESCRIPTION: u8 = 131;
@@ -50,6 +54,8 @@ pub enum Request {
     Describe,
     /// Say that you are alive.
     Ping,
+    /// Nobody waits any more for the request of this id. It has no reply of its own.
+    Cancel,
 }
 
 /// How a request for an inference is written; its answer is written the same way.
@@ -130,6 +136,7 @@ pub fn encode_request(id: u64, request: &Request, out: &mut BytesMut) -> Result<
         Request::Infer(wire, body) => encode(id, kind_of(*wire), body, out),
         Request::Describe => encode(id, DESCRIBE, &[], out),
         Request::Ping => encode(id, PING, &[], out),
+        Request::Cancel => encode(id, CANCEL, &[], out),
     }
 }
 
@@ -161,6 +168,7 @@ pub fn decode_request(buf: &mut BytesMut) -> Result<Option<(u64, Request)>, Fram
         INFER_CSV => Request::Infer(Wire::Csv, payload),
         DESCRIBE => Request::Describe,
         PING => Request::Ping,
+        CANCEL => Request::Cancel,
         other => return Err(FrameError::UnknownKind(other)),
     };
     Ok(Some((id, request)))
@@ -182,6 +190,13 @@ pub fn decode_reply(buf: &mut BytesMut) -> Result<Option<(u64, Reply)>, FrameErr
         other => return Err(FrameError::UnknownKind(other)),
     };
     Ok(Some((id, reply)))
+}
+
+/// The id of an encoded frame; `None` for what is none.
+#[must_use]
+pub fn id_of(frame: &[u8]) -> Option<u64> {
+    let (_, rest) = frame.split_first_chunk::<LEN>()?;
+    Some(u64::from_le_bytes(*rest.first_chunk()?))
 }
 
 /// The kind of a request whose payload is its body.

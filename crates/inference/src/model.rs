@@ -29,6 +29,14 @@ pub struct ModelDescription {
     pub outputs: Vec<TensorDescription>,
 }
 
+/// What a replica says besides: which frames it understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Understands {
+    /// See [`crate::frame::EDITION`]; the first when nothing is said.
+    #[serde(default)]
+    pub frames: u32,
+}
+
 /// One dimension of an input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dim {

@@ -199,6 +199,39 @@ impl Data {
         data
     }
 
+    /// Appends the elements of another tensor; false, and nothing, if they are of another datatype.
+    pub fn append(&mut self, other: &Self) -> bool {
+        macro_rules! append {
+            ($($wrap:ident),*) => {
+                match (self, other) {
+                    $((Self::$wrap(all), Self::$wrap(more)) => all.extend_from_slice(more),)*
+                    _ => return false,
+                }
+            };
+        }
+        append!(
+            Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bf16,
+            Bytes
+        );
+        true
+    }
+
+    /// Some elements; none where there are fewer.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        macro_rules! part {
+            ($($wrap:ident),*) => {
+                match self {
+                    $(Self::$wrap(all) => Self::$wrap(all.get(range).unwrap_or_default().to_vec()),)*
+                }
+            };
+        }
+        part!(
+            Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bf16,
+            Bytes
+        )
+    }
+
     /// What the elements are.
     #[must_use]
     pub fn datatype(&self) -> Datatype {
@@ -266,4 +299,23 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// The elements, row-major.
     pub data: Data,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_are_joined_and_parted() {
+        let mut all = Data::Fp32(vec![1.0]);
+        assert!(all.append(&Data::Fp32(vec![2.0, 3.0])));
+        assert!(!all.append(&Data::Fp64(vec![4.0])));
+        assert_eq!(all.part(1..3), Data::Fp32(vec![2.0, 3.0]));
+        assert_eq!(all.part(2..4), Data::Fp32(vec![]));
+        for datatype in Datatype::ALL {
+            let mut data = Data::blank(datatype, 1);
+            assert!(data.append(&Data::blank(datatype, 2)), "{datatype}");
+            assert_eq!(data.part(0..3), Data::blank(datatype, 3));
+        }
+    }
 }

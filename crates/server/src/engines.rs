@@ -58,17 +58,20 @@ impl Local {
         }
     }
 
-    async fn onnx(&self, model: &Digest) -> Result<Start, String> {
-        let library = self.app.library()?;
+    async fn onnx(&self, model: &Digest, service: &Service) -> Result<Start, String> {
+        let library = self.app.library()?.display().to_string();
         let file = format!("{UNIT_DIR}/{MODEL}.onnx");
-        let arguments = [
-            "--model",
-            &file,
-            "--library",
-            &library.display().to_string(),
-        ];
+        let mut arguments = ["--model", &file, "--library", &library]
+            .map(str::to_owned)
+            .to_vec();
+        if let Some(batch) = &service.batch {
+            let wait = batch.wait.get().as_micros().to_string();
+            let requests = batch.requests.to_string();
+            let batching = ["--batch", &requests, "--batch-wait", &wait];
+            arguments.extend(batching.map(str::to_owned));
+        }
         Ok(Start {
-            arguments: arguments.map(str::to_owned).to_vec(),
+            arguments,
             inputs: vec![self.input(model, Path::new("model.onnx")).await?],
             ..Start::default()
         })
@@ -251,7 +254,7 @@ impl Engines for Local {
                 .as_ref()
                 .ok_or("the version has no model")?;
             match service.engine {
-                EngineKind::Onnx => self.onnx(model).await,
+                EngineKind::Onnx => self.onnx(model, service).await,
                 EngineKind::Pyfunc => self.pyfunc(model, version).await,
                 EngineKind::Command => self.command(model, service, version).await,
             }

@@ -114,6 +114,8 @@ async fn frames(mut stream: UnixStream, mut buffer: BytesMut) -> std::io::Result
         {
             let reply = match request {
                 Request::Ping => Reply::Pong,
+                // What is handed on is given up by its connection.
+                Request::Cancel => continue,
                 Request::Describe => Reply::Description(description.clone().into()),
                 Request::Infer(..) => {
                     Reply::Answer(refusal(NOT_HERE, "this replica is a server of its own"))

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use inference::answer::{self, OipBody, Output};
-use inference::frame::{Answer, MAX_PREDICTIONS, Request, Wire};
+use inference::frame::{Answer, MAX_PREDICTIONS, Request};
 use inference::model::{Dim, TensorSpec};
 use inference::question::Question;
 use inference::tensor::{Data, Tensor};
 
-use super::Model;
 use super::backend::Backend;
+use super::{Model, batch};
 
 const OK: u16 = 200;
 const BAD_REQUEST: u16 = 400;
@@ -38,6 +38,11 @@ enum Failure {
 }
 
 impl Failure {
+    /// A request that asks nothing of a model.
+    fn nothing() -> Self {
+        Self::Request("not an inference".into())
+    }
+
     /// Few models take nothing at all: one that does not is no broken model.
     fn on(self, inputs: &[Tensor]) -> Self {
         match self {
@@ -66,43 +71,88 @@ impl Runner {
     /// Answers an inference: 200, 400 when the request is at fault, 500 when the model is. Other
     /// requests need no session and get 400.
     pub fn answer(&mut self, request: &Request) -> Answer {
-        let answered = match request {
-            Request::Infer(wire, body) => self.ask(*wire, body),
-            Request::Describe | Request::Ping => Err(Failure::Request("not an inference".into())),
-        };
-        match answered {
-            Ok(success) => Answer {
-                status: OK,
-                compute_micros: u32::try_from(success.compute.as_micros()).unwrap_or(u32::MAX),
-                predictions: success.predictions,
-                json: success
-                    .json
-                    .map_or(0, |json| u32::try_from(json).unwrap_or(0)),
-                body: success.body.into(),
-            },
-            Err(Failure::Request(message)) => refusal(BAD_REQUEST, &message),
-            Err(Failure::Model(message)) => {
-                tracing::warn!(error = message, "model failed");
-                refusal(MODEL_FAILED, &message)
-            }
-        }
+        let answered = self.read(request).and_then(|question| self.ask(&question));
+        answer_of(answered)
     }
 
-    fn ask(&mut self, wire: Wire, body: &Bytes) -> Result<Success, Failure> {
+    /// Answers several inferences, in one run where they go together.
+    pub fn answer_all(&mut self, requests: &[&Request]) -> Vec<Answer> {
+        let questions = requests.iter().map(|request| self.read(request));
+        let mut questions: Vec<_> = questions.map(|read| read.map_err(Some)).collect();
+        let mut answers: Vec<Option<Answer>> = requests.iter().map(|_| None).collect();
+        let together = self.together(&questions);
+        if together.len() > 1 {
+            let tensors = |at: &usize| questions[*at].as_ref().ok().map(|q| q.tensors.as_slice());
+            let all = batch::joined(together.iter().filter_map(tensors));
+            for (at, answer) in self.ask_together(&questions, &together, &all) {
+                answers[at] = Some(answer);
+            }
+        }
+        for (question, answer) in questions.iter_mut().zip(&mut answers) {
+            answer.get_or_insert_with(|| match question {
+                Ok(question) => answer_of(self.ask(question)),
+                Err(failure) => answer_of(Err(failure.take().unwrap_or(Failure::nothing()))),
+            });
+        }
+        answers.into_iter().flatten().collect()
+    }
+
+    /// The places of those that go together with the first that goes with anybody.
+    fn together(&self, questions: &[Result<Question, Option<Failure>>]) -> Vec<usize> {
+        let specs = self.model.inputs.specs();
+        let mut first: Option<&Question> = None;
+        let mut places = Vec::new();
+        for (at, question) in questions.iter().enumerate() {
+            let Ok(question) = question else { continue };
+            if batch::rows(&question.tensors, specs).is_none() {
+                continue;
+            }
+            if batch::agree(&first.get_or_insert(question).tensors, &question.tensors) {
+                places.push(at);
+            }
+        }
+        places
+    }
+
+    /// One run for all of `places`; no answer at all if it fails or its outputs cannot be parted.
+    fn ask_together(
+        &mut self,
+        questions: &[Result<Question, Option<Failure>>],
+        places: &[usize],
+        all: &[Tensor],
+    ) -> Vec<(usize, Answer)> {
         let model = Arc::clone(&self.model);
-        let question = Question::read(wire, body, &model.inputs, &model.outputs, model.max_rows);
-        let Question { tensors, form, .. } =
-            question.map_err(|e| Failure::Request(e.to_string()))?;
-        let (outputs, compute) = self.run(&model, &tensors).map_err(|e| e.on(&tensors))?;
-        let OipBody { bytes: body, json } = form
-            .write(&outputs)
-            .map_err(|e| Failure::Request(e.to_string()))?;
-        Ok(Success {
-            body,
-            json,
-            predictions: answer::predictions(&outputs, MAX_PREDICTIONS),
-            compute,
-        })
+        let rows = |tensors: &[Tensor]| tensors.first().and_then(|t| t.shape.first()).copied();
+        let (Ok((outputs, compute)), Some(total)) = (self.run(&model, all), rows(all)) else {
+            return Vec::new();
+        };
+        let mut from = 0;
+        let answer = |at: &usize| {
+            let question = questions[*at].as_ref().ok()?;
+            let to = from + rows(&question.tensors)?;
+            let outputs = batch::part(&outputs, from..to, total)?;
+            from = to;
+            Some((*at, answer_of(written(question, &outputs, compute))))
+        };
+        let answers: Option<Vec<_>> = places.iter().map(answer).collect();
+        answers.unwrap_or_default()
+    }
+
+    fn read(&self, request: &Request) -> Result<Question, Failure> {
+        let Request::Infer(wire, body) = request else {
+            return Err(Failure::nothing());
+        };
+        let (inputs, outputs) = (&self.model.inputs, &self.model.outputs);
+        Question::read(*wire, body, inputs, outputs, self.model.max_rows)
+            .map_err(|e| Failure::Request(e.to_string()))
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Success, Failure> {
+        let model = Arc::clone(&self.model);
+        let (outputs, compute) = self
+            .run(&model, &question.tensors)
+            .map_err(|e| e.on(&question.tensors))?;
+        written(question, &outputs, compute)
     }
 
     /// Whether the model's trees are computed without ONNX Runtime; else why not.
@@ -144,6 +194,43 @@ impl Runner {
                 Ok((_, compute)) if compute < WARM_UP_AGAIN => {}
                 _ => return,
             }
+        }
+    }
+}
+
+/// What a model gave, in the form that was asked for.
+fn written(
+    question: &Question,
+    outputs: &[Output<'_>],
+    compute: Duration,
+) -> Result<Success, Failure> {
+    let OipBody { bytes: body, json } = question
+        .form
+        .write(outputs)
+        .map_err(|e| Failure::Request(e.to_string()))?;
+    Ok(Success {
+        body,
+        json,
+        predictions: answer::predictions(outputs, MAX_PREDICTIONS),
+        compute,
+    })
+}
+
+fn answer_of(answered: Result<Success, Failure>) -> Answer {
+    match answered {
+        Ok(success) => Answer {
+            status: OK,
+            compute_micros: u32::try_from(success.compute.as_micros()).unwrap_or(u32::MAX),
+            predictions: success.predictions,
+            json: success
+                .json
+                .map_or(0, |json| u32::try_from(json).unwrap_or(0)),
+            body: success.body.into(),
+        },
+        Err(Failure::Request(message)) => refusal(BAD_REQUEST, &message),
+        Err(Failure::Model(message)) => {
+            tracing::warn!(error = message, "model failed");
+            refusal(MODEL_FAILED, &message)
         }
     }
 }

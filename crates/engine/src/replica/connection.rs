@@ -3,8 +3,10 @@
 //! One task reads, writes and takes finished jobs, so it never waits for one of them alone. It
 //! stops reading while much waits to be written, which is how a slow peer slows itself.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -32,6 +34,8 @@ struct Connection {
     finish: Sender<BytesMut>,
     /// Jobs whose replies have not come back.
     in_flight: usize,
+    /// Where to say, of those that somebody waits for, that nobody does.
+    wanted: HashMap<u64, Arc<AtomicBool>>,
 }
 
 /// Serves until the peer hangs up, breaks the protocol, or the shutdown has drained it.
@@ -45,6 +49,7 @@ pub(super) async fn serve(stream: UnixStream, shared: Arc<Shared>, shutdown: Can
         finished,
         finish,
         in_flight: 0,
+        wanted: HashMap::new(),
     };
     if let Err(e) = connection.converse(stream, &shutdown).await {
         tracing::warn!(error = %e, "connection broken");
@@ -121,6 +126,12 @@ impl Connection {
     fn take(&mut self, id: u64, request: Request, last: bool) {
         let reply = match request {
             Request::Ping => Reply::Pong,
+            Request::Cancel => {
+                if let Some(cancelled) = self.wanted.remove(&id) {
+                    cancelled.store(true, Ordering::Relaxed);
+                }
+                return;
+            }
             Request::Describe => Reply::Description(self.shared.description.clone()),
             Request::Infer(..) => return self.infer(id, request, last),
         };
@@ -134,23 +145,35 @@ impl Connection {
         if let Some(answer) = self.shared.pool.answer_here(&request, last) {
             return encode(id, answer, &mut self.output);
         }
+        let cancelled = Arc::new(AtomicBool::new(false));
         match self.shared.pool.submit(Job {
             id,
             request,
+            cancelled: Arc::clone(&cancelled),
             reply: self.finish.clone(),
         }) {
-            Ok(()) => self.in_flight += 1,
+            Ok(()) => {
+                self.in_flight += 1;
+                self.wanted.insert(id, cancelled);
+            }
             Err(answer) => encode(id, answer, &mut self.output),
         }
     }
 
-    /// Puts a finished job's reply in line, and all others that have come with it.
+    /// Puts a finished job's reply in line, and all others that have come with it. One that was
+    /// cancelled in time has none.
     fn put(&mut self, reply: &BytesMut) {
-        self.in_flight -= 1;
-        self.output.extend_from_slice(reply);
+        self.put_one(reply);
         while let Ok(reply) = self.finished.try_recv() {
-            self.in_flight -= 1;
-            self.output.extend_from_slice(&reply);
+            self.put_one(&reply);
         }
+    }
+
+    fn put_one(&mut self, reply: &BytesMut) {
+        self.in_flight -= 1;
+        if let Some(id) = frame::id_of(reply) {
+            self.wanted.remove(&id);
+        }
+        self.output.extend_from_slice(reply);
     }
 }

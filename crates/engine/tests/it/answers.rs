@@ -1,7 +1,7 @@
 //! What models answer, number by number, and what is said about requests that do not fit.
 
-use inference::frame::{Reply, Request};
-use inference::model::ModelDescription;
+use inference::frame::{EDITION, Reply, Request};
+use inference::model::{ModelDescription, Understands};
 
 use crate::onnx;
 use crate::replica::{Replica, said};
@@ -184,6 +184,8 @@ async fn a_replica_describes_its_model() {
     let Reply::Description(json) = client.ask(Request::Describe).await else {
         panic!("no description")
     };
+    let told: Understands = serde_json::from_slice(&json).unwrap();
+    assert_eq!(told.frames, EDITION);
     let description: ModelDescription = serde_json::from_slice(&json).unwrap();
     assert_eq!(
         serde_json::to_string(&description).unwrap(),

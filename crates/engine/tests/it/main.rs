@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
+mod batches;
 #[expect(dead_code, reason = "tests of the crate use the rest")]
 mod ensembles;
 mod life;

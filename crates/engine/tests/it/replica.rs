@@ -135,6 +135,13 @@ impl Client {
         (first..self.next).collect()
     }
 
+    /// Sends a request that is about an earlier one.
+    pub(crate) async fn send_as(&mut self, id: u64, request: &Request) {
+        let mut out = BytesMut::new();
+        frame::encode_request(id, request, &mut out).unwrap();
+        in_time(self.stream.write_all(&out)).await.unwrap();
+    }
+
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         in_time(self.stream.write_all(bytes)).await
     }

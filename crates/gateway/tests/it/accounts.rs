@@ -116,6 +116,10 @@ async fn slowness_counts_even_when_nobody_waits_for_it() {
         world.counted(3).await.abandoned == 1
     })
     .await;
+    until("the engine hears that it is given up", async || {
+        engine.cancelled() == 1
+    })
+    .await;
     let counted = world.counted(3).await;
     assert_eq!(
         (counted.requests, counted.errors, counted.latency.total()),

@@ -40,6 +40,7 @@ pub(crate) struct Engine {
 struct Counts {
     inferences: AtomicUsize,
     pings: AtomicUsize,
+    cancelled: AtomicUsize,
 }
 
 /// An answer of 200 with one prediction.
@@ -133,6 +134,11 @@ impl Engine {
         self.counts.pings.load(SeqCst)
     }
 
+    /// How many requests it heard were given up.
+    pub(crate) fn cancelled(&self) -> usize {
+        self.counts.cancelled.load(SeqCst)
+    }
+
     /// Stops it as SIGSTOP would, or lets it go on: nothing is taken, nothing is said, and its
     /// connections stay.
     pub(crate) fn freeze(&self, frozen: bool) {
@@ -173,11 +179,16 @@ async fn serve(
                     Request::Infer(_, body) => body,
                     Request::Describe => {
                         let inputs = json!([{"name":"x","datatype":"FP32","shape":[-1,1]}]);
-                        let text = json!({"inputs": inputs, "outputs": []}).to_string();
+                        let text =
+                            json!({"inputs": inputs, "outputs": [], "frames": 2}).to_string();
                         sender
                             .send((id, Reply::Description(text.into())))
                             .await
                             .unwrap();
+                        continue;
+                    }
+                    Request::Cancel => {
+                        counts.cancelled.fetch_add(1, SeqCst);
                         continue;
                     }
                     Request::Ping => {

@@ -123,6 +123,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         (any_wire(), body).prop_map(|(wire, body)| Request::Infer(wire, body)),
         Just(Request::Describe),
         Just(Request::Ping),
+        Just(Request::Cancel),
     ]
 }
 

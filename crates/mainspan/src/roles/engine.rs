@@ -3,7 +3,7 @@
 use super::{logging, shutdown};
 use crate::exit;
 use clap::Args;
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// Settings of one replica.
 #[derive(Clone, Debug, Args)]
@@ -20,15 +20,43 @@ pub(crate) struct Engine {
     /// ONNX Runtime's shared library
     #[arg(long)]
     library: Option<PathBuf>,
+    /// Who may compute an ONNX model
+    #[arg(long, value_enum, default_value_t)]
+    evaluator: Evaluator,
     /// Requests computed at a time
     #[arg(long, default_value = "1")]
     threads: NonZeroUsize,
+    /// Most requests in one run of an ONNX model; without it, each is run by itself
+    #[arg(long, value_name = "REQUESTS")]
+    batch: Option<NonZeroUsize>,
+    /// How long the first request of a run waits for others, in microseconds
+    #[arg(long, value_name = "MICROSECONDS", default_value = "1000")]
+    batch_wait: u64,
     /// What to get from the command until it is ready
     #[arg(long, value_name = "PATH", default_value = "/health")]
     ready: String,
     /// A server to start in place of a model: it finds its port in PORT, its model in MODEL
     #[arg(last = true)]
     command: Vec<OsString>,
+}
+
+/// Who may compute an ONNX model.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Evaluator {
+    /// Ensembles of trees are compiled where that gives the same answers; all else is ONNX Runtime's
+    #[default]
+    Automatic,
+    /// ONNX Runtime alone
+    Onnxruntime,
+}
+
+impl From<Evaluator> for engine::Evaluator {
+    fn from(evaluator: Evaluator) -> Self {
+        match evaluator {
+            Evaluator::Automatic => Self::Automatic,
+            Evaluator::Onnxruntime => Self::OnnxRuntime,
+        }
+    }
 }
 
 impl Engine {
@@ -43,8 +71,13 @@ impl Engine {
                 Some(model) if self.command.is_empty() => {
                     let options = engine::EngineOptions {
                         threads: self.threads,
+                        evaluator: self.evaluator.into(),
                         library: self.library,
                         python: self.python,
+                        batching: self.batch.map(|most| engine::Batching {
+                            most,
+                            wait: Duration::from_micros(self.batch_wait),
+                        }),
                         ..engine::EngineOptions::new(model, self.socket)
                     };
                     engine::run(options, shutdown()?).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Monitor, Rollout};
 use crate::names::NameKind;
-use crate::quantity::{ByteSize, Cpus};
+use crate::quantity::{ByteSize, Cpus, Duration};
 use crate::read::{Node, Read, Reader, Section};
 
 /// One service.
@@ -24,6 +24,9 @@ pub struct Service {
     /// The path at which that server answers once it is ready; `/health` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
+    /// How requests are gathered into one run of the model; each is run by itself when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// What one replica gets.
     #[serde(default)]
     pub resources: ServiceResources,
@@ -36,6 +39,17 @@ pub struct Service {
     /// What is watched.
     #[serde(default)]
     pub monitor: Monitor,
+}
+
+/// How requests are gathered into one run of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Most requests in one run.
+    pub requests: u32,
+    /// How long the first of them waits for others; `1ms` when left out.
+    #[serde(default = "Batch::usual_wait")]
+    pub wait: Duration,
 }
 
 /// What runs a model.
@@ -86,6 +100,7 @@ impl Service {
         "engine",
         "command",
         "ready",
+        "batch",
         "resources",
         "scale",
         "rollout",
@@ -105,6 +120,7 @@ impl Read for Service {
             engine,
             command,
             ready,
+            batch: section.optional(reader, "batch"),
             resources: section.or(reader, "resources", ServiceResources::default()),
             scale: section.or(reader, "scale", Scale::default()),
             rollout: section.or(reader, "rollout", Rollout::default()),
@@ -134,10 +150,42 @@ fn check_command(
             }
         }
     }
+    if let (EngineKind::Command | EngineKind::Pyfunc, Some(node)) = (engine, section.node("batch"))
+    {
+        let wrong =
+            "only the built-in engine gathers requests; remove `batch`, or set `engine: onnx`";
+        reader.wrong(node.span, wrong);
+    }
     if let (Some(path), Some(node)) = (ready, section.node("ready"))
         && !(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
     {
         reader.wrong(node.span, "a path begins with `/` and has no spaces");
+    }
+}
+
+impl Batch {
+    pub(crate) const KEYS: &[&str] = &["requests", "wait"];
+    const MOST: u32 = 4096;
+
+    fn usual_wait() -> Duration {
+        Duration::from_millis(1)
+    }
+}
+
+impl Read for Batch {
+    fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
+        let section = Section::open(reader, node, path, Self::KEYS)?;
+        let requests = section.required(reader, "requests");
+        let batch = Self {
+            wait: section.or(reader, "wait", Self::usual_wait()),
+            requests: requests?,
+        };
+        if (2..=Self::MOST).contains(&batch.requests) && batch.wait <= Duration::from_secs(10) {
+            return Some(batch);
+        }
+        let wrong = "a batch has 2 to 4096 requests, and waits for at most 10s";
+        reader.wrong(node.span, wrong);
+        None
     }
 }
 

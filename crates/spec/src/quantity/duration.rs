@@ -1,4 +1,4 @@
-//! How long something takes or lasts: `500ms`, `20m`, `1h30m`, `30d`.
+//! How long something takes or lasts: `200us`, `500ms`, `20m`, `1h30m`, `30d`.
 //!
 //! Used for time limits, stages, back-offs and windows. Never a point in time.
 
@@ -7,19 +7,21 @@ use std::str::FromStr;
 
 use super::{QuantityError, as_text};
 
-/// A length of time of whole milliseconds, at most 100 years; a day is 24 hours.
+/// A length of time of whole microseconds, at most 100 years; a day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(std::time::Duration);
 
-const UNITS: [(&str, u64); 6] = [
-    ("w", 604_800_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
+/// Units in microseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("w", 604_800_000_000),
+    ("d", 86_400_000_000),
+    ("h", 3_600_000_000),
+    ("m", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+    ("us", 1),
 ];
-const LONGEST_MS: u64 = 36_525 * 86_400_000;
+const LONGEST: u64 = 36_525 * 86_400_000_000;
 
 impl Duration {
     /// No time at all.
@@ -84,33 +86,33 @@ impl FromStr for Duration {
             largest = index;
             total = number
                 .checked_mul(UNITS[index].1)
-                .and_then(|millis| total.checked_add(millis))
-                .filter(|millis| *millis <= LONGEST_MS)
+                .and_then(|micros| total.checked_add(micros))
+                .filter(|micros| *micros <= LONGEST)
                 .ok_or_else(|| QuantityError("a duration is at most 100 years".to_owned()))?;
             rest = &rest[unit_end..];
         }
         if largest == usize::MAX {
             return Err(wrong());
         }
-        Ok(Self::from_millis(total))
+        Ok(Self(std::time::Duration::from_micros(total)))
     }
 }
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.as_millis();
+        let mut rest = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
         if rest == 0 {
             return f.write_str("0s");
         }
         // Weeks are read, but days are how windows are usually said.
-        for (unit, millis) in &UNITS[1..] {
-            if rest >= *millis {
-                write!(f, "{}{unit}", rest / millis)?;
-                rest %= millis;
+        for (unit, micros) in &UNITS[1..] {
+            if rest >= *micros {
+                write!(f, "{}{unit}", rest / micros)?;
+                rest %= micros;
             }
         }
         Ok(())
     }
 }
 
-as_text!(Duration, "^([0-9]+(ms|s|m|h|d|w))+$|^0$");
+as_text!(Duration, "^([0-9]+(us|ms|s|m|h|d|w))+$|^0$");

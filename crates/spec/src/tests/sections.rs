@@ -421,3 +421,35 @@ fn a_command_and_its_engine_belong_together() {
     "#]],
     );
 }
+
+#[test]
+fn batches() {
+    let with = |more: &str| format!("    {more}\n    resources: {{ cpu: 0.5");
+    let refused =
+        |more: &str, expect: &Expect| check("    resources: { cpu: 0.5", &with(more), expect);
+    let accepted = with("batch: { requests: 32, wait: 500us }");
+    let file = parse(
+        "mainspan.yaml",
+        &changed("    resources: { cpu: 0.5", &accepted),
+    )
+    .unwrap();
+    let batch = file.service_in("prod", "delay").unwrap().batch.unwrap();
+    assert_eq!(
+        (batch.requests, batch.wait.to_string().as_str()),
+        (32, "500us")
+    );
+    refused("batch: { requests: 1 }", &expect![[r#"
+        error: a batch has 2 to 4096 requests, and waits for at most 10s
+          --> mainspan.yaml:30:12
+           |
+        30 |     batch: { requests: 1 }
+           |            ^
+    "#]]);
+    refused("engine: pyfunc\n    batch: { requests: 8 }", &expect![[r#"
+        error: only the built-in engine gathers requests; remove `batch`, or set `engine: onnx`
+          --> mainspan.yaml:31:12
+           |
+        31 |     batch: { requests: 8 }
+           |            ^
+    "#]]);
+}
