@@ -8,6 +8,7 @@ mod visit;
 
 use std::borrow::Cow;
 
+use inference::oip::scan;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
@@ -89,10 +90,13 @@ pub(crate) fn rows<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Rows<'a>, F
 /// fields are looked for in `parameters`. A value wanted under the id's own name, or as
 /// `request_id`, is the id.
 pub(crate) fn protocol<'a>(body: &'a [u8], wanted: Wanted<'_>) -> Result<Fields<'a>, FieldsError> {
-    let found = read(body, visit::ProtocolSeed { wanted }).map_err(|reason| FieldsError {
-        expected: "an inference request in JSON",
-        reason,
-    })?;
+    let found = match scan::scan(body).and_then(|parts| visit::found(&parts, wanted)) {
+        Some(found) => found,
+        None => read(body, visit::ProtocolSeed { wanted }).map_err(|reason| FieldsError {
+            expected: "an inference request in JSON",
+            reason,
+        })?,
+    };
     let id = found.id.or(found.parameters.id);
     let by_id = wanted.value == Some(wanted.id) || wanted.value == Some(REQUEST_ID);
     Ok(Fields {

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod grpc;
 pub mod metadata;
 pub mod request;
+pub mod scan;
 mod wanted;
 
 pub use metadata::{ErrorBody, ModelMetadata, ModelReady, ServerLive, ServerMetadata, ServerReady};

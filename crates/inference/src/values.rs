@@ -4,6 +4,8 @@
 //! round, but never to infinity); a boolean is never a number nor a number a string. `null` is NaN
 //! for floats and refused elsewhere: JSON has no other word for a missing measurement.
 
+mod numbers;
+
 use std::cell::Cell;
 use std::fmt;
 
@@ -153,6 +155,36 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// Takes a flat array of floats in one pass; false if it is something else, or does not fit, and then
+/// `data` is as it was.
+pub(crate) fn flat(json: &[u8], data: &mut Data) -> bool {
+    let before = data.len();
+    let taken = match data {
+        Data::Fp64(values) => numbers::floats(json, |x| {
+            values.push(x);
+            x.is_finite()
+        }),
+        Data::Fp32(values) => numbers::floats(json, |x| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "floats round; overflow is refused"
+            )]
+            let narrow = x as f32;
+            values.push(narrow);
+            narrow.is_finite()
+        }),
+        _ => return false,
+    };
+    if taken.is_none() {
+        match data {
+            Data::Fp64(values) => values.truncate(before),
+            Data::Fp32(values) => values.truncate(before),
+            _ => {}
+        }
+    }
+    taken.is_some()
 }
 
 /// The beginning of a string that a message may quote.

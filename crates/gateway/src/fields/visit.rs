@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use inference::oip::scan::Scanned;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -153,7 +154,7 @@ impl<'de> Visitor<'de> for ProtocolSeed<'_> {
                 found.id = scalar(map.next_value()?);
             } else if roles.value {
                 let raw: &RawValue = map.next_value()?;
-                found.parameters = self.parameters(raw)?;
+                found.parameters = self.parameters(raw.get())?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -162,13 +163,29 @@ impl<'de> Visitor<'de> for ProtocolSeed<'_> {
     }
 }
 
+/// The same from where the parts of a request are known to be. `None` if they are not what they seem.
+pub(super) fn found<'a>(parts: &Scanned<'a>, wanted: Wanted<'_>) -> Option<Found<'a>> {
+    let seed = ProtocolSeed { wanted };
+    let parameters = parts.parameters.map_or(Ok(Fields::default()), |raw| {
+        seed.parameters::<serde_json::Error>(raw)
+    });
+    let id = match parts.id {
+        None => None,
+        Some(id) => scalar(serde_json::from_str(id).ok()?),
+    };
+    Some(Found {
+        id,
+        parameters: parameters.ok()?,
+    })
+}
+
 impl ProtocolSeed<'_> {
-    fn parameters<'de, E: Error>(&self, raw: &'de RawValue) -> Result<Fields<'de>, E> {
-        if !raw.get().starts_with('{') {
+    fn parameters<'de, E: Error>(&self, raw: &'de str) -> Result<Fields<'de>, E> {
+        if !raw.starts_with('{') {
             return Ok(Fields::default());
         }
         let read = |id| {
-            let mut json = serde_json::Deserializer::from_str(raw.get());
+            let mut json = serde_json::Deserializer::from_str(raw);
             let wanted = Wanted { id, ..self.wanted };
             FieldsSeed(wanted).deserialize(&mut json).map_err(E::custom)
         };

@@ -9,10 +9,11 @@ mod given;
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::scan;
 use super::wanted::{Wanted, WantedOutput};
 use crate::model::{Inputs, TensorSpec};
 use crate::raw;
@@ -53,8 +54,8 @@ struct WireInput<'a> {
     shape: Vec<i64>,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    data: Option<&'a str>,
     #[serde(default)]
     parameters: Option<Parameters>,
 }
@@ -78,6 +79,49 @@ struct Parameters {
     shared_memory_region: Option<IgnoredAny>,
 }
 
+/// A value as it stands.
+fn text<'de, D: Deserializer<'de>>(json: D) -> Result<Option<&'de str>, D::Error> {
+    Ok(Option::<&RawValue>::deserialize(json)?.map(RawValue::get))
+}
+
+/// The request, if it is written as most are: then its arrays of numbers are passed over once, not
+/// twice. `None` leaves it, with whatever may be wrong in it, to the general reader.
+fn scanned(json: &[u8]) -> Option<Wire<'_>> {
+    let scanned = scan::scan(json)?;
+    let inputs = scanned.inputs.into_iter().map(|input| {
+        Some(WireInput {
+            name: read(input.name)?,
+            shape: read(input.shape)?,
+            datatype: read(input.datatype)?,
+            data: input.data.filter(|data| *data != "null"),
+            parameters: optional(input.parameters)?,
+        })
+    });
+    Some(Wire {
+        id: optional(scanned.id)?,
+        inputs: inputs.collect::<Option<_>>()?,
+        outputs: optional(scanned.outputs)?,
+        parameters: optional(scanned.parameters)?,
+    })
+}
+
+/// A short value.
+fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    serde_json::from_str(json).ok()
+}
+
+/// One that may be left out; the inner `None` is one that is.
+#[expect(
+    clippy::option_option,
+    reason = "what is there and wrong is not what is left out"
+)]
+fn optional<'a, T: Deserialize<'a>>(json: Option<&'a str>) -> Option<Option<T>> {
+    match json {
+        None => Some(None),
+        Some(json) => read(json).map(Some),
+    }
+}
+
 impl InferRequest {
     /// Reads `body` for a model with these inputs and outputs. `json` is how many of its bytes are
     /// JSON, if raw bytes may follow it; 0 when all of them are the one input of the model.
@@ -95,7 +139,10 @@ impl InferRequest {
                 got: body.len(),
             })?,
         };
-        let wire: Wire<'_> = serde_json::from_slice(json).map_err(RequestError::Body)?;
+        let wire = match scanned(json) {
+            Some(wire) => wire,
+            None => serde_json::from_slice(json).map_err(RequestError::Body)?,
+        };
         let mut gathered = Gathered::new(inputs);
         for (index, input) in wire.inputs.iter().enumerate() {
             let given = Given {

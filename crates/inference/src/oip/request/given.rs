@@ -7,13 +7,12 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use serde::de::DeserializeSeed as _;
-use serde_json::value::RawValue;
 
 use super::error::RequestError;
 use crate::model::{Dim, Inputs, TensorSpec};
 use crate::raw;
 use crate::tensor::{Data, Datatype, Tensor};
-use crate::values::{Array, Element, excerpt};
+use crate::values::{Array, Element, excerpt, flat};
 
 /// An input of a request.
 pub(crate) struct Given<'a> {
@@ -26,7 +25,7 @@ pub(crate) struct Given<'a> {
 /// Its elements.
 pub(crate) enum Content<'a> {
     /// A flat or nested JSON array.
-    Json(&'a RawValue),
+    Json(&'a str),
     /// Bytes as [`raw`] reads them.
     Raw(&'a [u8]),
     /// Already elements, if they are of the datatype.
@@ -152,13 +151,16 @@ fn tensor<'s>(
 }
 
 fn elements(
-    json: &RawValue,
+    json: &str,
     spec: &TensorSpec,
     shape: &[usize],
     expect: usize,
 ) -> Result<(Data, Element), RequestError> {
     // An element and its comma are two characters, so a shape alone makes no room.
-    let mut data = Data::with_capacity(spec.datatype, expect.min(json.get().len() / 2));
+    let mut data = Data::with_capacity(spec.datatype, expect.min(json.len() / 2));
+    if flat(json.as_bytes(), &mut data) {
+        return Ok((data, Element::Array));
+    }
     let lengths: Vec<_> = shape
         .iter()
         .map(|length| Cell::new(Some(*length)))
@@ -169,7 +171,7 @@ fn elements(
         shape: &lengths,
         level: 0,
     };
-    let mut deserializer = serde_json::Deserializer::from_str(json.get());
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     let element = array
         .deserialize(&mut deserializer)
         .map_err(RequestError::Value)?;
