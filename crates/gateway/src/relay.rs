@@ -182,7 +182,9 @@ async fn attempt(
             (openai_error(status, &message), status)
         }
     };
-    if let Some(tap) = &worker.tap {
+    if let Some(tap) = &worker.tap
+        && tap.admits(relayed.body.len(), &arm.counters)
+    {
         tap.push(Row {
             time: arrived,
             route: Arc::clone(&route.route),

@@ -138,7 +138,7 @@ impl Files {
         let mut running = None;
         if let Some(wanted) = &options.traffic {
             taps = (0..threads)
-                .map(|_| Arc::new(Tap::new(wanted.max_body)))
+                .map(|_| Arc::new(Tap::new(wanted.max_body, wanted.budget(threads))))
                 .collect();
             let log = folder.join("log");
             let (sender, writer) = traffic::start(&log, wanted.clone(), taps.clone())

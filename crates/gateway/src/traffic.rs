@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct TrafficOptions {
     /// Longest part of a request's body that is kept.
     pub max_body: usize,
+    /// Most bytes of bodies a second; beyond that, requests are sampled.
+    pub bytes_per_second: usize,
     /// A file is closed, and can be read, this long after its first row.
     pub file_age: Duration,
     /// Or when it has about this many bytes.
@@ -30,16 +32,26 @@ pub struct TrafficOptions {
 }
 
 impl TrafficOptions {
-    /// 16 KiB of a body, a file each minute or 64 MiB, 1 GiB and 90 days in all.
+    /// 16 KiB of a body, 4 MiB of bodies a second, a file each minute or 64 MiB, 1 GiB and 90 days in all.
     #[must_use]
     pub fn usual() -> Self {
         Self {
             max_body: 16 << 10,
+            bytes_per_second: 4 << 20,
             file_age: Duration::from_secs(60),
             file_bytes: 64 << 20,
             keep_bytes: 1 << 30,
             keep_age: Duration::from_secs(90 * 24 * 3600),
         }
+    }
+}
+
+impl TrafficOptions {
+    /// Bytes of bodies that one of `threads` taps may take between two looks of the writer.
+    pub(crate) fn budget(&self, threads: usize) -> usize {
+        let looks = Duration::from_secs(1).as_millis() / writer::TICK.as_millis();
+        let looks = usize::try_from(looks).unwrap_or(1);
+        (self.bytes_per_second / looks / threads.max(1)).max(1)
     }
 }
 

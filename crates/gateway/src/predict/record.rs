@@ -30,7 +30,9 @@ impl Record<'_> {
         if joins && self.reached.status.is_success() {
             self.join(worker);
         }
-        if let Some(tap) = &worker.tap {
+        if let Some(tap) = &worker.tap
+            && tap.admits(self.call.body.len(), &self.arm.counters)
+        {
             tap.push(Row {
                 time: self.call.arrived,
                 route: Arc::clone(&self.route.route),

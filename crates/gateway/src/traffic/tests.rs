@@ -64,7 +64,7 @@ fn a_finished_file_has_every_row_in_its_columns() {
         max_body: 8,
         ..TrafficOptions::usual()
     };
-    let tap = Arc::new(Tap::new(options.max_body));
+    let tap = Arc::new(Tap::new(options.max_body, usize::MAX));
     let counters = Arc::new(Counters::new());
     let (running, thread) = start(folder.path(), options, vec![Arc::clone(&tap)]).unwrap();
     assert!(files(folder.path(), "tmp").is_empty());
@@ -115,7 +115,7 @@ fn a_finished_file_has_every_row_in_its_columns() {
 
 #[test]
 fn a_full_tap_drops_and_counts() {
-    let tap = Tap::new(1 << 20);
+    let tap = Tap::new(1 << 20, usize::MAX);
     let counters = Arc::new(Counters::new());
     for number in 0..5000 {
         tap.push(row(number, "{}", &counters));
@@ -141,7 +141,7 @@ fn the_oldest_files_go_first() {
         keep_age: Duration::MAX,
         ..TrafficOptions::usual()
     };
-    let tap = Arc::new(Tap::new(8));
+    let tap = Arc::new(Tap::new(8, usize::MAX));
     let counters = Arc::new(Counters::new());
     let write = |keep_bytes| {
         let options = TrafficOptions {
@@ -183,4 +183,24 @@ fn old_files_go_however_small() {
         writer::forget_oldest(folder.path(), &options, now).unwrap();
         assert_eq!(files(folder.path(), "parquet").len(), left, "{now}");
     }
+}
+
+#[test]
+fn more_than_the_budget_is_sampled_and_counted() {
+    let counters = Arc::new(Counters::new());
+    let tap = Tap::new(1 << 20, 10_000);
+    let offer = |count: usize| (0..count).filter(|_| tap.admits(100, &counters)).count();
+    // Nothing is known before the first look.
+    assert_eq!(offer(400), 400);
+    tap.take();
+    // 40,000 bytes came where 10,000 may: about a quarter is kept, evenly.
+    for _ in 0..3 {
+        let kept = offer(400);
+        assert!((60..140).contains(&kept), "{kept} of 400");
+        tap.take();
+    }
+    // Little traffic is kept whole again, from the next look on.
+    offer(50);
+    tap.take();
+    assert_eq!(offer(50), 50);
 }

@@ -12,7 +12,7 @@ use super::{Row, Tap, TrafficOptions};
 use crate::{clock, durable};
 
 /// How often the taps are emptied.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 /// A row group is written when it has this many rows,
 const GROUP_ROWS: usize = 16_384;
 /// or this many bytes of bodies.
