@@ -11,6 +11,7 @@ mod onnx;
 mod process;
 mod product;
 mod report;
+mod serving;
 mod steps;
 mod trees;
 mod verdicts;
@@ -40,6 +41,8 @@ enum Topic {
     Mlflow,
     /// Tracking with a million runs and a hundred million points
     Growth,
+    /// Requests through gateway and engine, beside an echo server and other servers (needs `wrk`)
+    Serving,
     /// Compiled ensembles of trees beside ONNX Runtime, in process (needs Python with pip, not the binary)
     Trees,
     /// False roll-backs and the time until harm is found, in simulated worlds; needs no binary
@@ -53,6 +56,7 @@ impl Args {
             Topic::Steps => steps::measure(&self.binary()?)?,
             Topic::Mlflow => mlflow::measure(&self.binary()?)?,
             Topic::Growth => mlflow::growth::measure(&self.binary()?)?,
+            Topic::Serving => serving::measure(&self.binary()?)?,
             Topic::Trees => trees::measure()?,
             Topic::Verdicts => verdicts::measure()?,
         };

@@ -17,20 +17,54 @@ const GOALS: [(&str, f64); 2] = [("b1", 8.0), ("b32", 3.0)];
 
 /// Measures; takes half a minute once the models are there.
 pub(super) fn measure() -> anyhow::Result<Vec<Figure>> {
-    let models = models()?;
-    let mut example = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    example
-        .args(["run", "--quiet", "--release", "--locked", "-p", "engine"])
-        .args(["--example", "trees", "--"])
-        .arg(models)
-        .current_dir(crate::tree::root());
-    let printed = output(&mut example)?;
+    let printed = example(&[])?;
     let mut figures = Vec::new();
     for line in printed.lines() {
         figures.extend(read(line).with_context(|| format!("`{line}` is no figure"))?);
     }
     ensure!(!figures.is_empty(), "the example printed nothing");
     Ok(figures)
+}
+
+/// What the engine's example prints.
+fn example(words: &[&str]) -> anyhow::Result<String> {
+    let mut example = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    example
+        .args(["run", "--quiet", "--release", "--locked", "-p", "engine"])
+        .args(["--example", "trees", "--"])
+        .arg(models()?)
+        .args(words)
+        .current_dir(crate::tree::root());
+    output(&mut example)
+}
+
+/// What one core does in process, without any server, with 32 rows at a time: ONNX Runtime's calls a second on the gradient
+/// boosting.
+pub(super) fn limit() -> anyhow::Result<f64> {
+    let printed = example(&["gbt"])?;
+    let mut lines = printed
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let micros = lines.find_map(|words| match words.as_slice() {
+        ["gbt", "b32", "trees", _, "onnxruntime", theirs, ..] => theirs.parse::<f64>().ok(),
+        _ => None,
+    });
+    Ok(1e6 / micros.context("the example does not know the model")?)
+}
+
+/// Milliseconds that loading the gradient boosting takes in process, the library included.
+pub(super) fn loading() -> anyhow::Result<f64> {
+    let printed = example(&["loading"])?;
+    printed
+        .trim()
+        .parse()
+        .context("the example printed no time")
+}
+
+/// ONNX Runtime's library.
+pub(super) fn library() -> anyhow::Result<PathBuf> {
+    let path = example(&["library"])?;
+    Ok(PathBuf::from(path.trim()))
 }
 
 /// Reads `gbt b1 trees 0.5 onnxruntime 4.5 ratio 9.0`.
@@ -59,7 +93,7 @@ fn read(line: &str) -> Option<[Figure; 3]> {
 }
 
 /// The folder with the models; they are trained the first time.
-fn models() -> anyhow::Result<PathBuf> {
+pub(super) fn models() -> anyhow::Result<PathBuf> {
     let root = crate::tree::root();
     let folder = root.join("target/trees-models");
     if folder.join("rows.f32").is_file() {

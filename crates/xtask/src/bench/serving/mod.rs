@@ -1,0 +1,194 @@
+//! Topic `serving`: requests through the gateway to an engine process, beside a bare echo server, the model in process, and
+//! the servers that people use.
+//!
+//! The load generator is `wrk` with one thread, which shares the machine's cores with what it measures; every request has
+//! rows of its own. Ratios are of cells of one run. Peers are asked if a Python has them.
+
+mod bodies;
+mod echo;
+mod frames;
+mod peers;
+mod stage;
+mod wrk;
+
+use super::report::Figure;
+use super::trees;
+use anyhow::Context as _;
+use bodies::{Bodies, Body};
+use stage::{Engine, Stage};
+use std::path::Path;
+use wrk::{Load, Wrk};
+
+const BENCH: &str = "serving";
+/// Connections of the loaded cells.
+const MANY: usize = 64;
+
+/// Measures; takes two minutes, with the peers five.
+pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
+    let models = trees::models()?;
+    let library = trees::library()?;
+    let limit = trees::limit()?;
+    let bodies = Bodies::write(&models)?;
+    let wrk = Wrk::find()?;
+    let echo = echo::start()?;
+    let mut figures = Vec::new();
+
+    let engine = |onnxruntime| Engine {
+        binary,
+        model: models.join("gbt.onnx"),
+        library: library.clone(),
+        onnxruntime,
+    };
+    let stage = Stage::start(&engine(true), 1)?;
+    let path = "/bench/prod/m0/v2/models/m0/infer";
+    let ask = |body: Body, clients| wrk.load(stage.address, path, &bodies.of(body), clients);
+    let bare = |body: Body, clients| wrk.load(echo, "/", &bodies.of(body), clients);
+
+    let one = pair(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
+    figures.push(Figure::told(BENCH, "echo_b1_c64", one.0.rate, "1/s"));
+    figures.push(Figure::told(BENCH, "onnx_b1_c64", one.1.rate, "1/s"));
+    figures.push(share("onnx_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
+    figures.push(Figure::at_most(
+        BENCH,
+        "p99_of_p50_c64",
+        one.1.p99 / one.1.p50,
+        "x",
+        3.0,
+    ));
+    let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
+    figures.push(Figure::told(
+        BENCH,
+        "p50_one_client",
+        alone.1.p50 * 1e6,
+        "us",
+    ));
+    figures.push(Figure::at_most(
+        BENCH,
+        "p50_one_client_of_echo",
+        alone.1.p50 / alone.0.p50,
+        "x",
+        2.2,
+    ));
+    let many = ask(Body::Json32, MANY)?;
+    figures.push(share("onnx_b32_c64_of_in_process", many.rate / limit, 0.7));
+    let binary_body = pair(|| ask(Body::Json1, MANY), || ask(Body::Binary1, MANY))?;
+    figures.push(least(
+        "binary_b1_of_json",
+        binary_body.1.rate / binary_body.0.rate,
+        1.2,
+    ));
+    let binary_body = pair(|| ask(Body::Json32, MANY), || ask(Body::Binary32, MANY))?;
+    figures.push(least(
+        "binary_b32_of_json",
+        binary_body.1.rate / binary_body.0.rate,
+        1.2,
+    ));
+    let grpc = pair(
+        || frames::http(stage.address, path, &bodies, MANY),
+        || frames::grpc(stage.address, &bodies, MANY),
+    )?;
+    figures.push(least("grpc_of_json", grpc.1 / grpc.0, 0.8));
+    figures.push(Figure::at_most(
+        BENCH,
+        "memory",
+        stage.memory()?,
+        "MB",
+        120.0,
+    ));
+    let onnx = one.1.rate;
+    drop(stage);
+
+    let stage = Stage::start(&engine(false), 1)?;
+    let ask = |body: Body, clients| wrk.load(stage.address, path, &bodies.of(body), clients);
+    let one = pair(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
+    figures.push(Figure::told(
+        BENCH,
+        "trees_b1_c64_of_echo",
+        one.1.rate / one.0.rate,
+        "x",
+    ));
+    let many = ask(Body::Json32, MANY)?;
+    figures.push(share("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
+    drop(stage);
+
+    let hundred = Stage::start(&engine(true), 100)?;
+    let alone = Stage::start(&engine(true), 1)?;
+    let services = pair(
+        || wrk.load(alone.address, path, &bodies.of(Body::Json1), MANY),
+        || wrk.load(hundred.address, path, &bodies.of(Body::Json1), MANY),
+    )?;
+    figures.push(share(
+        "hundred_services_of_one",
+        services.1.rate / services.0.rate,
+        0.9,
+    ));
+    drop((hundred, alone));
+
+    figures.push(Figure::at_most(
+        BENCH,
+        "cold_start_beyond_loading",
+        stage::cold_start(&engine(false))?,
+        "ms",
+        150.0,
+    ));
+    for (name, goal, rate) in peers::measure(&wrk, &models, &bodies)? {
+        figures.push(least(&format!("onnx_b1_c64_of_{name}"), onnx / rate, goal));
+    }
+    Ok(figures)
+}
+
+fn share(figure: &str, value: f64, goal: f64) -> Figure {
+    Figure::at_least(BENCH, figure, value, "x", goal)
+}
+
+fn least(figure: &str, value: f64, goal: f64) -> Figure {
+    Figure::at_least(BENCH, figure, value, "x", goal)
+}
+
+/// Lets time pass: a cell lasts, and a process is asked again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures time, and asks processes that cannot be waited for"
+)]
+fn wait(time: std::time::Duration) {
+    std::thread::sleep(time);
+}
+
+/// Rounds of a comparison.
+const ROUNDS: usize = 3;
+
+/// Two cells in turn, and of each the round in the middle by its rate.
+fn pair<T: Rated>(
+    mut one: impl FnMut() -> anyhow::Result<T>,
+    mut other: impl FnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, T)> {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ones.push(one()?);
+        others.push(other()?);
+    }
+    Ok((middle(ones)?, middle(others)?))
+}
+
+fn middle<T: Rated>(mut cells: Vec<T>) -> anyhow::Result<T> {
+    cells.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    let at = cells.len() / 2;
+    cells.into_iter().nth(at).context("no cell was measured")
+}
+
+/// A cell that can be ordered by how many requests it had.
+trait Rated {
+    fn rate(&self) -> f64;
+}
+
+impl Rated for Load {
+    fn rate(&self) -> f64 {
+        self.rate
+    }
+}
+
+impl Rated for f64 {
+    fn rate(&self) -> f64 {
+        *self
+    }
+}
