@@ -1,9 +1,12 @@
 //! Two arms' event rates (errors, slow answers) compared: is the candidate's more than r0 times the champion's?
 //!
-//! Looks arrive as counts of a stretch of time in which both arms had traffic, and each *request* is taken as the unit:
-//! exact for independent requests, too sure of itself where arms have noise of their own ([`crate::contrast`] has not).
-//! `rollout` shows people the interval and asks for the odds that the tolerance is passed.
+//! Looks arrive as counts of a stretch of time in which both arms had traffic. Two e-processes read them: one takes
+//! each *request* as the unit (it has the tolerance, and needs independent requests), one takes each *look* as the unit
+//! (it holds for noise that comes and goes from look to look, however over-dispersed, but has no tolerance).
+//! [`RateRatio::log_evidence`] is the smaller: a false alarm needs both to fail.
 
+use crate::beta::ln_upper_tail;
+use crate::betting::Wealth;
 use crate::log_sum_exp;
 use serde::{Deserialize, Serialize};
 
@@ -29,16 +32,22 @@ fn grid(i: usize) -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateRatio {
     tolerance: f64,
-    /// Log-likelihood of each grid point.
+    /// Log-likelihood of each grid point, and of the tolerance itself.
     points: Vec<f64>,
+    at_tolerance: f64,
+    parts: Wealth,
+    signs: Wealth,
 }
 
 impl RateRatio {
-    /// Nothing seen yet; the question is whether the candidate's rate is above `tolerance` (above 0) times the champion's.
+    /// Against H0: candidate's rate ≤ `tolerance` × champion's (above 0).
     pub fn above(tolerance: f64) -> Self {
         Self {
             tolerance,
             points: vec![0.0; POINTS],
+            at_tolerance: 0.0,
+            parts: Wealth::default(),
+            signs: Wealth::default(),
         }
     }
 
@@ -58,17 +67,64 @@ impl RateRatio {
         for (i, point) in self.points.iter_mut().enumerate() {
             *point += likelihood(grid(i));
         }
+        self.at_tolerance += likelihood(self.tolerance.ln());
+        self.observe_look(champion, candidate);
     }
 
-    /// How much more likely a ratio above the tolerance is than one within it, by the requests alone and before which
-    /// every ratio was as likely as any other: log odds.
-    pub fn log_odds_above(&self) -> f64 {
+    /// Bets on the candidate's part of the look's events, and on its being above what was expected.
+    fn observe_look(&mut self, champion: Arm, candidate: Arm) {
+        let fair = candidate.requests as f64 / (candidate.requests + champion.requests) as f64;
+        let (heads, all) = (
+            candidate.events as f64,
+            (candidate.events + champion.events) as f64,
+        );
+        self.parts.observe(heads / all / fair);
+        let expected = (fair * all).floor();
+        // P(Binomial(all, fair) > expected), as a beta tail (NIST DLMF 8.17.5).
+        let chance = -ln_upper_tail(fair, expected + 1.0, all - expected).exp_m1();
+        let above = if heads > expected { 1.0 } else { 0.0 };
+        self.signs
+            .observe(if chance > 0.0 { above / chance } else { 1.0 });
+    }
+
+    /// Evidence with each request as the unit.
+    ///
+    /// ∏ over looks of (θ/θ0)^s ((1−θ)/(1−θ0))^f, mixed over ratios r > r0 on a grid, with θ = n1·r/(n1·r + n0) from
+    /// the look's *own* request counts, so that shares may change from stage to stage and traffic may fluctuate.
+    /// It is formula (i) of Lindon and Malek 2022 conditioned on the arms' requests; for independent requests with
+    /// p1 ≤ r0·p0, E[(θ/θ0)^s] E[((1−θ)/(1−θ0))^f] ≤ exp((θ−θ0)(n1·r0 + n0)(p1/r0 − p0)) ≤ 1 because 1 + x ≤ e^x:
+    /// an exact supermartingale, also when events are not rare.
+    pub fn log_evidence_by_request(&self) -> f64 {
         let floor = self.tolerance.ln();
-        let side = |above: bool| {
-            let points = (0..POINTS).filter(move |&i| (grid(i) > floor) == above);
-            log_sum_exp(points.map(|i| self.points[i]))
-        };
-        side(true) - side(false)
+        let above = (0..POINTS).filter(|&i| grid(i) > floor);
+        let top = above
+            .clone()
+            .map(|i| self.points[i])
+            .fold(f64::NEG_INFINITY, f64::max);
+        let (mut weights, mut sum) = (0.0, 0.0);
+        for i in above {
+            let weight = (1.0 + grid(i) - floor).powi(-2);
+            weights += weight;
+            sum += weight * (self.points[i] - top).exp();
+        }
+        (sum / weights).ln() + top - self.at_tolerance
+    }
+
+    /// Evidence with each look as the unit, against H0: the arms are alike (ratio 1), whatever the noise.
+    ///
+    /// The mean of two bets (see [`Wealth`]): one on the candidate's part of the look's events, whose mean is its part of
+    /// the requests, one on the sign of its surplus, with the chance that independent requests would give it. Exact for
+    /// independent rare events, and for any noise that is exchangeable between arms of equal size; close to it for
+    /// unequal arms, where few events are nearly independent and many have a nearly even sign.
+    pub fn log_evidence_by_look(&self) -> f64 {
+        log_sum_exp([self.parts.log_evidence(), self.signs.log_evidence()]) - std::f64::consts::LN_2
+    }
+
+    /// The smaller of the two: an e-value whenever either is one, so under independent requests with a ratio up to the
+    /// tolerance, and under exchangeable noise of any size with arms that are alike.
+    pub fn log_evidence(&self) -> f64 {
+        self.log_evidence_by_request()
+            .min(self.log_evidence_by_look())
     }
 
     /// A confidence sequence for the rate ratio: contains it at all times at once with probability 1 − `alpha`, for

@@ -6,12 +6,9 @@ use super::evidence::{Counters, Loss};
 use super::policy::Judge;
 use serde::{Deserialize, Serialize};
 use stats::coin::{Prior, log_evidence};
-use stats::contrast::Contrast;
 use stats::difference::LossDifference;
-use stats::noise::Noise;
 use stats::ratio::{Arm, RateRatio};
 use std::fmt;
-use std::time::Duration;
 
 /// Counts of one arm over some stretch of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,9 +96,6 @@ impl Tally {
     }
 }
 
-/// Odds at which the requests say that a ratio is above its tolerance.
-const CLEAR: f64 = 9.0;
-
 /// Which count of a [`Tally`] is an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,9 +112,6 @@ pub(super) enum Measure {
         event: Event,
         ratio: RateRatio,
         floor: f64,
-        /// Begins anew for a roll-out that an older version recorded; its highest evidence is kept beside it.
-        #[serde(default)]
-        contrast: Contrast,
     },
     Loss {
         index: usize,
@@ -129,22 +120,24 @@ pub(super) enum Measure {
 }
 
 impl Measure {
-    /// The states for all judges, in order, after what the champion's history said of the `noise` of each.
-    pub(super) fn begin(judges: &[Judge], noise: &[Noise]) -> Vec<Self> {
+    /// The states for all judges, in order.
+    pub(super) fn begin(judges: &[Judge]) -> Vec<Self> {
         let (mut slow, mut live) = (0, 0);
-        let rate = |index: usize, event, tolerance, floor| Self::Rate {
-            event,
-            ratio: RateRatio::above(tolerance),
-            floor,
-            contrast: noise.get(index).map(Contrast::after).unwrap_or_default(),
-        };
-        let one = |(index, judge): (usize, &Judge)| match *judge {
-            Judge::Errors { tolerance, floor } => rate(index, Event::Error, tolerance, floor),
+        let one = |judge: &Judge| match *judge {
+            Judge::Errors { tolerance, floor } => Self::Rate {
+                event: Event::Error,
+                ratio: RateRatio::above(tolerance),
+                floor,
+            },
             Judge::Latency {
                 tolerance, floor, ..
             } => {
                 slow += 1;
-                rate(index, Event::Slow(slow - 1), tolerance, floor)
+                Self::Rate {
+                    event: Event::Slow(slow - 1),
+                    ratio: RateRatio::above(tolerance),
+                    floor,
+                }
             }
             Judge::Live {
                 cap,
@@ -159,21 +152,13 @@ impl Measure {
                 }
             }
         };
-        judges.iter().enumerate().map(one).collect()
+        judges.iter().map(one).collect()
     }
 
-    /// Takes the new counts of one block, which lasted so long.
-    pub(super) fn observe(&mut self, champion: &Tally, candidate: &Tally, lasted: Duration) {
-        if let Self::Rate {
-            event,
-            ratio,
-            contrast,
-            ..
-        } = self
-        {
-            let (champion, candidate) = (event.of(champion), event.of(candidate));
-            ratio.observe(champion, candidate);
-            contrast.observe(champion, candidate, lasted.as_secs_f64());
+    /// Takes the new counts of one block.
+    pub(super) fn observe(&mut self, champion: &Tally, candidate: &Tally) {
+        if let Self::Rate { event, ratio, .. } = self {
+            ratio.observe(event.of(champion), event.of(candidate));
         }
     }
 
@@ -183,20 +168,15 @@ impl Measure {
         }
     }
 
-    /// The log evidence that the candidate does harm. A rate must be worse than the champion's under every kind of
-    /// noise that is possible, above its floor (the smaller e-value is one for "under either"), and its ratio must lie
-    /// above the tolerance by odds of [`CLEAR`].
+    /// The log evidence that the candidate does harm; a rate must be above both its tolerance and its floor, so it
+    /// is the smaller of the two (the smaller e-value is one for "under either").
     pub(super) fn log_evidence(&self, candidate: &Tally) -> f64 {
         match self {
             Self::Rate {
                 event,
                 ratio,
                 floor,
-                contrast,
             } => {
-                if ratio.log_odds_above() < CLEAR.ln() {
-                    return 0.0;
-                }
                 let arm = event.of(candidate);
                 let good = arm.requests.saturating_sub(arm.events);
                 let above = if *floor > 0.0 {
@@ -204,7 +184,7 @@ impl Measure {
                 } else {
                     f64::INFINITY
                 };
-                contrast.log_evidence().min(above)
+                ratio.log_evidence().min(above)
             }
             Self::Loss { difference, .. } => difference.log_evidence(),
         }

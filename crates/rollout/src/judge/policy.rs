@@ -5,7 +5,6 @@
 
 use inference::latency::Histogram;
 use serde::{Deserialize, Serialize};
-use stats::noise::Noise;
 use std::time::Duration;
 
 /// The rules of one roll-out.
@@ -15,19 +14,15 @@ pub struct Policy {
     pub stages: Vec<f64>,
     /// What is compared.
     pub judges: Vec<Judge>,
-    /// α: the chance that a candidate as good as the champion is ever rolled back; divided by the judges.
+    /// α: the chance that a candidate no worse than the tolerances is ever rolled back; divided by the judges.
     pub false_rollbacks: f64,
     /// What each stage must have seen before it may be passed.
     pub at_least: AtLeast,
     /// What to do with a stage that does not get that far; without it the stage waits for ever.
     pub quiet: Option<Quiet>,
     /// The shortest stretch of time that counts as one observation where looks are the unit. Noise that lasts
-    /// longer than a block is the matter of `noise`; 1 s by default.
+    /// longer than a block is outside the guarantee; 1 s by default, more where [`stats::blocks`] says so.
     pub block: Duration,
-    /// What the champion's history said of the noise that each judge must expect between arms that are alike, in the
-    /// judges' order; one that is missing expects the worst that is usual.
-    #[serde(default)]
-    pub noise: Vec<Noise>,
 }
 
 /// One thing that is compared between the arms.

@@ -1,12 +1,11 @@
 //! How long a judge needs to find a harm that somebody named, at the traffic a service has.
 //!
 //! `plan` shows it for each stage and warns of a judge that cannot decide in time. It plays the real judge in seeded
-//! simulation, so it has no formula of its own that could disagree with it. What it finds is the best that there is: a
-//! service whose history shows no noise between arms.
+//! simulation, so it has no formula of its own that could disagree with it.
 
 use super::{AtLeast, Counters, Evidence, Judge, Look, Loss, Policy, Side};
 use jiff::{SignedDuration, Timestamp};
-use stats::{noise::Noise, rng::Rng};
+use stats::rng::Rng;
 use std::time::Duration;
 
 /// What the service is like, and the harm.
@@ -100,7 +99,6 @@ fn play(
             lasting: Duration::ZERO,
         },
         block: Duration::ZERO,
-        noise: vec![Noise::none()],
         ..policy.clone()
     };
     let threshold = policy.threshold().ln();
@@ -147,7 +145,7 @@ fn play(
         let [champion, candidate] = arms.clone();
         let look = Look {
             at: at(look),
-            passed: Duration::from_secs_f64(step),
+            passed: alone.block,
             champion,
             candidate,
             losses: vec![losses],

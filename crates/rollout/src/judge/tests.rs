@@ -54,7 +54,6 @@ pub(super) fn policy() -> Policy {
             then: Then::Hold,
         }),
         block: Duration::from_secs(1),
-        noise: Vec::new(),
     }
 }
 

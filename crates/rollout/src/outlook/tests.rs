@@ -62,7 +62,7 @@ fn stages_are_told_at_present_traffic() {
         &expect![[r#"
             Roll-outs of delay in prod, at 400 requests a second (the last 10m):
                    5% lasts 33s or more; finds 1% errors in 43s, 5% slower than 15 ms in 10s, mae 25% worse in 28s
-                  50% lasts 21s or more; finds 1% errors in 7s, 5% slower than 15 ms in 2s, mae 25% worse in 22s
+                  50% lasts 21s or more; finds 1% errors in 12s, 5% slower than 15 ms in 11s, mae 25% worse in 22s
         "#]],
     );
     check(
@@ -71,7 +71,7 @@ fn stages_are_told_at_present_traffic() {
         &expect![[r#"
             Roll-outs of delay in prod, at 2 requests a second (the last 10m):
                    5% lasts 1h23m or more, so `quiet: hold after 1h` comes first; finds 1% errors in 2h21m, 5% slower than 15 ms in 21m40s, mae 25% worse in 26m
-                  50% lasts 8m20s or more; finds 1% errors in 23m20s, 5% slower than 15 ms in 4m10s, mae 25% worse in 5m40s
+                  50% lasts 8m20s or more; finds 1% errors in 25m, 5% slower than 15 ms in 6m40s, mae 25% worse in 5m40s
         "#]],
     );
     check(
@@ -80,7 +80,7 @@ fn stages_are_told_at_present_traffic() {
         &expect![[r#"
             Roll-outs of delay in prod, at 0.01 requests a second (the last 10m):
                    5% lasts 11d13h or more, so `quiet: hold after 1h` comes first; finds 1% errors in 13d21h
-                  50% lasts 1d3h or more, so `quiet: hold after 1h` comes first; finds 1% errors in 2d21h
+                  50% lasts 1d3h or more, so `quiet: hold after 1h` comes first; finds 1% errors in 3d3h
         "#]],
     );
 }
@@ -106,7 +106,7 @@ fn what_is_not_known_is_said() {
         &expect![[r#"
             Roll-outs of delay in prod, at 400 requests a second (the last 10m):
                    5% lasts 25s or more; finds 1% errors in 30s
-                  50% lasts 5s or more; finds 1% errors in 6s
+                  50% lasts 5s or more; finds 1% errors in 10s
                 latency.p99 is not judged: 0 answers of the version before are too few for a threshold
                 live.mae is not judged: 0 labels of the version before are too few to compare with
             note: labels may come up to 30d after the answer, and a stage waits 1h for them: how late they really come, so whether `live.mae` can judge a stage, is not known yet

@@ -11,7 +11,6 @@ pub(crate) mod fit;
 mod launch;
 mod look;
 mod next;
-mod past;
 mod policy;
 mod replicas;
 mod silent;
@@ -20,7 +19,6 @@ mod steady;
 mod table;
 mod write;
 
-pub use past::Mark;
 pub use policy::{Fixed, History, fix};
 pub use replicas::Place;
 
@@ -31,7 +29,6 @@ use crate::{
 };
 use gateway::RoutingTable;
 use jiff::Timestamp;
-use past::Past;
 use platform::{Platform, State};
 use serde_json::json;
 use silent::Silence;
@@ -83,7 +80,6 @@ pub struct Status {
 pub struct Reconciler<T> {
     parts: Parts<T>,
     steady: Arc<Steady>,
-    past: Arc<Past>,
     silence: Arc<Silence>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
@@ -116,7 +112,6 @@ impl<T: Traffic> Reconciler<T> {
         Reconciler {
             parts,
             steady: Arc::default(),
-            past: Arc::default(),
             silence: Arc::default(),
             waiting: Arc::default(),
             asked: Arc::default(),
@@ -196,16 +191,8 @@ impl<T: Traffic> Reconciler<T> {
         self.steady
             .keep(situation.active().map(|rollout| &rollout.id));
         let health = self.health(busy).await?;
-        let counted = if busy || self.past.is_due(Instant::now()) {
-            self.parts.traffic.evidence().await.ok()
-        } else {
-            None
-        };
-        if let Some(counted) = &counted {
-            self.past
-                .take(counted, situation.deployments(), Instant::now());
-        }
         if busy {
+            let counted = self.parts.traffic.evidence().await.ok();
             self.drive(&situation, health.as_ref(), counted.as_ref(), now)
                 .await?;
             situation = self.situation().await?;

@@ -2,14 +2,9 @@
 //!
 //! Pure. What could not be fixed (no history yet) is left out of the judges and said so.
 
-use super::past::Mark;
-use crate::judge::{AtLeast, Counters, Judge, Policy, Quiet, Then};
+use crate::judge::{AtLeast, Judge, Policy, Quiet, Then};
 use inference::latency::Histogram;
 use spec::{Measure, QuietAction, Rollout};
-use stats::{
-    noise::{Block, Noise},
-    ratio::Arm,
-};
 use std::time::Duration;
 
 /// What is known of the version that serves.
@@ -19,8 +14,6 @@ pub struct History {
     pub latency: Histogram,
     /// Its losses, for each live metric of the policy, as values.
     pub losses: Vec<f64>,
-    /// Its counters of late, minute by minute.
-    pub past: Vec<Mark>,
 }
 
 /// Rules, and what they cannot judge.
@@ -41,8 +34,6 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// Blocks that a judged stage lasts at the least: a burst of traffic must not carry a candidate through before the
 /// test by block has seen enough of it to speak.
 const BLOCKS: u32 = 5;
-/// Blocks of the champion's past that say anything of its noise.
-const PAST: usize = 10;
 /// Requests of a stage when the file says nothing.
 const REQUESTS: u64 = 100;
 
@@ -76,7 +67,7 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
         QuietAction::Hold => Then::Hold,
         QuietAction::Promote => Then::Promote,
     };
-    let mut policy = Policy {
+    let policy = Policy {
         stages: if at_once {
             Vec::new()
         } else {
@@ -94,43 +85,8 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             then,
         }),
         block: BLOCK,
-        noise: Vec::new(),
     };
-    policy.noise = noise(&policy, &history.past);
     Fixed { policy, left_out }
-}
-
-/// What the champion's past says of the noise of each judge; nothing where it is too short.
-///
-/// Its two halves are not counted apart, so its whole series is taken for that of an arm: noise that both arms would
-/// share is counted too, which makes verdicts slower and never rasher. A minute says nothing of noise within it.
-fn noise(policy: &Policy, past: &[Mark]) -> Vec<Noise> {
-    let counters = |mark: &Mark| Counters::of(policy, mark.requests, mark.errors, &mark.latency);
-    let marks: Vec<(Duration, Counters)> =
-        past.iter().map(|mark| (mark.at, counters(mark))).collect();
-    let mut slow = 0;
-    let of_judge = |judge: &Judge| {
-        let index = slow;
-        let events = |counters: &Counters| match judge {
-            Judge::Errors { .. } => counters.errors,
-            Judge::Latency { .. } => counters.slow.get(index).copied().unwrap_or(0),
-            Judge::Live { .. } => 0,
-        };
-        slow += usize::from(matches!(judge, Judge::Latency { .. }));
-        if matches!(judge, Judge::Live { .. }) || marks.len() <= PAST {
-            return Noise::default();
-        }
-        let block = |two: &[(Duration, Counters)]| Block {
-            seconds: (two[1].0.saturating_sub(two[0].0)).as_secs_f64(),
-            counts: Arm {
-                requests: two[1].1.requests.saturating_sub(two[0].1.requests),
-                events: events(&two[1].1).saturating_sub(events(&two[0].1)),
-            },
-        };
-        let blocks: Vec<Block> = marks.windows(2).map(block).collect();
-        Noise::of_series(&blocks).for_shorter_blocks()
-    };
-    policy.judges.iter().map(of_judge).collect()
 }
 
 fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge, String> {
@@ -163,7 +119,6 @@ fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stats::noise::Class;
 
     fn rollout() -> Rollout {
         Rollout {
@@ -192,42 +147,6 @@ mod tests {
                 .stages
                 .is_empty()
         );
-    }
-
-    #[test]
-    fn noise_comes_from_the_past_of_each_judge() {
-        let past = |minutes: u64, errors: fn(u64) -> u64| -> Vec<Mark> {
-            let mark = |minute: u64| Mark {
-                at: Duration::from_secs(60 * minute),
-                requests: 24_000 * minute,
-                errors: (0..minute).map(errors).sum(),
-                latency: Histogram::default(),
-            };
-            (0..=minutes).map(mark).collect()
-        };
-        // How much likelier lasting noise is than none.
-        let lasting = |noise: &Noise| {
-            let kinds = stats::noise::Kind::all().iter().enumerate();
-            let lasting = kinds.filter(|(_, kind)| kind.class == Class::Lasting);
-            let best = lasting.map(|(index, _)| noise.log_likelihood(index));
-            best.fold(f64::NEG_INFINITY, f64::max) - noise.log_likelihood(0)
-        };
-        let of = |past: Vec<Mark>| {
-            let history = History {
-                past,
-                ..History::default()
-            };
-            fix(&rollout(), &history, false).policy.noise
-        };
-        assert_eq!(of(past(5, |_| 100)), [Noise::default()]);
-        // Ten minutes good, ten minutes bad; and a series that hardly moves.
-        let waves = of(past(
-            60,
-            |minute| if minute / 10 % 2 == 0 { 50 } else { 200 },
-        ));
-        let still = of(past(60, |minute| 95 + minute % 10));
-        assert!(lasting(&waves[0]) > 20.0, "{}", lasting(&waves[0]));
-        assert!(lasting(&still[0]) < -5.0, "{}", lasting(&still[0]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The interval and the odds against numpy and in simulation.
+//! The two-arm comparison against numpy, and its guarantee and power in simulation.
 
 use super::*;
 use crate::rng::Rng;
@@ -19,6 +19,16 @@ fn agrees_with_numpy() {
     ] {
         test.observe(arm(n0, f), arm(n1, s));
     }
+    assert!(
+        (test.log_evidence_by_request() - 5.22761402565769).abs() < 1e-9,
+        "{}",
+        test.log_evidence_by_request()
+    );
+    assert!(
+        (test.log_evidence_by_look() - 4.663051789111685).abs() < 1e-9,
+        "{}",
+        test.log_evidence_by_look()
+    );
     let (low, high) = test.interval(0.05).unwrap();
     assert!(
         (low - 1.6487212707001282).abs() < 1e-9 && (high - 164.02190729990198).abs() < 1e-9,
@@ -45,6 +55,24 @@ fn run(rate: f64, ratio: f64, seed: u64, crossed: impl Fn(&RateRatio) -> bool) -
 }
 
 #[test]
+fn holds_its_level_at_the_edge_and_has_power() {
+    let alpha = 0.05_f64;
+    let limit = alpha + 3.0 * (alpha * (1.0 - alpha) / 300.0).sqrt();
+    for rate in [0.001, 0.02, 0.3] {
+        let by_request = run(rate, 1.25, 1, |t| {
+            t.log_evidence_by_request() >= -alpha.ln()
+        });
+        assert!(by_request <= limit, "{by_request} at {rate} by request");
+        let both = run(rate, 1.25, 2, |t| t.log_evidence() >= -alpha.ln());
+        assert!(both <= by_request, "{both} at {rate}");
+        let found = run(rate, 8.0_f64.min(0.95 / rate), 3, |t| {
+            t.log_evidence() >= -alpha.ln()
+        });
+        assert!(found > 0.95, "{found} at {rate}");
+    }
+}
+
+#[test]
 fn the_interval_keeps_the_true_ratio() {
     let missed = run(0.02, 2.0, 4, |t| {
         t.interval(0.05)
@@ -54,16 +82,14 @@ fn the_interval_keeps_the_true_ratio() {
 }
 
 #[test]
-fn odds_say_on_which_side_of_the_tolerance_the_ratio_is() {
-    let check = |candidate: u64, from: f64, to: f64| {
-        let mut test = RateRatio::above(1.25);
-        test.observe(arm(10_000, 100), arm(10_000, candidate));
-        let odds = test.log_odds_above();
-        assert!((from..to).contains(&odds), "{candidate}: {odds}");
-    };
-    check(100, -6.0, -1.0);
-    check(125, -1.0, 1.0);
-    check(200, 4.0, 12.0);
+fn one_bad_look_alone_cannot_decide() {
+    let mut test = RateRatio::above(1.25);
+    for _ in 0..5 {
+        test.observe(arm(190, 1), arm(10, 0));
+    }
+    test.observe(arm(190, 0), arm(10, 10));
+    assert!(test.log_evidence_by_request() > 300_f64.ln());
+    assert!(test.log_evidence() < 20_f64.ln(), "{}", test.log_evidence());
 }
 
 #[test]
@@ -72,7 +98,7 @@ fn stays_finite_at_tens_of_millions_and_survives_the_store() {
     for _ in 0..20 {
         test.observe(arm(1_000_000, 500_000), arm(1_000_000, 900_000));
     }
-    assert!(test.log_odds_above().is_finite());
+    assert!(test.log_evidence_by_request().is_finite() && test.log_evidence_by_look().is_finite());
     let (low, high) = test.interval(0.01).unwrap();
     assert!(
         (1.5..=1.8).contains(&low) && (1.8..2.2).contains(&high),

@@ -1,8 +1,8 @@
 //! `cargo xtask bench <topic>`: measures the release binary as its users see it, against the goals written here.
 //!
 //! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
-//! compares within one run wherever it can. It must never reach into the product's files or crates: what only shows inside of
-//! a crate is measured by an example of that crate, and `verdicts` alone, which simulates, plays the product's judge.
+//! compares within one run wherever it can. It must never reach into the product's files or crates; what only shows inside of
+//! a crate is measured by an example of that crate.
 
 mod connection;
 mod http;
@@ -14,7 +14,6 @@ mod report;
 mod serving;
 mod steps;
 mod trees;
-mod verdicts;
 
 use report::{Figure, Format};
 use std::{path::PathBuf, process::ExitCode};
@@ -45,8 +44,6 @@ enum Topic {
     Serving,
     /// Compiled ensembles of trees beside ONNX Runtime, in process (needs Python with pip, not the binary)
     Trees,
-    /// False roll-backs and the time until harm is found, in simulated worlds; needs no binary
-    Verdicts,
 }
 
 impl Args {
@@ -58,7 +55,6 @@ impl Args {
             Topic::Growth => mlflow::growth::measure(&self.binary()?)?,
             Topic::Serving => serving::measure(&self.binary()?)?,
             Topic::Trees => trees::measure()?,
-            Topic::Verdicts => verdicts::measure()?,
         };
         report::print(&figures, self.output)?;
         Ok(if figures.iter().all(Figure::holds) {

@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "testkit",
         &["engine", "guard", "platform", "server", "store"],
     ),
-    ("xtask", &["spec", "stats", "rollout", "server"]),
+    ("xtask", &["spec", "server"]),
 ];
 
 /// Crates that may be known by tests of any crate, and by nothing else.

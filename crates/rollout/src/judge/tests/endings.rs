@@ -124,7 +124,7 @@ fn harm_rolls_back_with_its_numbers() {
     Hand::new(errors_only())
         .seconds(20, [(380, 1), (20, 2)])
         .expect(Decision::RollBack, &expect![[r#"
-            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 259 : 1, threshold 100 : 1
+            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 7.7e20 : 1, threshold 100 : 1
         "#]]);
 }
 
@@ -232,7 +232,7 @@ fn a_suspicious_judge_prolongs_the_stage() {
     })
     .seconds(2, [(380, 0), (20, 2)]);
     hand.expect(Decision::Continue, &expect![[r#"
-        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 43.8 : 1, threshold 100 : 1; now 43.8 : 1, so the stage goes on until that falls or decides
+        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 65.6 : 1, threshold 100 : 1; now 65.6 : 1, so the stage goes on until that falls or decides
     "#]]);
     // Four times what the stage needs is as long as suspicion alone can hold it up.
     let hand = hand.seconds(5, [(380, 0), (20, 0)]);
@@ -316,29 +316,6 @@ fn evidence_survives_the_store_and_resumes() {
     };
     again.look(Vec::new());
     assert_eq!(again.verdict(), before);
-}
-
-#[test]
-fn a_rollout_that_an_older_version_recorded_goes_on() {
-    let hand = Hand::new(errors_only()).seconds(8, [(380, 1), (20, 0)]);
-    let mut evidence = serde_json::to_value(&hand.evidence).unwrap();
-    let rate = evidence["measures"][0]["rate"].as_object_mut().unwrap();
-    assert!(rate.remove("contrast").is_some());
-    let ratio = rate["ratio"].as_object_mut().unwrap();
-    let wealth = serde_json::json!({ "logs": [0.0] });
-    ratio.insert("at_tolerance".to_owned(), serde_json::json!(0.0));
-    ratio.insert("parts".to_owned(), wealth.clone());
-    ratio.insert("signs".to_owned(), wealth);
-    let mut policy = serde_json::to_value(&hand.policy).unwrap();
-    assert!(policy.as_object_mut().unwrap().remove("noise").is_some());
-    let old = Hand {
-        evidence: serde_json::from_value(evidence).unwrap(),
-        policy: serde_json::from_value(policy).unwrap(),
-        ..hand
-    };
-    assert_eq!(old.verdict().decision, Decision::Continue);
-    let found = old.seconds(20, [(380, 0), (20, 2)]).verdict().decision;
-    assert_eq!(found, Decision::RollBack);
 }
 
 #[test]
