@@ -70,9 +70,10 @@ impl Local {
             let batching = ["--batch", &requests, "--batch-wait", &wait];
             arguments.extend(batching.map(str::to_owned));
         }
+        let file = Path::new("model.onnx");
         Ok(Start {
             arguments,
-            inputs: vec![self.input(model, Path::new("model.onnx")).await?],
+            inputs: vec![self.input(model, file, Staging::Link).await?],
             ..Start::default()
         })
     }
@@ -91,7 +92,8 @@ impl Local {
         ];
         Ok(Start {
             arguments: arguments.map(str::to_owned).to_vec(),
-            inputs: self.files(model).await?,
+            // MLflow follows no links out of a model's folder.
+            inputs: self.files(model, Staging::Copy).await?,
             env: BTreeMap::from([path_of(&toolchain)]),
             labels: label_of(&toolchain),
         })
@@ -118,7 +120,7 @@ impl Local {
         let toolchain = self.toolchain(version)?;
         Ok(Start {
             arguments,
-            inputs: self.files(model).await?,
+            inputs: self.files(model, Staging::Link).await?,
             env: toolchain
                 .iter()
                 .map(|toolchain| path_of(toolchain))
@@ -131,29 +133,34 @@ impl Local {
     }
 
     /// The file, or all files of the folder, that a model is.
-    async fn files(&self, model: &Digest) -> Result<Vec<Input>, String> {
+    async fn files(&self, model: &Digest, staging: Staging) -> Result<Vec<Input>, String> {
         let held = tree::open(model, self.app.blobs()).await;
         match held.map_err(|error| error.to_string())? {
-            Held::File => Ok(vec![self.input(model, Path::new(MODEL)).await?]),
+            Held::File => Ok(vec![self.input(model, Path::new(MODEL), staging).await?]),
             Held::Tree(files) => {
                 let mut inputs = Vec::new();
                 for file in files.files() {
                     let target = Path::new(MODEL).join(&file.path);
-                    inputs.push(self.input(&file.digest, &target).await?);
+                    inputs.push(self.input(&file.digest, &target, staging).await?);
                 }
                 Ok(inputs)
             }
         }
     }
 
-    async fn input(&self, digest: &Digest, target: &Path) -> Result<Input, String> {
+    async fn input(
+        &self,
+        digest: &Digest,
+        target: &Path,
+        staging: Staging,
+    ) -> Result<Input, String> {
         let cache = self.app.state_dir().join("cache");
         let source = self.app.blobs().on_disk(digest, &cache).await;
         Ok(Input {
             name: MODEL.to_owned(),
             source: source.map_err(|error| error.to_string())?,
             target: target.to_owned(),
-            staging: Staging::Link,
+            staging,
         })
     }
 

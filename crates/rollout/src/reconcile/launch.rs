@@ -66,6 +66,21 @@ impl<T: Traffic> Reconciler<T> {
         Ok(())
     }
 
+    /// Says why a replica does not start yet, once for each reason.
+    fn cannot_start(&self, place: &Place, why: String) {
+        let mut unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        if unready.get(place) != Some(&why) {
+            let (service, version) = (&place.service, place.version);
+            tracing::warn!(service, version, why, "a replica cannot start yet");
+            unready.insert(place.clone(), why);
+        }
+    }
+
+    fn can_start(&self, place: &Place) {
+        let mut unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        unready.remove(place);
+    }
+
     /// Starts a replica; answers what is short when there is no room.
     async fn start(
         &self,
@@ -100,10 +115,11 @@ impl<T: Traffic> Reconciler<T> {
         let start = match self.parts.engines.start(&service, &row).await {
             Ok(start) => start,
             Err(why) => {
-                tracing::warn!(why, "a replica cannot start yet");
+                self.cannot_start(place, why);
                 return Ok(None);
             }
         };
+        self.can_start(place);
         let unit = unit(place, replica, restart, &service, start, &self.parts.engine);
         match self.parts.platform.start(unit).await {
             Ok(_) => Ok(None),

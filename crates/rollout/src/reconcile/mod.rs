@@ -83,6 +83,8 @@ pub struct Reconciler<T> {
     silence: Arc<Silence>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
+    /// Replicas that could not be started in the last pass, with the reason.
+    unready: Arc<Mutex<BTreeMap<Place, String>>>,
     /// When steps were last asked whether they wait for room.
     asked: Arc<Mutex<Option<Instant>>>,
     status: watch::Sender<Status>,
@@ -114,6 +116,7 @@ impl<T: Traffic> Reconciler<T> {
             steady: Arc::default(),
             silence: Arc::default(),
             waiting: Arc::default(),
+            unready: Arc::default(),
             asked: Arc::default(),
             status: watch::Sender::default(),
         }

@@ -438,18 +438,24 @@ fn batches() {
         (batch.requests, batch.wait.to_string().as_str()),
         (32, "500us")
     );
-    refused("batch: { requests: 1 }", &expect![[r#"
+    refused(
+        "batch: { requests: 1 }",
+        &expect![[r#"
         error: a batch has 2 to 4096 requests, and waits for at most 10s
           --> mainspan.yaml:30:12
            |
         30 |     batch: { requests: 1 }
            |            ^
-    "#]]);
-    refused("engine: pyfunc\n    batch: { requests: 8 }", &expect![[r#"
+    "#]],
+    );
+    refused(
+        "engine: pyfunc\n    batch: { requests: 8 }",
+        &expect![[r#"
         error: only the built-in engine gathers requests; remove `batch`, or set `engine: onnx`
           --> mainspan.yaml:31:12
            |
         31 |     batch: { requests: 8 }
            |            ^
-    "#]]);
+    "#]],
+    );
 }
