@@ -58,5 +58,7 @@ def greeter(folder):
     given = pd.DataFrame({"name": ["Ann"], "age": [7]})
     said = pd.DataFrame({"greeting": ["hello Ann!"], "length": [3]})
     path = f"{folder}/greeter"
-    mlflow.pyfunc.save_model(path, python_model=Greeter(), signature=infer_signature(given, said, params={"mark": "!"}))
+    signature = infer_signature(given, said, params={"mark": "!"})
+    # The class is in this file, which the model's own process does not see.
+    mlflow.pyfunc.save_model(path, python_model=Greeter(), signature=signature, code_paths=[__file__])
     return path

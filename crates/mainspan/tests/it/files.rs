@@ -46,7 +46,7 @@ fn every_mistake_is_shown_before_anything_happens() {
         &["stages", "mainspan.yaml:"],
     );
     check(
-        &with("engine: onnx", "engine: pyfunc"),
+        &with("memory: 128MiB }", "memory: 128MiB, gpu: 1 }"),
         &["not supported yet", "mainspan.yaml:"],
     );
     check(&with("mainspan: 1", "mainspan: 2"), &["mainspan", "1"]);
