@@ -5,7 +5,7 @@
 //! brackets and quotes pair. Whatever is unusual (escapes in keys, keys that come twice, other types) is
 //! `None`, for the general reader to take or to refuse with the right words.
 
-use memchr::memchr3;
+use memchr::{memchr2, memchr3};
 
 /// The parts of a request that is written as most are.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl<'a> Cursor<'a> {
         let (from, bytes) = (self.at, self.text.as_bytes());
         self.take(b'"')?;
         loop {
-            let found = memchr::memchr2(b'"', b'\\', bytes.get(self.at..)?)?;
+            let found = memchr2(b'"', b'\\', bytes.get(self.at..)?)?;
             self.at += found + 1;
             if bytes[self.at - 1] == b'"' {
                 return self.text.get(from..self.at);
@@ -209,15 +209,11 @@ impl<'a> Cursor<'a> {
             if depth == 0 {
                 return Some(());
             }
-            // Braces inside of arrays are rare; those that are there are found byte by byte.
+            // Braces inside of arrays are rare; those that are there come first.
             let rest = bytes.get(self.at..)?;
-            let brace = |found: usize| {
-                rest[..found]
-                    .iter()
-                    .position(|byte| matches!(byte, b'{' | b'}'))
-            };
             let found = memchr3(b'[', b']', b'"', rest)?;
-            self.at += brace(found).unwrap_or(found);
+            let brace = memchr2(b'{', b'}', &rest[..found]);
+            self.at += brace.unwrap_or(found);
         }
     }
 }

@@ -54,34 +54,21 @@ fn number(json: &[u8], from: usize) -> Option<(f64, usize)> {
     let mut at = from;
     let negative = json.get(at) == Some(&b'-');
     at += usize::from(negative);
-    let (mut mantissa, mut digits) = (0_u64, 0_u32);
-    let mut take = |at: &mut usize| {
-        let first = *at;
-        while let Some(digit) = json
-            .get(*at)
-            .map(|byte| byte.wrapping_sub(b'0'))
-            .filter(|d| *d < 10)
-        {
-            // Wrapping is noticed by the number of digits.
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-            digits += u32::from(mantissa != 0);
-            *at += 1;
-        }
-        *at - first
-    };
     let whole_at = at;
-    let whole = take(&mut at);
-    if whole == 0 || (whole > 1 && json[whole_at] == b'0') {
+    let mut mantissa = Mantissa::default();
+    mantissa.take(json, &mut at);
+    if at == whole_at || (at > whole_at + 1 && json[whole_at] == b'0') {
         return None;
     }
     let mut exponent = 0_i64;
     if json.get(at) == Some(&b'.') {
         at += 1;
-        let part = take(&mut at);
-        if part == 0 {
+        let part_at = at;
+        mantissa.take_many(json, &mut at);
+        if at == part_at {
             return None;
         }
-        exponent -= i64::try_from(part).ok()?;
+        exponent -= i64::try_from(at - part_at).ok()?;
     }
     if let Some(b'e' | b'E') = json.get(at) {
         at += 1;
@@ -91,19 +78,103 @@ fn number(json: &[u8], from: usize) -> Option<(f64, usize)> {
     }
     let scale = usize::try_from(exponent.unsigned_abs()).ok();
     let scale = scale.and_then(|scale| EXACT.get(scale));
-    let value = match scale {
-        Some(scale) if digits <= 19 && mantissa <= MANTISSA => {
-            let exact = mantissa as f64;
+    let value = match (scale, mantissa.exact()) {
+        (Some(scale), Some(exact)) => {
             let value = if exponent < 0 {
                 exact / scale
             } else {
                 exact * scale
             };
-            if negative { -value } else { value }
+            // Signs come as they like: no branch.
+            f64::from_bits(value.to_bits() ^ u64::from(negative) << 63)
         }
         _ => std::str::from_utf8(&json[from..at]).ok()?.parse().ok()?,
     };
     Some((value, at))
+}
+
+/// The digits of a number, without its point.
+#[derive(Default)]
+struct Mantissa {
+    value: u64,
+    /// How many there were; the value has wrapped around if they are too many.
+    digits: usize,
+}
+
+impl Mantissa {
+    /// Most digits that any 64 bits hold.
+    const MOST: usize = 19;
+
+    /// Takes digits one by one.
+    fn take(&mut self, json: &[u8], at: &mut usize) {
+        while let Some(byte) = json.get(*at)
+            && byte.is_ascii_digit()
+        {
+            self.value = self
+                .value
+                .wrapping_mul(10)
+                .wrapping_add((byte - b'0').into());
+            self.digits += 1;
+            *at += 1;
+        }
+    }
+
+    /// Takes digits, of which there may be many: eight bytes at a time as long as there are eight.
+    fn take_many(&mut self, json: &[u8], at: &mut usize) {
+        while let Some(eight) = json.get(*at..).and_then(<[u8]>::first_chunk) {
+            let values = u64::from_le_bytes(*eight) ^ ZEROS;
+            let count = digits(values);
+            // In two steps, as no shift takes all away.
+            let half = 4 * (8 - count);
+            let part = eight_digits(values << half << half);
+            self.value = self.value.wrapping_mul(TENS[count]).wrapping_add(part);
+            self.digits += count;
+            *at += count;
+            if count < 8 {
+                return;
+            }
+        }
+        self.take(json, at);
+    }
+
+    /// The value, if a double holds it.
+    fn exact(&self) -> Option<f64> {
+        (self.digits <= Self::MOST && self.value <= MANTISSA).then_some(self.value as f64)
+    }
+}
+
+/// Eight characters `0`.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+/// Powers of ten up to that of eight digits.
+const TENS: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+/// How many of eight bytes, from the lowest on, are values of digits.
+fn digits(values: u64) -> usize {
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    const TO_HIGH: u64 = u64::from_le_bytes([0x80 - 10; 8]);
+    // No carry leaves a byte: its own highest bit is looked at apart.
+    let others = (((values & !HIGH) + TO_HIGH) | values) & HIGH;
+    others.trailing_zeros() as usize / 8
+}
+
+/// The number that eight values of digits write, the first one in the lowest byte: pairs, then pairs of
+/// pairs, as Lemire has it ("Number Parsing at a Gigabyte per Second", 2021).
+fn eight_digits(values: u64) -> u64 {
+    const PAIR: u64 = 0x0000_00FF_0000_00FF;
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
+    let high = (pairs & PAIR).wrapping_mul(100 + (1_000_000 << 32));
+    let low = ((pairs >> 16) & PAIR).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
 }
 
 fn exponent(json: &[u8], mut at: usize) -> Option<(i64, usize)> {
