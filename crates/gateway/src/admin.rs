@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use crate::edge::collect;
+use crate::edge::{Received, collect};
 use crate::evidence::{Evidence, Ledger};
 use crate::respond;
 use crate::table::{Index, RoutingTable, TableError};
@@ -166,7 +166,8 @@ impl Admin {
     async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, AdminError> {
         match (request.method(), request.uri().path()) {
             (&Method::PUT, "/routes") => {
-                let body = collect(&mut request.into_body(), MAX_TABLE, TABLE_TIMEOUT).await;
+                let body = &mut Received::Coming(request.into_body());
+                let body = collect(body, MAX_TABLE, TABLE_TIMEOUT).await;
                 let generation = self.change(&body.map_err(AdminError::Body)?).await?;
                 json(&serde_json::json!({ "generation": generation }))
             }

@@ -6,18 +6,21 @@
 mod admission;
 mod body;
 mod connection;
+mod plain;
+mod received;
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use hyper::body::Incoming;
 use inference::frame::Wire;
 
 pub(crate) use admission::Admission;
 pub(crate) use body::{BodyError, collect};
 pub(crate) use connection::client;
+pub(crate) use plain::Date;
+pub(crate) use received::Received;
 
 use crate::address::{self, AddressError, ModelTarget, Target};
 use crate::clock;
@@ -37,7 +40,7 @@ enum Ask {
 }
 
 /// Answers a request.
-async fn answer(worker: &Rc<Worker>, mut request: Request<Incoming>) -> Answer {
+async fn answer(worker: &Rc<Worker>, mut request: Request<Received>) -> Answer {
     let is_grpc = grpc::is_grpc(request.headers());
     let admitted = worker
         .admission
@@ -55,7 +58,7 @@ async fn answer(worker: &Rc<Worker>, mut request: Request<Incoming>) -> Answer {
     }
 }
 
-async fn addressed(worker: &Rc<Worker>, request: &mut Request<Incoming>) -> Answer {
+async fn addressed(worker: &Rc<Worker>, request: &mut Request<Received>) -> Answer {
     let live = worker.live();
     let target = match address::resolve(&live.index, request.uri().path()) {
         Ok(target) => target,
@@ -92,7 +95,7 @@ async fn relayed(
     live: &Live,
     at: usize,
     from: usize,
-    request: &mut Request<Incoming>,
+    request: &mut Request<Received>,
 ) -> Answer {
     let whole = request
         .uri()
@@ -108,7 +111,7 @@ async fn relayed(
 }
 
 /// A request whose body names the model.
-async fn openai(worker: &Rc<Worker>, live: &Live, request: &mut Request<Incoming>) -> Answer {
+async fn openai(worker: &Rc<Worker>, live: &Live, request: &mut Request<Received>) -> Answer {
     if request.method() != Method::POST {
         return method_not_allowed("POST");
     }
@@ -135,7 +138,7 @@ async fn scored(
     worker: &Rc<Worker>,
     live: &Live,
     at: usize,
-    request: &mut Request<Incoming>,
+    request: &mut Request<Received>,
 ) -> Answer {
     let taken = Relayed::take(worker, &live.routes[at], request, String::new()).await;
     match taken {
@@ -152,7 +155,7 @@ async fn post(
     worker: &Rc<Worker>,
     live: &Rc<Live>,
     target: Target,
-    request: &mut Request<Incoming>,
+    request: &mut Request<Received>,
 ) -> Answer {
     let (at, version, wire) = match target {
         Target::Rows(at) => (at, None, Wire::Rows),
@@ -252,7 +255,7 @@ async fn infer(
     at: usize,
     pinned: Option<u32>,
     wire: Wire,
-    request: &mut Request<Incoming>,
+    request: &mut Request<Received>,
 ) -> Answer {
     let route = &live.routes[at];
     let sticky_header = match &route.sticky {

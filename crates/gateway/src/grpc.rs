@@ -16,13 +16,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
-use hyper::body::Incoming;
 use inference::frame::Wire;
 use inference::oip::grpc::message::RequestHead;
 use prost::Message;
 
 use crate::clock;
-use crate::edge::collect;
+use crate::edge::{Received, collect};
 use crate::live::{Live, Sticky};
 use crate::predict::{self, Call};
 use crate::respond::{Answer, Predicted};
@@ -41,7 +40,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const PREFIX: usize = 5;
 
 /// Answers a call.
-pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Received>) -> Answer {
     let path = request.uri().path();
     let method = path.strip_prefix(INFERENCE).unwrap_or(path).to_owned();
     let answered = async {
@@ -61,7 +60,7 @@ pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Incoming>) -> Ans
 }
 
 /// The one message of a request.
-async fn message(worker: &Worker, request: Request<Incoming>) -> Result<Bytes, Status> {
+async fn message(worker: &Worker, request: Request<Received>) -> Result<Bytes, Status> {
     let limit = worker.options.max_body.saturating_add(PREFIX);
     let body = collect(&mut request.into_body(), limit, worker.options.body_timeout).await;
     let body = body.map_err(|error| Status::of(error.status(), &error.to_string()))?;

@@ -22,7 +22,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 use crate::clock;
-use crate::edge::collect;
+use crate::edge::{Received, collect};
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, REQUEST_ID, Rows, Wanted};
 use crate::live::{LiveArm, LiveRoute, Sticky};
@@ -50,7 +50,7 @@ impl Relayed {
     pub(crate) async fn take(
         worker: &Worker,
         route: &LiveRoute,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
         path: String,
     ) -> Result<Self, Answer> {
         let body = collect(

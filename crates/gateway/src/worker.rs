@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::edge::{self, Admission};
+use crate::edge::{self, Admission, Date};
 use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
@@ -91,6 +91,8 @@ pub(crate) struct Worker {
     keepers: RefCell<JoinSet<()>>,
     /// Told when a replica came or went, or the table changed.
     pub(crate) changed: Rc<Notify>,
+    /// For the answers.
+    pub(crate) date: Date,
     random: Cell<u64>,
 }
 
@@ -116,6 +118,7 @@ impl Worker {
             replicas: RefCell::default(),
             keepers: RefCell::default(),
             changed: Rc::new(Notify::new()),
+            date: Date::default(),
             random: Cell::new(setup.random),
         });
         worker.swap(setup.index);

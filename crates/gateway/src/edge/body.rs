@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
+
+use super::Received;
 
 /// A body that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +41,10 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads what is left of a body that nobody wants, if it is little and comes soon: on HTTP/2 a client
 /// that is cut off while it sends takes the answer for broken.
-pub(crate) async fn discard(body: Incoming) {
+pub(crate) async fn discard(body: Received) {
+    let Received::Coming(body) = body else {
+        return;
+    };
     if body.is_end_stream() {
         return;
     }
@@ -53,14 +58,19 @@ pub(crate) async fn discard(body: Incoming) {
 
 /// Reads a whole body. One that says it is too long is refused before a byte of it is read.
 pub(crate) async fn collect(
-    body: &mut Incoming,
+    body: &mut Received,
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLong(limit));
     }
-    let whole = tokio::time::timeout(timeout, Limited::new(body, limit).collect());
+    let coming = match body {
+        Received::Whole(body) => return Ok(body.take().unwrap_or_default()),
+        Received::Late => return Err(BodyError::TooSlow(timeout)),
+        Received::Coming(coming) => coming,
+    };
+    let whole = tokio::time::timeout(timeout, Limited::new(coming, limit).collect());
     match whole.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(limit)),

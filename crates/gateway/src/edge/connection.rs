@@ -1,4 +1,5 @@
-//! One client's connection: HTTP/1.1 or HTTP/2, whichever it begins with.
+//! One client's connection: HTTP/1.1 or HTTP/2, whichever it begins with. Requests of HTTP/1.1 are served by
+//! [`plain`] for as long as they are plain, everything else by `hyper`.
 //!
 //! Bounded in everything that a client decides: the time to say which protocol it speaks and to
 //! send a head, the length of a head, the streams of a connection and those that it takes back.
@@ -12,6 +13,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -21,7 +24,8 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio_util::sync::CancellationToken;
 
-use super::answer;
+use super::plain::{self, Next};
+use super::{Received, answer};
 use crate::worker::Worker;
 
 /// When stopping, how long a connection that never had a request is given to bring one that may
@@ -57,10 +61,16 @@ pub(crate) async fn client(worker: Rc<Worker>, mut stream: TcpStream, stop: Canc
     let Some(version) = begun.await else {
         return;
     };
+    let mut used = false;
+    if matches!(version, Version::One)
+        && let Next::Closed = plain::serve(&worker, &mut stream, &mut first, &mut used, &stop).await
+    {
+        return;
+    }
     let (read, write) = stream.into_split();
     let io = join(Cursor::new(first.freeze()).chain(read), write);
     match version {
-        Version::One => one(&worker, io, &stop).await,
+        Version::One => one(&worker, io, used, &stop).await,
         Version::Two => two(&worker, io, &stop).await,
     }
 }
@@ -90,12 +100,14 @@ async fn begin(stream: &mut TcpStream, first: &mut BytesMut) -> std::io::Result<
 async fn one(
     worker: &Rc<Worker>,
     io: impl AsyncRead + AsyncWrite + Unpin,
+    used: bool,
     stop: &CancellationToken,
 ) {
-    let used = Cell::new(false);
+    let used = Cell::new(used);
     let begins = &used;
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         begins.set(true);
+        let request = request.map(Received::Coming);
         async move { Ok::<_, Infallible>(answer(worker, request).await) }
     });
     let connection = http1::Builder::new()
@@ -127,8 +139,9 @@ async fn two(
 ) {
     let worker = Rc::clone(worker);
     let idle = worker.options.idle_timeout;
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let worker = Rc::clone(&worker);
+        let request = request.map(Received::Coming);
         async move { Ok::<_, Infallible>(answer(&worker, request).await) }
     });
     let connection = http2::Builder::new(Streams)

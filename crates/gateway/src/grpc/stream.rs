@@ -10,13 +10,13 @@ use futures_util::stream::unfold;
 use http::{HeaderMap, Request, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use inference::oip::grpc::message::ModelStreamInferResponse;
 use prost::Message as _;
 
 use super::frames::{self, prefixed};
 use super::status::{self, Status};
 use super::{PREFIX, infer};
+use crate::edge::Received;
 use crate::respond::{Answer, Body};
 use crate::worker::Worker;
 
@@ -24,7 +24,7 @@ use crate::worker::Worker;
 struct Stream {
     worker: Rc<Worker>,
     headers: HeaderMap,
-    body: Incoming,
+    body: Received,
     /// What came and is no whole message yet.
     rest: BytesMut,
     /// Trailers were sent.
@@ -32,7 +32,7 @@ struct Stream {
 }
 
 /// Answers the messages of a request as they come.
-pub(super) fn answer(worker: Rc<Worker>, request: Request<Incoming>) -> Answer {
+pub(super) fn answer(worker: Rc<Worker>, request: Request<Received>) -> Answer {
     let (parts, body) = request.into_parts();
     let stream = Stream {
         worker,

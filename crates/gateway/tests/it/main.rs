@@ -13,6 +13,7 @@ mod drain;
 mod engine;
 mod labels;
 mod lost;
+mod plain;
 mod routing;
 mod silent;
 mod swap;
