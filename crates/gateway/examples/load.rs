@@ -94,6 +94,7 @@ fn prepare(state: &Path, socket: &Path) -> Result<(), Failure> {
         }],
         limits: Limits::default(),
         speaks: Default::default(),
+        log: Default::default(),
     };
     let table = RoutingTable {
         generation: 1,

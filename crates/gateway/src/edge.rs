@@ -30,6 +30,7 @@ use crate::live::{Live, Sticky};
 use crate::predict::{self, Call};
 use crate::protocol;
 use crate::relay::{self, Relayed};
+use crate::request_id;
 use crate::respond::{self, Answer, JSON_LENGTH, Predicted};
 use crate::worker::Worker;
 
@@ -262,6 +263,7 @@ async fn infer(
         Sticky::Header(name) => request.headers().get(name).cloned(),
         Sticky::Request | Sticky::Field(_) => None,
     };
+    let id = request_id::given(request.headers());
     let body = match collect(
         request.body_mut(),
         route.max_body,
@@ -281,6 +283,7 @@ async fn infer(
         pinned,
         sticky_header,
         head: None,
+        id,
         body,
         began: Instant::now(),
         arrived: clock::now_micros(),

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use inference::frame::Wire;
 use inference::oip::grpc::message::RequestHead;
 use prost::Message;
@@ -24,6 +24,7 @@ use crate::clock;
 use crate::edge::{Received, collect};
 use crate::live::{Live, Sticky};
 use crate::predict::{self, Call};
+use crate::request_id;
 use crate::respond::{Answer, Predicted};
 use crate::worker::Worker;
 
@@ -50,7 +51,14 @@ pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Received>) -> Ans
         let headers = request.headers().clone();
         let body = message(worker, request).await?;
         let message = match method.as_str() {
-            "ModelInfer" => infer(worker, &headers, body).await?,
+            "ModelInfer" => {
+                let (message, id) = infer(worker, &headers, body).await?;
+                let mut answer = status::unary(&message);
+                if let Some(id) = id {
+                    answer.headers_mut().insert(request_id::HEADER, id);
+                }
+                return Ok(answer);
+            }
             other => questions::answer(worker, &headers, other, &body).await?,
         };
         Ok(status::unary(&message))
@@ -72,8 +80,12 @@ async fn message(worker: &Worker, request: Request<Received>) -> Result<Bytes, S
     }
 }
 
-/// Answers a `ModelInferRequest` within the deadline that the client set.
-async fn infer(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Status> {
+/// Answers a `ModelInferRequest` within the deadline that the client set; gives the request's id, too.
+async fn infer(
+    worker: &Worker,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<(Bytes, Option<HeaderValue>), Status> {
     let call = addressed(worker, headers, body)?;
     let predicted = match deadline(headers) {
         None => predict::predict(worker, &call).await,
@@ -81,9 +93,11 @@ async fn infer(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Byte
             .await
             .map_err(|_| Status::late(left))?,
     };
-    let Predicted { status, body, .. } = predicted;
+    let Predicted {
+        status, body, id, ..
+    } = predicted;
     if status.is_success() {
-        Ok(body)
+        Ok((body, id))
     } else {
         Err(Status::of(status, &crate::respond::message_of(&body)))
     }
@@ -115,6 +129,7 @@ fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, 
         pinned: version(&head.model_version)?,
         sticky_header,
         head: Some(Head::new(&head)),
+        id: request_id::given(headers),
         body,
         began: Instant::now(),
         arrived: clock::now_micros(),

@@ -5,6 +5,8 @@
 //! request's labels are kept, or none; what a repeated or late label means is the monitor's
 //! business. Answered when they are on the disk.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use crate::clock::{self, event_micros};
@@ -12,6 +14,7 @@ use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::join::{Label, LabelError, MAX_ID};
 use crate::live::LiveRoute;
 use crate::respond::{self, Answer};
+use crate::traffic::LabelRow;
 use crate::worker::Worker;
 
 /// The field with the label.
@@ -45,15 +48,21 @@ pub(crate) async fn keep(worker: &Worker, route: &LiveRoute, body: &[u8]) -> Ans
         );
         return respond::error(StatusCode::CONFLICT, &message);
     };
-    let (lines, count) = match read(route, join, body, clock::now_micros()) {
+    let read = match read(route, join, body, clock::now_micros()) {
         Ok(read) => read,
         Err(error) => return respond::error(StatusCode::BAD_REQUEST, &error.to_string()),
     };
+    let count = read.labels.len() as u64;
     if count == 0 {
         return accepted(0);
     }
-    match worker.join.keep(lines, count).await {
-        Ok(()) => accepted(count),
+    match worker.join.keep(read.lines, count).await {
+        Ok(()) => {
+            if let Some(tap) = worker.tap.as_ref().filter(|_| route.route.log.sample > 0.0) {
+                tap.label(read.labels);
+            }
+            accepted(count)
+        }
         Err(error @ LabelError::Full) => {
             respond::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
         }
@@ -67,13 +76,16 @@ fn accepted(count: u64) -> Answer {
     respond::json(StatusCode::OK, format!("{{\"accepted\":{count}}}"))
 }
 
-/// The lines of all labels of a body, and how many.
-fn read(
-    route: &LiveRoute,
-    join: &str,
-    body: &[u8],
-    now: i64,
-) -> Result<(Vec<u8>, u64), LabelsError> {
+/// The labels of a body.
+#[derive(Debug, Default)]
+struct Read {
+    /// For the join log.
+    lines: Vec<u8>,
+    /// For the files beside the traffic log.
+    labels: Vec<LabelRow>,
+}
+
+fn read(route: &LiveRoute, join: &str, body: &[u8], now: i64) -> Result<Read, LabelsError> {
     let wanted = Wanted {
         id: join,
         value: Some(LABEL),
@@ -85,16 +97,16 @@ fn read(
         ..wanted
     };
     let by_request_id = fields::rows(body, any).unwrap_or(Rows::Many(Vec::new()));
-    let mut lines = Vec::new();
+    let mut read = Read::default();
     for (at, row) in rows.as_slice().iter().enumerate() {
         let other = by_request_id.as_slice().get(at).and_then(|row| row.id);
-        append(&mut lines, route, at, row, other, now)?;
+        append(&mut read, route, at, row, other, now)?;
     }
-    Ok((lines, rows.as_slice().len() as u64))
+    Ok(read)
 }
 
 fn append(
-    lines: &mut Vec<u8>,
+    read: &mut Read,
     route: &LiveRoute,
     at: usize,
     row: &Fields<'_>,
@@ -120,7 +132,15 @@ fn append(
         t: row.time.and_then(event_micros),
         a: now,
     };
-    label.append(lines);
+    label.append(&mut read.lines);
+    read.labels.push(LabelRow {
+        time: now,
+        route: Arc::clone(&route.route),
+        label: y,
+        event_time: label.t,
+        request_id: id.into_owned(),
+        counters: Arc::clone(&route.main().counters),
+    });
     Ok(())
 }
 

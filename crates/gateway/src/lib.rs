@@ -28,6 +28,7 @@ mod predict;
 mod protocol;
 mod relay;
 mod replica;
+mod request_id;
 mod respond;
 pub mod split;
 mod start;
@@ -47,7 +48,7 @@ pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use options::{Options, TokenHash, TokenHashError};
 pub use start::start;
-pub use table::{Arm, Limits, Route, RoutingTable, Speaks, TableError};
+pub use table::{Arm, Limits, LogRules, Route, RoutingTable, Speaks, TableError};
 pub use traffic::TrafficOptions;
 pub use worker::ReplicaReport;
 

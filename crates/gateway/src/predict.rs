@@ -25,6 +25,7 @@ use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::replica::{CallError, Replica};
+use crate::request_id;
 use crate::respond::{self, Predicted};
 use crate::worker::Worker;
 
@@ -47,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// What a gRPC message says besides its tensors.
     pub(crate) head: Option<Head>,
+    /// The id in its headers.
+    pub(crate) id: Option<String>,
     /// When it was whole.
     pub(crate) began: Instant,
     /// The same, microseconds since 1970.
@@ -175,8 +178,10 @@ struct Chosen<'a> {
     arm: &'a LiveArm,
     rows: Rows<'a>,
     malformed: Option<FieldsError>,
-    /// A request id for one that came without.
+    /// The request's id as JSON, for an answer to one whose body has none.
     minted: Option<String>,
+    /// The request's id.
+    id: String,
 }
 
 impl<'a> Chosen<'a> {
@@ -212,12 +217,20 @@ impl<'a> Chosen<'a> {
         };
         let nameless = first.id.is_none() && matches!(rows, Rows::One(_));
         let mints = nameless && call.wire == Wire::Rows && route.route.join.is_some();
+        let id = match first.id {
+            Some(id) => fields::text(id).into_owned(),
+            None => call
+                .id
+                .clone()
+                .unwrap_or_else(|| request_id::minted(random)),
+        };
         Ok(Self {
             route,
             arm,
             rows,
             malformed,
-            minted: mints.then(|| format!("\"{random:016x}\"")),
+            minted: mints.then(|| serde_json::Value::from(id.as_str()).to_string()),
+            id,
         })
     }
 
@@ -327,6 +340,7 @@ impl<'a> Chosen<'a> {
             rows: &self.rows,
             minted: self.minted.as_deref(),
             reached: &reached,
+            id: &self.id,
         };
         record.keep(worker);
         let (name, version) = (&self.route.route.service, self.arm.version);
@@ -353,6 +367,7 @@ impl<'a> Chosen<'a> {
             body,
             json,
             version: Some(self.arm.header.clone()),
+            id: request_id::header(self.id.clone()),
         }
     }
 }

@@ -6,11 +6,11 @@
 //! connection, which tells the server that nobody waits any more.
 
 mod headers;
+mod logged;
 mod openai;
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -28,10 +28,11 @@ use crate::fields::{self, Fields, REQUEST_ID, Rows, Wanted};
 use crate::live::{LiveArm, LiveRoute, Sticky};
 use crate::predict::Attempt;
 use crate::replica::Relaying;
+use crate::request_id;
 use crate::respond::{Answer, Body, from_version};
-use crate::traffic::Row;
 use crate::worker::Worker;
 
+use logged::Logged;
 pub(crate) use openai::{by_model, completions, error as openai_error};
 
 /// A request on its way.
@@ -43,6 +44,8 @@ pub(crate) struct Relayed {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Its id.
+    pub(crate) id: String,
 }
 
 impl Relayed {
@@ -60,7 +63,9 @@ impl Relayed {
         )
         .await;
         let body = body.map_err(|e| openai_error(e.status(), &e.to_string()))?;
+        let given = request_id::given(request.headers());
         Ok(Self {
+            id: given.unwrap_or_else(|| request_id::minted(worker.random())),
             base: Rc::clone(&route.key),
             method: request.method().clone(),
             path,
@@ -166,38 +171,31 @@ async fn attempt(
         return Tried::Answered(Box::new(answer));
     };
     let sent = tokio::time::timeout(route.timeout, sender.send_request(request)).await;
-    let (answer, status) = match sent {
-        Ok(Ok(answer)) => {
-            let status = answer.status();
-            (stream(answer, attempt, relaying, route.timeout), status)
-        }
+    let mut log = Logged::begin(worker, route, arm, relayed, (began, arrived));
+    let answer = match sent {
+        Ok(Ok(answer)) => stream(answer, attempt, relaying, route.timeout, log),
         Ok(Err(_)) => {
             attempt.ended(Outcome::Error);
+            log.forget();
             return Tried::Lost;
         }
         Err(_) => {
             attempt.ended(Outcome::Error);
             let message = format!("no answer within {:?}", route.timeout);
             let status = StatusCode::GATEWAY_TIMEOUT;
-            (openai_error(status, &message), status)
+            log.answers(status);
+            openai_error(status, &message)
         }
     };
-    if let Some(tap) = &worker.tap
-        && tap.admits(relayed.body.len(), &arm.counters)
-    {
-        tap.push(Row {
-            time: arrived,
-            route: Arc::clone(&route.route),
-            version: arm.version,
-            request_id: String::new(),
-            status: status.as_u16(),
-            latency_micros: i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX),
-            body: relayed.body.clone(),
-            prediction: f64::NAN,
-            counters: Arc::clone(&arm.counters),
-        });
+    Tried::Answered(Box::new(named(from_version(answer, &arm.header), relayed)))
+}
+
+/// Says how the request was named, unless its server has.
+fn named(mut answer: Answer, relayed: &Relayed) -> Answer {
+    if let Some(id) = request_id::header(relayed.id.clone()) {
+        answer.headers_mut().entry(request_id::HEADER).or_insert(id);
     }
-    Tried::Answered(Box::new(from_version(answer, &arm.header)))
+    answer
 }
 
 fn request(relayed: &Relayed) -> Option<Request<Full<Bytes>>> {
@@ -205,6 +203,9 @@ fn request(relayed: &Relayed) -> Option<Request<Full<Bytes>>> {
     *request.method_mut() = relayed.method.clone();
     *request.uri_mut() = relayed.path.parse().ok()?;
     *request.headers_mut() = relayed.headers.clone();
+    if let Some(id) = request_id::header(relayed.id.clone()) {
+        request.headers_mut().insert(request_id::HEADER, id);
+    }
     let host = HeaderValue::from_static("localhost");
     request.headers_mut().insert(http::header::HOST, host);
     Some(request)
@@ -218,6 +219,7 @@ struct Pieces {
     relaying: Relaying,
     /// Longest wait for a piece.
     patience: std::time::Duration,
+    log: Logged,
 }
 
 /// The answer, piece by piece. It is counted when it ends; what it took is until now.
@@ -226,8 +228,10 @@ fn stream(
     mut attempt: Attempt,
     mut relaying: Relaying,
     patience: std::time::Duration,
+    mut log: Logged,
 ) -> Answer {
     attempt.answers();
+    log.answers(answer.status());
     let (mut parts, body) = answer.into_parts();
     parts.headers = headers::passed_back(&parts.headers);
     let outcome = match parts.status.as_u16() {
@@ -246,6 +250,7 @@ fn stream(
         outcome,
         relaying,
         patience,
+        log,
     };
     let pieces = unfold(Some(pieces), |pieces| async move { next(pieces?).await });
     Response::from_parts(parts, Body::Pieces(pieces.boxed_local()))
@@ -254,6 +259,9 @@ fn stream(
 async fn next(mut pieces: Pieces) -> Option<(Result<Frame<Bytes>, Broken>, Option<Pieces>)> {
     match tokio::time::timeout(pieces.patience, pieces.body.frame()).await {
         Ok(Some(Ok(frame))) => {
+            if let Some(data) = frame.data_ref() {
+                pieces.log.piece(data);
+            }
             // A body whose length is known is not asked for its end.
             let rest = if pieces.body.is_end_stream() {
                 pieces.is_over();

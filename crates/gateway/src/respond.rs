@@ -9,6 +9,8 @@ use inference::frame::Wire;
 
 pub(crate) use body::Body;
 
+use crate::request_id;
+
 /// An answer over HTTP.
 pub(crate) type Answer = Response<Body>;
 
@@ -31,6 +33,8 @@ pub(crate) struct Predicted {
     pub(crate) json: u32,
     /// The version that it went to.
     pub(crate) version: Option<HeaderValue>,
+    /// The request's id, as a header.
+    pub(crate) id: Option<HeaderValue>,
 }
 
 impl Predicted {
@@ -41,6 +45,7 @@ impl Predicted {
             body: error_body(message).into(),
             json: 0,
             version: None,
+            id: None,
         }
     }
 
@@ -56,6 +61,9 @@ impl Predicted {
             let headers = answer.headers_mut();
             headers.insert(CONTENT_TYPE, BINARY);
             headers.insert(JSON_LENGTH, HeaderValue::from(self.json));
+        }
+        if let Some(id) = self.id {
+            answer.headers_mut().insert(request_id::HEADER, id);
         }
         match &self.version {
             Some(version) => from_version(answer, version),

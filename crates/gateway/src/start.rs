@@ -140,9 +140,8 @@ impl Files {
             taps = (0..threads)
                 .map(|_| Arc::new(Tap::new(wanted.max_body, wanted.budget(threads))))
                 .collect();
-            let log = folder.join("log");
-            let (sender, writer) = traffic::start(&log, wanted.clone(), taps.clone())
-                .map_err(GatewayError::file(&log))?;
+            let (sender, writer) = traffic::start(&folder, wanted.clone(), taps.clone())
+                .map_err(GatewayError::file(&folder))?;
             running = Some(sender);
             writers.push(writer);
         }

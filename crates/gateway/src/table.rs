@@ -5,10 +5,14 @@
 //! thread. Types and validation only; must never do I/O. [`Index`] is the form that threads look
 //! requests up in.
 
+mod log;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use log::LogRules;
 
 /// Everything the gateway serves. Replaced as a whole; a higher generation is newer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -54,6 +58,9 @@ pub struct Route {
     /// What its replicas speak.
     #[serde(default, skip_serializing_if = "Speaks::is_frames")]
     pub speaks: Speaks,
+    /// What the traffic log keeps of it.
+    #[serde(default, skip_serializing_if = "LogRules::is_usual")]
+    pub log: LogRules,
 }
 
 /// What the replicas of a service speak.
@@ -132,6 +139,25 @@ pub enum TableError {
         /// The name.
         name: String,
     },
+    /// A share that is none.
+    #[error("{route}: the log samples {sample}; use a number from 0 to 1")]
+    Sample {
+        /// Which route.
+        route: String,
+        /// The share.
+        sample: f64,
+    },
+    /// What labels are joined by cannot be hidden.
+    #[error(
+        "{route}: `{name}` is redacted, but labels are joined by it and it is written in clear for them; \
+         join by another field"
+    )]
+    Redacted {
+        /// Which route.
+        route: String,
+        /// The field.
+        name: String,
+    },
     /// No version at all.
     #[error("{0}: a route needs at least one arm")]
     NoArm(String),
@@ -207,6 +233,7 @@ impl RoutingTable {
                 return Err(TableError::Header { route, name });
             }
             validate_arms(&key, &route.arms)?;
+            route.log.validate(route)?;
             if route.root && !roots.insert(&route.service) {
                 return Err(TableError::Root(route.service.clone()));
             }

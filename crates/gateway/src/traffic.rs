@@ -1,15 +1,23 @@
-//! The traffic log: requests and their predictions, in Parquet, for people and for comparing
+//! The traffic log: requests, their answers and their labels, in Parquet, for people and for comparing
 //! versions. Not evidence: it drops (and counts) what it cannot take.
 //!
-//! Gateway threads push rows to a bounded [`Tap`] of their own; one thread writes files
-//! `traffic/log/traffic-<microseconds>.parquet`. A file has its footer when it has its name:
-//! while it is written it ends in `.tmp`. Must never make a request wait.
+//! Gateway threads push rows to a bounded [`Tap`] of their own; one thread writes the files
+//! `traffic/log/traffic-<microseconds>.parquet` and `traffic/labels/labels-<microseconds>.parquet`. A file has its
+//! footer when it has its name: while it is written it ends in `.tmp`. What a service does not want written is taken out
+//! before. Must never make a request wait.
 
 mod file;
+mod files;
+mod label;
+mod redact;
+mod retention;
+mod row;
 mod tap;
 mod writer;
 
-pub(crate) use tap::{Row, Tap};
+pub(crate) use label::LabelRow;
+pub(crate) use row::{Payload, Protocol, Row};
+pub(crate) use tap::Tap;
 pub(crate) use writer::start;
 
 use std::time::Duration;
@@ -17,9 +25,9 @@ use std::time::Duration;
 /// What the traffic log keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrafficOptions {
-    /// Longest part of a request's body that is kept.
+    /// Longest part of a request's body, and of its answer, that is kept.
     pub max_body: usize,
-    /// Most bytes of bodies a second; beyond that, requests are sampled.
+    /// Most bytes of bodies and answers a second; beyond that, requests are sampled.
     pub bytes_per_second: usize,
     /// A file is closed, and can be read, this long after its first row.
     pub file_age: Duration,
@@ -27,12 +35,12 @@ pub struct TrafficOptions {
     pub file_bytes: usize,
     /// The oldest files go when all together are longer.
     pub keep_bytes: u64,
-    /// And when they were begun this long ago.
+    /// And when they were begun this long ago, unless their service says how long.
     pub keep_age: Duration,
 }
 
 impl TrafficOptions {
-    /// 16 KiB of a body, 4 MiB of bodies a second, a file each minute or 64 MiB, 1 GiB and 90 days in all.
+    /// 16 KiB of a body and an answer, 4 MiB of them a second, a file each minute or 64 MiB, 1 GiB and 90 days in all.
     #[must_use]
     pub fn usual() -> Self {
         Self {

@@ -256,6 +256,7 @@ impl<'a> Checker<'a> {
             for (name, service) in self.file.for_environment(environment).unwrap_or_default() {
                 let path = self.file.service_path(environment, name);
                 self.labels(&path, service);
+                self.redacted(&path, service);
             }
         }
     }
@@ -287,6 +288,21 @@ impl<'a> Checker<'a> {
             .filter(|alarm| needs(&alarm.on))
         {
             self.wrong(&format!("{path}.monitor.alarm.on"), why(&alarm.on));
+        }
+    }
+
+    /// The join log has the names by which labels are joined in clear, or nothing could be joined.
+    fn redacted(&mut self, path: &str, service: &Service) {
+        let Some(labels) = &service.monitor.labels else {
+            return;
+        };
+        for (index, name) in service.log.redact.iter().enumerate() {
+            if *name == labels.join || labels.time.as_ref() == Some(name) {
+                self.wrong(
+                    &format!("{path}.log.redact.{index}"),
+                    format!("labels are joined by `{name}`, which is written in clear for them; join by another field"),
+                );
+            }
         }
     }
 

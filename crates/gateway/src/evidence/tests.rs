@@ -18,6 +18,7 @@ fn route(service: &str) -> Route {
         arms: vec![],
         limits: Limits::default(),
         speaks: Default::default(),
+        log: Default::default(),
     }
 }
 

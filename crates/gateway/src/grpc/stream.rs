@@ -91,7 +91,7 @@ impl Stream {
 
     async fn reply(&self, message: Bytes) -> Vec<u8> {
         let response = match infer(&self.worker, &self.headers, message).await {
-            Ok(response) => ModelStreamInferResponse {
+            Ok((response, _)) => ModelStreamInferResponse {
                 error_message: String::new(),
                 infer_response: Some(response),
             },

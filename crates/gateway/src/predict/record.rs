@@ -7,11 +7,15 @@ use inference::frame::Wire;
 
 use super::{Call, Reached};
 use crate::clock::event_micros;
-use crate::fields::{Fields, Rows, text};
+use crate::fields::{Fields, REQUEST_ID, Rows, text};
 use crate::join::Prediction;
 use crate::live::{LiveArm, LiveRoute};
-use crate::traffic::Row;
+use crate::request_id;
+use crate::traffic::{Payload, Protocol, Row, Tap};
 use crate::worker::Worker;
+
+/// Most rows of a request whose ids and predictions the traffic log has.
+const MAX_ROWS: usize = 1024;
 
 /// An answered request.
 pub(super) struct Record<'a> {
@@ -21,6 +25,8 @@ pub(super) struct Record<'a> {
     pub(super) rows: &'a Rows<'a>,
     pub(super) minted: Option<&'a str>,
     pub(super) reached: &'a Reached,
+    /// The request's id, whoever gave it.
+    pub(super) id: &'a str,
 }
 
 impl Record<'_> {
@@ -31,58 +37,101 @@ impl Record<'_> {
             self.join(worker);
         }
         if let Some(tap) = &worker.tap
-            && tap.admits(self.call.body.len(), &self.arm.counters)
+            && self.route.route.log.samples(self.id)
         {
-            tap.push(Row {
-                time: self.call.arrived,
-                route: Arc::clone(&self.route.route),
-                version: self.arm.version,
-                request_id: self
-                    .id(&self.rows.first())
-                    .map_or_else(String::new, Cow::into_owned),
-                status: self.reached.status.as_u16(),
-                latency_micros: i64::try_from(self.call.began.elapsed().as_micros())
-                    .unwrap_or(i64::MAX),
-                body: self.call.body.clone(),
-                prediction: self
-                    .reached
-                    .predictions
-                    .first()
-                    .copied()
-                    .unwrap_or(f64::NAN),
-                counters: Arc::clone(&self.arm.counters),
-            });
+            self.log(worker, tap);
         }
     }
 
-    /// One record a row that has an id. The rows of an Open Inference Protocol request share one,
-    /// so from the second on `#1`, `#2` … is added.
+    fn log(&self, worker: &Worker, tap: &Tap) {
+        let rules = &self.route.route.log;
+        let json = match self.call.wire {
+            Wire::OipRaw(json) => json,
+            _ => 0,
+        };
+        let (body, answer) = match rules.bodies {
+            true => (
+                Payload::body(&self.call.body, json),
+                Payload::answer(&self.reached.body, self.reached.json),
+            ),
+            false => <(Payload, Payload)>::default(),
+        };
+        if !tap.admits([&body, &answer], &self.arm.counters) {
+            return;
+        }
+        // An id that nobody joins by may be what is not to be written.
+        let is_id = |name: &String| name == REQUEST_ID || name == "id";
+        let hides = self.route.route.join.is_none() && rules.redact.iter().any(is_id);
+        let request_id = match hides {
+            true => request_id::minted(worker.random()),
+            false => self.id.to_owned(),
+        };
+        let rows = self.each().take(MAX_ROWS).enumerate();
+        let (row_ids, predictions) = rows
+            .map(|(at, (id, y, _))| {
+                let id = id.filter(|_| !hides).unwrap_or_else(|| match at {
+                    0 => Cow::Borrowed(&request_id),
+                    _ => numbered(&request_id, at),
+                });
+                (id.into_owned(), y.unwrap_or(f64::NAN))
+            })
+            .unzip::<String, f64, Vec<_>, Vec<_>>();
+        tap.push(Row {
+            time: self.call.arrived,
+            route: Arc::clone(&self.route.route),
+            version: self.arm.version,
+            request_id,
+            status: self.reached.status.as_u16(),
+            latency_micros: i64::try_from(self.call.began.elapsed().as_micros())
+                .unwrap_or(i64::MAX),
+            protocol: Protocol::of(self.call.wire),
+            body,
+            answer,
+            row_ids,
+            predictions,
+            counters: Arc::clone(&self.arm.counters),
+        });
+    }
+
+    /// One record a row that has an id.
     fn join(&self, worker: &Worker) {
-        let predictions = &self.reached.predictions;
-        match self.call.wire {
-            Wire::Rows | Wire::V1 | Wire::Scoring | Wire::Csv => {
-                for (at, row) in self.rows.as_slice().iter().enumerate() {
-                    match (self.id(row), predictions.get(at)) {
-                        (Some(id), Some(y)) => self.push(worker, &id, *y, row),
-                        // Frames carry the first few thousand predictions only.
-                        (Some(_), None) => self.arm.counters.unlogged(1),
-                        (None, _) => {}
-                    }
-                }
-            }
-            Wire::Oip | Wire::OipRaw(_) | Wire::Grpc => {
-                let row = self.rows.first();
-                let Some(id) = self.id(&row) else {
-                    return;
-                };
-                for (at, y) in predictions.iter().enumerate() {
-                    match at {
-                        0 => self.push(worker, &id, *y, &row),
-                        _ => self.push(worker, &format!("{id}#{at}"), *y, &row),
-                    }
-                }
+        for (id, y, row) in self.each() {
+            match (id, y) {
+                (Some(id), Some(y)) => self.push(worker, &id, y, row),
+                // Frames carry the first few thousand predictions only.
+                (Some(_), None) => self.arm.counters.unlogged(1),
+                (None, _) => {}
             }
         }
+    }
+
+    /// The rows of the request: the id by which a label comes back, if it has one, and the prediction, if it is known.
+    ///
+    /// Rows of the Open Inference Protocol, and those that name none themselves, share the id of their request, so
+    /// from the second on `#1`, `#2` … is added.
+    fn each(&self) -> impl Iterator<Item = (Option<Cow<'_, str>>, Option<f64>, &Fields<'_>)> {
+        let predictions = &self.reached.predictions;
+        let named = self.rows.as_slice();
+        let shared = matches!(self.call.wire, Wire::Oip | Wire::OipRaw(_) | Wire::Grpc);
+        let (count, one) = match named {
+            [first] if shared => (predictions.len(), Some(first)),
+            [first] if first.id.is_none() => (predictions.len().max(1), Some(first)),
+            _ => (named.len(), None),
+        };
+        (0..count).map(move |at| {
+            let row = one.unwrap_or_else(|| &named[at]);
+            let is_own = at == 0 || (one.is_none() && row.id.is_some());
+            let id = self
+                .own(row)
+                .map(|id| if is_own { id } else { numbered(&id, at) });
+            (id, predictions.get(at).copied(), row)
+        })
+    }
+
+    /// The id that a client gave or was told.
+    fn own<'a>(&'a self, row: &Fields<'a>) -> Option<Cow<'a, str>> {
+        let given = || self.call.id.as_deref().map(Cow::Borrowed);
+        row.id.or(self.minted).map(text).or_else(given)
     }
 
     fn push(&self, worker: &Worker, id: &str, y: f64, row: &Fields<'_>) {
@@ -97,8 +146,9 @@ impl Record<'_> {
         };
         worker.lane.push(&prediction, &self.arm.counters);
     }
+}
 
-    fn id<'a>(&'a self, row: &Fields<'a>) -> Option<Cow<'a, str>> {
-        row.id.or(self.minted).map(text)
-    }
+/// The id of a row that has none of its own.
+fn numbered<'a>(id: &str, at: usize) -> Cow<'a, str> {
+    Cow::Owned(format!("{id}#{at}"))
 }

@@ -26,6 +26,7 @@ fn route(address: &str, arms: Vec<Arm>) -> Route {
         arms,
         limits: Limits::default(),
         speaks: Default::default(),
+        log: Default::default(),
     }
 }
 

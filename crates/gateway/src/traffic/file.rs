@@ -1,69 +1,83 @@
-//! One Parquet file: its columns, its row groups, its end.
+//! One Parquet file: its row groups, its end.
 
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
+use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::Row;
 use crate::durable;
 
-/// The columns, in order.
-const SCHEMA: &str = "message traffic {
-    REQUIRED INT64 time (TIMESTAMP(MICROS, true));
-    REQUIRED BYTE_ARRAY project (UTF8);
-    REQUIRED BYTE_ARRAY environment (UTF8);
-    REQUIRED BYTE_ARRAY service (UTF8);
-    REQUIRED INT32 version;
-    REQUIRED BYTE_ARRAY request_id (UTF8);
-    REQUIRED INT32 status;
-    REQUIRED INT64 latency_micros;
-    REQUIRED BYTE_ARRAY body;
-    OPTIONAL DOUBLE prediction;
-}";
+/// What a file has a row of.
+pub(super) trait Record: Sized {
+    /// What names of files begin with.
+    const PREFIX: &'static str;
+    /// The columns, in order.
+    const SCHEMA: &'static str;
+    /// Those that repeat nothing.
+    const VARIED: &'static [&'static str];
 
-/// A file that is being written.
-pub(super) struct TrafficFile {
-    path: PathBuf,
-    writer: SerializedFileWriter<File>,
+    /// How long its service wants it kept; `None` is as long as the gateway keeps files.
+    fn keep_seconds(&self) -> Option<u64>;
+
+    /// About how many bytes it is.
+    fn len(&self) -> usize;
+
+    /// Makes it what may be written.
+    fn prepare(&mut self);
+
+    /// Counts it as dropped.
+    fn lost(&self);
+
+    /// Writes the columns of rows.
+    fn columns(group: &mut Group<'_>, rows: &[Self]) -> Result<(), ParquetError>;
 }
 
-type Group<'a> = SerializedRowGroupWriter<'a, File>;
+/// A file that is being written.
+pub(super) struct ParquetFile<R> {
+    path: PathBuf,
+    writer: SerializedFileWriter<File>,
+    rows: PhantomData<R>,
+}
 
-impl TrafficFile {
+pub(super) type Group<'a> = SerializedRowGroupWriter<'a, File>;
+
+impl<R: Record> ParquetFile<R> {
     /// Makes `path` with `.tmp` after it.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
-        let schema = parse_message_type(SCHEMA).map_err(io::Error::other)?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            // No two of these are the same: a dictionary of them would only cost time.
-            .set_column_dictionary_enabled("body".into(), false)
-            .set_column_dictionary_enabled("request_id".into(), false)
-            .build();
+        let schema = parse_message_type(R::SCHEMA).map_err(io::Error::other)?;
+        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        for column in R::VARIED {
+            properties = properties.set_column_dictionary_enabled((*column).into(), false);
+        }
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(temporary(&path))?;
-        let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))
+        let properties = Arc::new(properties.build());
+        let writer = SerializedFileWriter::new(file, Arc::new(schema), properties)
             .map_err(io::Error::other)?;
-        Ok(Self { path, writer })
+        Ok(Self {
+            path,
+            writer,
+            rows: PhantomData,
+        })
     }
 
     /// Writes rows as one row group.
-    pub(super) fn group(&mut self, rows: &[Row]) -> io::Result<()> {
+    pub(super) fn group(&mut self, rows: &[R]) -> io::Result<()> {
         let mut group = self.writer.next_row_group().map_err(io::Error::other)?;
-        columns(&mut group, rows).map_err(io::Error::other)?;
+        R::columns(&mut group, rows).map_err(io::Error::other)?;
         group.close().map_err(io::Error::other)?;
         Ok(())
     }
@@ -88,52 +102,57 @@ fn temporary(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn columns(group: &mut Group<'_>, rows: &[Row]) -> Result<(), ParquetError> {
-    let text = |of: fn(&Row) -> &str| -> Vec<ByteArray> {
-        rows.iter().map(|row| ByteArray::from(of(row))).collect()
-    };
-    let whole = |of: fn(&Row) -> i32| -> Vec<i32> { rows.iter().map(of).collect() };
-    let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
-    let latencies: Vec<i64> = rows.iter().map(|row| row.latency_micros).collect();
-    let bodies: Vec<ByteArray> = rows
-        .iter()
-        .map(|row| ByteArray::from(Bytes::clone(&row.body)))
-        .collect();
-    let known = |row: &&Row| !row.prediction.is_nan();
-    let predictions: Vec<f64> = rows
-        .iter()
-        .filter(known)
-        .map(|row| row.prediction)
-        .collect();
-    let defined: Vec<i16> = rows.iter().map(|row| i16::from(known(&row))).collect();
-
-    column::<Int64Type>(group, &times, None)?;
-    column::<ByteArrayType>(group, &text(|row| &row.route.project), None)?;
-    column::<ByteArrayType>(group, &text(|row| &row.route.environment), None)?;
-    column::<ByteArrayType>(group, &text(|row| &row.route.service), None)?;
-    // Parquet has no unsigned type of this width without an annotation that few readers honour.
-    column::<Int32Type>(
-        group,
-        &whole(|row| i32::try_from(row.version).unwrap_or(i32::MAX)),
-        None,
-    )?;
-    column::<ByteArrayType>(group, &text(|row| &row.request_id), None)?;
-    column::<Int32Type>(group, &whole(|row| i32::from(row.status)), None)?;
-    column::<Int64Type>(group, &latencies, None)?;
-    column::<ByteArrayType>(group, &bodies, None)?;
-    column::<DoubleType>(group, &predictions, Some(&defined))
-}
-
-fn column<T: DataType>(
+/// Writes a column; `defined` is 1 where an optional one has a value, which are the only ones in `values`.
+pub(super) fn column<T: DataType>(
     group: &mut Group<'_>,
     values: &[T::T],
     defined: Option<&[i16]>,
+) -> Result<(), ParquetError> {
+    levels::<T>(group, values, defined, None)
+}
+
+/// Writes an optional column.
+pub(super) fn optional<T: DataType>(
+    group: &mut Group<'_>,
+    values: impl Iterator<Item = Option<T::T>> + Clone,
+) -> Result<(), ParquetError> {
+    let defined: Vec<i16> = values
+        .clone()
+        .map(|value| i16::from(value.is_some()))
+        .collect();
+    let values: Vec<T::T> = values.flatten().collect();
+    column::<T>(group, &values, Some(&defined))
+}
+
+/// Writes a column of lists of what is always there.
+pub(super) fn list<T: DataType>(
+    group: &mut Group<'_>,
+    lists: impl Iterator<Item = impl Iterator<Item = T::T>>,
+) -> Result<(), ParquetError> {
+    let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    for list in lists {
+        let before = values.len();
+        values.extend(list);
+        // An empty one has an entry without a value.
+        for at in 0..(values.len() - before).max(1) {
+            repeated.push(i16::from(at > 0));
+            defined.push(i16::from(values.len() > before));
+        }
+    }
+    levels::<T>(group, &values, Some(&defined), Some(&repeated))
+}
+
+fn levels<T: DataType>(
+    group: &mut Group<'_>,
+    values: &[T::T],
+    defined: Option<&[i16]>,
+    repeated: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else {
         return Err(ParquetError::General(
             "more columns than the schema has".into(),
         ));
     };
-    column.typed::<T>().write_batch(values, defined, None)?;
+    column.typed::<T>().write_batch(values, defined, repeated)?;
     column.close()
 }

@@ -1,91 +1,112 @@
 //! One thread's rows on their way to the writer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-
+use super::file::Record;
+use super::label::LabelRow;
+use super::row::{Payload, Row};
 use crate::evidence::Counters;
 use crate::split;
-use crate::table::Route;
 
-/// Most rows that wait.
+/// Most requests that wait.
 const MAX_ROWS: usize = 4096;
-/// Most bytes of bodies that wait.
+/// Most labels that wait: they come in batches.
+const MAX_LABELS: usize = 65_536;
+/// Most bytes of either that wait.
 const MAX_BYTES: usize = 8 << 20;
 
-/// One request.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    /// Arrival, microseconds since 1970.
-    pub(crate) time: i64,
-    /// Whose request.
-    pub(crate) route: Arc<Route>,
-    /// Who answered.
-    pub(crate) version: u32,
-    /// Empty when it had none.
-    pub(crate) request_id: String,
-    /// HTTP status of the answer.
-    pub(crate) status: u16,
-    /// From arrival to answer.
-    pub(crate) latency_micros: i64,
-    /// The request's body, cut.
-    pub(crate) body: Bytes,
-    /// First row's prediction; NaN when there is none.
-    pub(crate) prediction: f64,
-    /// Who counts it if it is dropped.
-    pub(crate) counters: Arc<Counters>,
-}
-
-/// A bounded buffer of rows. The lock is held for a move only.
+/// Bounded buffers. The locks are held for a move only.
 #[derive(Debug)]
 pub(crate) struct Tap {
     max_body: usize,
-    /// Bytes of bodies between two looks of the writer.
+    /// Bytes of bodies and answers between two looks of the writer.
     budget: usize,
-    waiting: Mutex<Waiting>,
+    rows: Mutex<Waiting<Row>>,
+    labels: Mutex<Waiting<LabelRow>>,
+    share: Mutex<Share>,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    rows: Vec<Row>,
+struct Waiting<R> {
+    rows: Vec<R>,
     bytes: usize,
-    /// Bytes of all bodies that came since the writer's last look.
+    most: usize,
+}
+
+impl<R: Record> Waiting<R> {
+    fn new(most: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            bytes: 0,
+            most,
+        }
+    }
+
+    /// Takes a row, or gives it back.
+    fn push(&mut self, row: R) -> Result<(), R> {
+        let bytes = self.bytes + row.len();
+        if self.rows.len() >= self.most || bytes > MAX_BYTES {
+            return Err(row);
+        }
+        self.bytes = bytes;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<R> {
+        self.bytes = 0;
+        std::mem::take(&mut self.rows)
+    }
+}
+
+/// How much of the traffic is kept.
+#[derive(Debug)]
+struct Share {
+    /// Bytes of all bodies and answers that came since the writer's last look.
     offered: usize,
     /// The share of requests that is kept, by what came before that look.
-    share: f64,
+    kept: f64,
     /// Decides which; any sequence without a rhythm will do.
     dice: u64,
 }
 
 impl Tap {
-    /// An empty one, that cuts bodies at `max_body`, and takes about `budget` bytes of them between two
+    /// An empty one, that cuts bodies and answers at `max_body`, and takes about `budget` bytes of them between two
     /// looks of the writer.
     pub(crate) fn new(max_body: usize, budget: usize) -> Self {
-        let waiting = Waiting {
-            rows: Vec::new(),
-            bytes: 0,
-            offered: 0,
-            share: 1.0,
-            dice: 0,
-        };
         Self {
             max_body,
             budget,
-            waiting: Mutex::new(waiting),
+            rows: Mutex::new(Waiting::new(MAX_ROWS)),
+            labels: Mutex::new(Waiting::new(MAX_LABELS)),
+            share: Mutex::new(Share {
+                offered: 0,
+                kept: 1.0,
+                dice: 0,
+            }),
         }
     }
 
-    /// Whether a request with so long a body is to be logged; one that is not is counted.
-    pub(crate) fn admits(&self, body: usize, counters: &Counters) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.offered += body.min(self.max_body);
-        if waiting.share >= 1.0 {
+    /// Longest part of a body or an answer that is kept.
+    pub(crate) fn max_body(&self) -> usize {
+        self.max_body
+    }
+
+    /// Whether a request with these is to be logged; one that is not is counted.
+    pub(crate) fn admits(&self, payloads: [&Payload; 2], counters: &Counters) -> bool {
+        let offered: usize = payloads
+            .map(|payload| payload.kept(self.max_body))
+            .iter()
+            .sum();
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        share.offered += offered;
+        if share.kept >= 1.0 {
             return true;
         }
-        waiting.dice = waiting.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (waiting.dice ^ (waiting.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let admitted = split::fraction(mixed ^ (mixed >> 27)) < waiting.share;
-        drop(waiting);
+        share.dice = share.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (share.dice ^ (share.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let admitted = split::fraction(mixed ^ (mixed >> 27)) < share.kept;
+        drop(share);
         if !admitted {
             counters.traffic_dropped(1);
         }
@@ -94,25 +115,39 @@ impl Tap {
 
     /// Takes a row, or counts it as dropped.
     pub(crate) fn push(&self, mut row: Row) {
-        // A slice would keep the buffer that it came in.
-        row.body = Bytes::copy_from_slice(&row.body[..row.body.len().min(self.max_body)]);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = waiting.bytes + row.body.len() + row.request_id.len();
-        if waiting.rows.len() >= MAX_ROWS || bytes > MAX_BYTES {
-            drop(waiting);
-            row.counters.traffic_dropped(1);
-            return;
+        row.body.cut(self.max_body);
+        row.answer.cut(self.max_body);
+        let mut waiting = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushed = waiting.push(row);
+        drop(waiting);
+        if let Err(row) = pushed {
+            row.lost();
         }
-        waiting.bytes = bytes;
-        waiting.rows.push(row);
     }
 
-    /// Takes everything out.
+    /// Takes labels, or counts those that it does not.
+    pub(crate) fn label(&self, labels: Vec<LabelRow>) {
+        let mut waiting = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        for label in labels {
+            if let Err(label) = waiting.push(label) {
+                label.lost();
+            }
+        }
+    }
+
+    /// Takes all requests out, and looks how much came.
     pub(super) fn take(&self) -> Vec<Row> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.bytes = 0;
-        let offered = std::mem::take(&mut waiting.offered);
-        waiting.share = (self.budget as f64 / offered.max(1) as f64).min(1.0);
-        std::mem::take(&mut waiting.rows)
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        let offered = std::mem::take(&mut share.offered);
+        share.kept = (self.budget as f64 / offered.max(1) as f64).min(1.0);
+        drop(share);
+        let mut waiting = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.take()
+    }
+
+    /// Takes all labels out.
+    pub(super) fn take_labels(&self) -> Vec<LabelRow> {
+        let mut waiting = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.take()
     }
 }

@@ -9,7 +9,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use super::*;
 use crate::evidence::{Counters, VersionEvidence};
-use crate::table::{Limits, Route};
+use crate::table::{Limits, LogRules, Route};
 
 fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
     let route = Route {
@@ -24,6 +24,7 @@ fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
         arms: vec![],
         limits: Limits::default(),
         speaks: Default::default(),
+        log: Default::default(),
     };
     Row {
         time: 1_700_000_000_000_000 + i64::from(number),
@@ -32,12 +33,15 @@ fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
         request_id: format!("req-{number}"),
         status: if number.is_multiple_of(2) { 200 } else { 500 },
         latency_micros: 250,
-        body: Bytes::from_static(body.as_bytes()),
-        prediction: if number.is_multiple_of(2) {
+        protocol: Protocol::Rows,
+        body: Payload::body(&Bytes::from_static(body.as_bytes()), 0),
+        answer: Payload::answer(&Bytes::from_static(b"{\"prediction\":1.5}"), 0),
+        row_ids: vec![format!("req-{number}")],
+        predictions: vec![if number.is_multiple_of(2) {
             1.5
         } else {
             f64::NAN
-        },
+        }],
         counters: Arc::clone(counters),
     }
 }
@@ -59,7 +63,9 @@ fn dropped(counters: &Counters) -> u64 {
 #[test]
 fn a_finished_file_has_every_row_in_its_columns() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("traffic-1.parquet.tmp"), b"PAR1").unwrap();
+    let log = &folder.path().join("log");
+    std::fs::create_dir(log).unwrap();
+    std::fs::write(log.join("traffic-1.parquet.tmp"), b"PAR1").unwrap();
     let options = TrafficOptions {
         max_body: 8,
         ..TrafficOptions::usual()
@@ -67,15 +73,15 @@ fn a_finished_file_has_every_row_in_its_columns() {
     let tap = Arc::new(Tap::new(options.max_body, usize::MAX));
     let counters = Arc::new(Counters::new());
     let (running, thread) = start(folder.path(), options, vec![Arc::clone(&tap)]).unwrap();
-    assert!(files(folder.path(), "tmp").is_empty());
+    assert!(files(log, "tmp").is_empty());
     for number in 0..10 {
         tap.push(row(number, "{\"dep_delay\":5.0}", &counters));
     }
     drop(running);
     thread.join().unwrap();
 
-    assert!(files(folder.path(), "tmp").is_empty());
-    let [path] = &files(folder.path(), "parquet")[..] else {
+    assert!(files(log, "tmp").is_empty());
+    let [path] = &files(log, "parquet")[..] else {
         panic!("one file expected");
     };
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
@@ -85,10 +91,11 @@ fn a_finished_file_has_every_row_in_its_columns() {
         .schema_descr()
         .columns()
         .iter()
-        .map(|column| column.name().to_owned())
+        .map(|column| column.path().string())
         .collect();
-    let expect =
-        "time project environment service version request_id status latency_micros body prediction";
+    let expect = "time project environment service version request_id status latency_micros body prediction \
+                  protocol body_bytes body_json_bytes answer answer_bytes answer_json_bytes \
+                  row_ids.list.element predictions.list.element";
     assert_eq!(names.join(" "), expect);
     let rows: Vec<String> = reader
         .into_iter()
@@ -101,6 +108,12 @@ fn a_finished_file_has_every_row_in_its_columns() {
         "request_id: \"req-0\"",
         "status: 200",
         "prediction: 1.5",
+        "protocol: \"rows\"",
+        "body_bytes: 17",
+        "answer_bytes: 18",
+        "body_json_bytes: null",
+        "row_ids: [\"req-0\"]",
+        "predictions: [1.5]",
     ] {
         assert!(rows[0].contains(part), "{} lacks {part}", rows[0]);
     }
@@ -129,12 +142,10 @@ fn a_full_tap_drops_and_counts() {
 #[test]
 fn the_oldest_files_go_first() {
     let folder = tempfile::tempdir().unwrap();
+    let log = &folder.path().join("log");
+    std::fs::create_dir(log).unwrap();
     for age in 1..=3 {
-        std::fs::write(
-            folder.path().join(format!("traffic-{age:020}.parquet")),
-            [0; 100],
-        )
-        .unwrap();
+        std::fs::write(log.join(format!("traffic-{age:020}.parquet")), [0; 100]).unwrap();
     }
     let options = TrafficOptions {
         keep_bytes: 3000,
@@ -155,10 +166,10 @@ fn the_oldest_files_go_first() {
     };
     let len = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
     write(1 << 20);
-    assert_eq!(files(folder.path(), "parquet").len(), 4);
-    let sum: u64 = files(folder.path(), "parquet").iter().map(len).sum();
+    assert_eq!(files(log, "parquet").len(), 4);
+    let sum: u64 = files(log, "parquet").iter().map(len).sum();
     write(sum - 150 + (sum - 300));
-    let mut left = files(folder.path(), "parquet");
+    let mut left = files(log, "parquet");
     left.sort();
     let oldest = left[0].file_name().unwrap().to_str().unwrap();
     assert_eq!(
@@ -168,28 +179,139 @@ fn the_oldest_files_go_first() {
 }
 
 #[test]
-fn old_files_go_however_small() {
+fn files_go_when_their_time_is_over_and_wait_to_be_copied() {
     let folder = tempfile::tempdir().unwrap();
     let day = 24 * 3600 * 1_000_000;
+    let begin = |n: i64, keep: Option<u64>| {
+        let name = retention::name("traffic", n * day, keep);
+        std::fs::write(folder.path().join(&name), "x").unwrap();
+        name
+    };
     for n in 1..=4 {
-        let name = writer::file_name(n * day);
-        std::fs::write(folder.path().join(name), "x").unwrap();
+        begin(n, None);
     }
+    let long = begin(1, Some(80 * 24 * 3600));
+    let short = begin(4, Some(3600));
     let options = TrafficOptions {
         keep_age: Duration::from_secs(2 * 24 * 3600),
         ..TrafficOptions::usual()
     };
-    for (now, left) in [(day, 4), (4 * day, 3), (5 * day, 2), (90 * day, 0)] {
-        writer::forget_oldest(folder.path(), &options, now).unwrap();
-        assert_eq!(files(folder.path(), "parquet").len(), left, "{now}");
+    let forget = |now: i64, options: &TrafficOptions| {
+        retention::forget(folder.path(), options, now).unwrap();
+        files(folder.path(), "parquet").len()
+    };
+    assert!(folder.path().join(&short).exists());
+    for (now, left) in [
+        (day, 6),
+        (4 * day, 5),
+        (5 * day, 3),
+        (60 * day, 1),
+        (90 * day, 0),
+    ] {
+        assert_eq!(forget(now, &options), left, "{now}");
+        assert_eq!(folder.path().join(&long).exists(), now < 90 * day);
     }
+
+    // With a server that copies them, only those that it has copied go, while there is room.
+    let marks = folder.path().join("copied");
+    std::fs::create_dir(&marks).unwrap();
+    let names: Vec<_> = (1..=6).map(|n| begin(n, None)).collect();
+    std::fs::write(marks.join(&names[1]), "").unwrap();
+    assert_eq!(forget(60 * day, &options), 5);
+    assert!(!marks.join(&names[1]).exists());
+    let full = TrafficOptions {
+        keep_bytes: 1,
+        ..options
+    };
+    assert_eq!(forget(60 * day, &full), 4);
+    assert!(!folder.path().join(&names[0]).exists());
+}
+
+#[test]
+fn a_service_s_wishes_are_obeyed_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let counters = Arc::new(Counters::new());
+    let tap = Arc::new(Tap::new(1 << 10, usize::MAX));
+    let (running, thread) = start(
+        folder.path(),
+        TrafficOptions::usual(),
+        vec![Arc::clone(&tap)],
+    )
+    .unwrap();
+    let mut own = row(1, "{\"ssn\":\"078-05-1120\"}", &counters);
+    let route = Route {
+        log: LogRules {
+            redact: vec!["ssn".into(), "prediction".into()],
+            keep_seconds: Some(60),
+            ..LogRules::default()
+        },
+        ..Route::clone(&own.route)
+    };
+    own.route = Arc::new(route);
+    own.status = 200;
+    own.predictions = vec![1.5];
+    tap.label(vec![LabelRow {
+        time: 1,
+        route: Arc::clone(&own.route),
+        request_id: "req-1".into(),
+        label: 2.0,
+        event_time: None,
+        counters: Arc::clone(&counters),
+    }]);
+    tap.push(own);
+    tap.push(row(2, "{}", &counters));
+    drop(running);
+    thread.join().unwrap();
+    let mut found = files(&folder.path().join("log"), "parquet");
+    found.extend(files(&folder.path().join("labels"), "parquet"));
+    let names: Vec<_> = found
+        .iter()
+        .map(|path| path.file_name().unwrap().to_str().unwrap())
+        .collect();
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.ends_with("-60s.parquet"))
+            .count(),
+        2,
+        "{names:?}"
+    );
+    assert_eq!(names.len(), 3, "{names:?}");
+    let read = |path: &PathBuf| -> Vec<String> {
+        let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+        reader
+            .into_iter()
+            .map(|row| row.unwrap().to_string())
+            .collect()
+    };
+    let redacted = found[..2]
+        .iter()
+        .find(|path| path.to_str().unwrap().ends_with("-60s.parquet"));
+    let rows = read(redacted.unwrap());
+    assert!(
+        rows[0].contains(&format!("body: {:?}", b"{\"ssn\":null}")),
+        "{rows:?}"
+    );
+    assert!(
+        rows[0].contains("prediction: null") && rows[0].contains("predictions: [NaN]"),
+        "{rows:?}"
+    );
+    let labels = read(&found[2]);
+    assert!(
+        labels[0].contains("request_id: \"req-1\", label: 2.0"),
+        "{labels:?}"
+    );
 }
 
 #[test]
 fn more_than_the_budget_is_sampled_and_counted() {
     let counters = Arc::new(Counters::new());
     let tap = Tap::new(1 << 20, 10_000);
-    let offer = |count: usize| (0..count).filter(|_| tap.admits(100, &counters)).count();
+    let half = Payload::body(&Bytes::from_static(&[0; 50]), 0);
+    let offer = |count: usize| {
+        let admits = |_: &usize| tap.admits([&half, &half], &counters);
+        (0..count).filter(admits).count()
+    };
     // Nothing is known before the first look.
     assert_eq!(offer(400), 400);
     tap.take();

@@ -18,4 +18,5 @@ mod routing;
 mod silent;
 mod swap;
 mod tables;
+mod traffic;
 mod world;

@@ -192,17 +192,34 @@ impl Client {
         &mut self,
         request: http::Request<Full<Bytes>>,
     ) -> hyper::Result<Got> {
+        Ok(self.try_send_for_headers(request).await?.0)
+    }
+
+    pub(crate) async fn send_for_headers(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> (Got, http::HeaderMap) {
+        let answer = tokio::time::timeout(LONG, self.try_send_for_headers(request)).await;
+        answer.expect("an answer in time").expect("an answer")
+    }
+
+    async fn try_send_for_headers(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> hyper::Result<(Got, http::HeaderMap)> {
         self.0.ready().await?;
         let answer = self.0.send_request(request).await?;
         let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
         let header = answer.headers().get("mainspan-version");
         let version = header.map(|value| value.to_str().unwrap().parse().unwrap());
         let body = answer.into_body().collect().await?.to_bytes();
-        Ok(Got {
+        let got = Got {
             status,
             version,
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        })
+        };
+        Ok((got, headers))
     }
 }
 
@@ -243,6 +260,7 @@ pub(crate) fn delay(arms: Vec<Arm>) -> Route {
         arms,
         limits: Limits::default(),
         speaks: Default::default(),
+        log: Default::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     replicas::{Place, place_of},
     situation::{Situation, arms},
 };
-use gateway::{Arm, Limits, Route, RoutingTable, Speaks};
+use gateway::{Arm, Limits, LogRules, Route, RoutingTable, Speaks};
 use jiff::Timestamp;
 use platform::UnitStatus;
 use spec::{EngineKind, Service, Sticky};
@@ -78,6 +78,9 @@ fn route(
         Some(EngineKind::Command) => Speaks::Http,
         Some(EngineKind::Onnx | EngineKind::Pyfunc) | None => Speaks::Frames,
     };
+    let log = service
+        .as_ref()
+        .map_or_else(LogRules::default, |service| log_rules(&service.log));
     let labels = service.and_then(|service| service.monitor.labels);
     Route {
         project: deployment.project.clone(),
@@ -104,6 +107,16 @@ fn route(
             .collect(),
         limits: Limits::default(),
         speaks,
+        log,
+    }
+}
+
+fn log_rules(log: &spec::Log) -> LogRules {
+    LogRules {
+        sample: log.sample.fraction(),
+        redact: log.redact.clone(),
+        keep_seconds: log.keep.map(|keep| keep.get().as_secs()),
+        bodies: log.bodies,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod alert;
 mod dataset;
+mod log;
 mod monitor;
 mod overrides;
 mod pipeline;
@@ -19,6 +20,7 @@ mod step;
 
 pub use alert::Alert;
 pub use dataset::{Dataset, DatasetSource, Format, SourceKind};
+pub use log::Log;
 pub use monitor::{Alarm, Drift, DriftReference, Labels, Monitor, Slo};
 pub use overrides::{Approval, Override};
 pub use pipeline::{Pipeline, Python, Triggers};

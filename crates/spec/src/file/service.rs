@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Monitor, Rollout};
+use super::{Log, Monitor, Rollout};
 use crate::names::NameKind;
 use crate::quantity::{ByteSize, Cpus, Duration};
 use crate::read::{Node, Read, Reader, Section};
@@ -39,6 +39,9 @@ pub struct Service {
     /// What is watched.
     #[serde(default)]
     pub monitor: Monitor,
+    /// What the traffic log keeps of its requests.
+    #[serde(default, skip_serializing_if = "Log::is_usual")]
+    pub log: Log,
 }
 
 /// How requests are gathered into one run of the model.
@@ -105,6 +108,7 @@ impl Service {
         "scale",
         "rollout",
         "monitor",
+        "log",
     ];
 }
 
@@ -125,6 +129,7 @@ impl Read for Service {
             scale: section.or(reader, "scale", Scale::default()),
             rollout: section.or(reader, "rollout", Rollout::default()),
             monitor: section.or(reader, "monitor", Monitor::default()),
+            log: section.or(reader, "log", Log::default()),
             model: model?,
         })
     }

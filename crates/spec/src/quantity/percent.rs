@@ -12,6 +12,9 @@ use super::{QuantityError, as_text, number_and_rest};
 pub struct Percent(f64);
 
 impl Percent {
+    /// The whole.
+    pub const ALL: Self = Self(100.0);
+
     /// The share of so many percent, or nothing outside 0 to 100.
     pub fn new(percent: f64) -> Option<Self> {
         (0.0..=100.0).contains(&percent).then_some(Self(percent))

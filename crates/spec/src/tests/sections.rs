@@ -459,3 +459,41 @@ fn batches() {
     "#]],
     );
 }
+
+#[test]
+fn what_the_log_keeps() {
+    let with = |more: &str| format!("    log: {more}\n    resources: {{ cpu: 0.5");
+    let refused =
+        |more: &str, expect: &Expect| check("    resources: { cpu: 0.5", &with(more), expect);
+    let log = |more: &str| {
+        let file = changed("    resources: { cpu: 0.5", &with(more));
+        let file = parse("mainspan.yaml", &file).unwrap();
+        file.service_in("prod", "delay").unwrap().log.clone()
+    };
+    let all = log("{ sample: 2.5%, redact: [ssn, address.street], keep: 30d, bodies: false }");
+    assert_eq!(all.sample.fraction(), 0.025);
+    assert_eq!(all.redact, ["ssn", "address.street"]);
+    assert_eq!(all.keep.unwrap().to_string(), "30d");
+    assert!(!all.bodies);
+    assert!(log("{ sample: 100%, bodies: true }").is_usual());
+    refused(
+        "{ redact: [flown_at] }",
+        &expect![[r#"
+            error: labels are joined by `flown_at`, which is written in clear for them; join by another field
+              --> mainspan.yaml:30:21
+               |
+            30 |     log: { redact: [flown_at] }
+               |                     ^^^^^^^^
+        "#]],
+    );
+    refused(
+        "{ keep: 30s }",
+        &expect![[r#"
+        error: a file of the log holds a minute; keep it for `1m` or longer, or set `sample: 0%`
+          --> mainspan.yaml:30:18
+           |
+        30 |     log: { keep: 30s }
+           |                  ^^^
+    "#]],
+    );
+}

@@ -153,7 +153,8 @@ impl Watcher {
             .read(move |tx| profile(tx, &of))
             .await
             .ok()
-            .flatten()?;
+            .flatten()
+            .map(|profile| without_redacted(profile, deployment))?;
         let folder = self.parts.traffic.join("log");
         let source = traffic::Source {
             project: deployment.project.clone(),
@@ -176,6 +177,17 @@ impl Watcher {
             Err(_) => None,
         }
     }
+}
+
+/// What the traffic log leaves out of the service's requests has not become rare in them.
+fn without_redacted(mut profile: Json, deployment: &Deployment) -> Json {
+    let redacted = deployment.shape["log"]["redact"].as_array();
+    if let Some(columns) = profile["columns"].as_object_mut() {
+        for name in redacted.into_iter().flatten().filter_map(Json::as_str) {
+            columns.remove(name);
+        }
+    }
+    profile
 }
 
 fn news(

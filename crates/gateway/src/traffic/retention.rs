@@ -1,0 +1,94 @@
+//! Which files of the traffic log go.
+//!
+//! A file's name says when it was begun and, if its service does, how long it is to be kept. Where the server copies
+//! files elsewhere (it makes `copied/` in their folder then, with an empty file for each that it has copied), those that
+//! it has not come to yet stay, until all together are four times what they may be: the disk comes first.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::TrafficOptions;
+
+/// The folder of marks.
+const COPIED: &str = "copied";
+/// What waits to be copied may be this many times what is kept otherwise.
+const WAITING: u64 = 4;
+
+/// The name of a file that was begun at a time, in microseconds since 1970. Names sort by it.
+pub(super) fn name(prefix: &str, micros: i64, keep_seconds: Option<u64>) -> String {
+    match keep_seconds {
+        None => format!("{prefix}-{micros:020}.parquet"),
+        Some(seconds) => format!("{prefix}-{micros:020}-{seconds}s.parquet"),
+    }
+}
+
+/// When a file was begun, and for how many seconds it is to be kept.
+fn told(path: &Path) -> Option<(i64, Option<u64>)> {
+    let stem = path.file_stem()?.to_str()?;
+    let mut parts = stem.split('-').skip(1);
+    let began = parts.next()?.parse().ok()?;
+    let keep = match parts.next() {
+        None => None,
+        Some(part) => Some(part.strip_suffix('s')?.parse().ok()?),
+    };
+    Some((began, keep))
+}
+
+/// A file that is there.
+struct Found {
+    path: PathBuf,
+    len: u64,
+    /// Whether its time is over.
+    old: bool,
+    /// Whether it waits to be copied.
+    waits: bool,
+}
+
+/// Removes files whose time is over at `now`, in microseconds since 1970, and the oldest until the rest fits.
+pub(super) fn forget(folder: &Path, options: &TrafficOptions, now: i64) -> io::Result<()> {
+    let marks = folder.join(COPIED);
+    let copies = marks.is_dir();
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "parquet")
+        {
+            continue;
+        }
+        let usual = options.keep_age.as_micros();
+        let (began, keep) = told(&path).unwrap_or((i64::MAX, None));
+        let keep = keep.map_or(usual, |seconds| u128::from(seconds) * 1_000_000);
+        let age = u128::try_from(now.saturating_sub(began)).unwrap_or(0);
+        files.push(Found {
+            len: entry.metadata()?.len(),
+            old: age > keep,
+            waits: copies && !marks.join(entry.file_name()).exists(),
+            path,
+        });
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    let mut total: u64 = files.iter().map(|file| file.len).sum();
+    for file in files {
+        let most = match file.waits {
+            false => options.keep_bytes,
+            true => options.keep_bytes.saturating_mul(WAITING),
+        };
+        let goes = total > most || (file.old && !file.waits);
+        if !goes {
+            continue;
+        }
+        if file.waits {
+            tracing::error!(file = %file.path.display(), "removed before it was copied: no room");
+        }
+        std::fs::remove_file(&file.path)?;
+        total -= file.len;
+        if let Some(name) = file.path.file_name().filter(|_| copies && !file.waits) {
+            // A mark without its file is removed by the server, too.
+            let _ = std::fs::remove_file(marks.join(name));
+        }
+    }
+    Ok(())
+}
