@@ -18,7 +18,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
 };
-use store::{Blobs, Gate, Lease, Need, StateDir, Store};
+use store::{Blobs, Gate, Lease, NamedFiles, Need, StateDir, Store};
 use tokio::sync::watch;
 
 /// The shared parts. Cloning is cheap.
@@ -31,6 +31,7 @@ pub struct App {
 struct Parts {
     options: Options,
     blobs: Blobs,
+    traffic_archive: Option<Arc<NamedFiles>>,
     platform: Arc<dyn Platform>,
     gateway: AdminClient,
     owner_token: String,
@@ -112,6 +113,10 @@ impl App {
         let store = Store::open(&options.store, &state)?;
         let environment: Vec<(String, String)> = std::env::vars().collect();
         let blobs = Blobs::open(blobs, &state, &environment)?;
+        let traffic_archive = match options.traffic_archive.as_deref() {
+            None | Some("") => None,
+            Some(url) => Some(Arc::new(NamedFiles::open(url, &state, &environment)?)),
+        };
         let owner_token = keys::owner_token(&options.owner_token_file())?;
         let master_key = keys::master_key(&options.key)?;
         let names = Names {
@@ -126,6 +131,7 @@ impl App {
         let parts = Parts {
             options,
             blobs,
+            traffic_archive,
             platform,
             gateway,
             owner_token,
@@ -177,6 +183,11 @@ impl App {
     /// Bytes.
     pub fn blobs(&self) -> &Blobs {
         &self.parts.blobs
+    }
+
+    /// Where the traffic log is copied to.
+    pub(crate) fn traffic_archive(&self) -> Option<&Arc<NamedFiles>> {
+        self.parts.traffic_archive.as_ref()
     }
 
     /// Where units run.
@@ -247,9 +258,9 @@ impl App {
         reports.push((name, Box::new(report)));
     }
 
-    /// Forgets the reports of all but one: the others have ended.
-    pub fn report_only(&self, name: &str) {
-        self.reports().retain(|(known, _)| *known == name);
+    /// Forgets the reports of all but these: the others have ended.
+    pub fn report_only(&self, names: &[&str]) {
+        self.reports().retain(|(known, _)| names.contains(known));
     }
 
     /// What each reconciler did last.

@@ -17,6 +17,8 @@ pub struct Options {
     pub store: StoreUrl,
     /// Where bytes are; `blobs/` of the state directory without one.
     pub blobs: Option<String>,
+    /// Where files of the gateway's traffic log are copied to; nowhere without one.
+    pub traffic_archive: Option<String>,
     /// The control port.
     pub listen: SocketAddr,
     /// The master key's file, outside the state directory.

@@ -74,7 +74,7 @@ pub use alarms::{Alarm, AlarmFilter, Alarms, MonitorState};
 pub use artifacts::{Artifact, Artifacts};
 pub use backend::writer::lend_thread;
 pub use backup::{Manifest, restore, verify};
-pub use blobs::{Blobs, Stored};
+pub use blobs::{Blobs, NamedFiles, Stored};
 pub use datasets::{DatasetVersion, Datasets};
 pub use deployments::{Deployment, Deployments};
 pub use digest::{Digest, Hasher};

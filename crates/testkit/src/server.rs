@@ -94,6 +94,7 @@ fn options(dir: &Path) -> Options {
         state_dir: dir.join("state"),
         store: StoreUrl::Sqlite,
         blobs: None,
+        traffic_archive: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: dir.join("master.key"),
         host_names: Vec::new(),

@@ -25,6 +25,7 @@ impl Line {
         self.option("--port", Some(own.port));
         self.option("--default-environment", Some(&own.default_environment));
         self.option("--blobs", own.blobs.as_ref());
+        self.option("--traffic-archive", own.traffic_archive.as_ref());
         self.file("--key", own.key.as_ref());
         self.option("--gpus", own.gpus);
         self.option("--cpus", own.cpus);

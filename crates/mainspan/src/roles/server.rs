@@ -37,6 +37,9 @@ pub(crate) struct Server {
     /// Where bytes are kept: a folder or an object store's URL [default: blobs/ of the state directory]
     #[arg(long, env = "MAINSPAN_BLOBS", value_name = "URL")]
     pub(crate) blobs: Option<String>,
+    /// Where finished files of the traffic log are copied to: a folder or an object store's URL [default: nowhere]
+    #[arg(long, env = "MAINSPAN_TRAFFIC_ARCHIVE", value_name = "URL")]
+    pub(crate) traffic_archive: Option<String>,
     /// The master key's file [default: $XDG_CONFIG_HOME/mainspan/master.key]
     #[arg(long, env = "MAINSPAN_KEY", value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
@@ -94,6 +97,7 @@ impl Server {
             state_dir: state_dir.to_owned(),
             store: self.store.parse()?,
             blobs: self.blobs.clone(),
+            traffic_archive: self.traffic_archive.clone(),
             listen: SocketAddr::new(self.host, self.port),
             key: place::key_file(self.key.as_deref())?,
             host_names: self.host_names.clone(),

@@ -397,7 +397,7 @@ mod tests {
     fn what_up_hands_down_is_understood() {
         crate::cli::Cli::command().debug_assert();
         let said = "up --host 127.0.0.1 --port 0 --data-port 0 --threads 2 --gpus 1 --cpus 1.5 --host-name a --host-name b \
-                    --no-traffic-log --no-anonymous-tracking --key /k --blobs /b --data-tokens /t";
+                    --no-traffic-log --no-anonymous-tracking --key /k --blobs /b --traffic-archive /t --data-tokens /t";
         let up = Only::try_parse_from(said.split_whitespace()).unwrap().up;
         for arguments in [
             up.server_arguments(Path::new("/s")),

@@ -3,7 +3,7 @@
 use crate::world::{BINARY, PROJECT, World};
 use serde_json::json;
 use std::path::Path;
-use testkit::{Product, Python, http};
+use testkit::{Product, Python, http, until};
 
 #[test]
 fn a_model_goes_its_way_through_an_object_store() {
@@ -17,8 +17,15 @@ fn a_model_goes_its_way_through_an_object_store() {
         ("AWS_SECRET_ACCESS_KEY", "secret"),
     ];
     let product = Product::new(BINARY);
-    product.start_in(&environment, &["--blobs", "s3://bucket/some/prefix"]);
-    let world = World::on(product, PROJECT);
+    let options = [
+        "--blobs",
+        "s3://bucket/some/prefix",
+        "--traffic-archive",
+        "s3://bucket/traffic",
+    ];
+    product.start_in(&environment, &options);
+    let file = format!("{PROJECT}    log: {{ redact: [b], keep: 1h }}\n");
+    let world = World::on(product, &file);
     world.apply();
     world.ship(3.0);
     // Two environments, each of whose replicas gets the model from the object store.
@@ -28,8 +35,41 @@ fn a_model_goes_its_way_through_an_object_store() {
     let blobs = world.product.state().join("blobs");
     let here = std::fs::read_dir(blobs).map_or(0, Iterator::count);
     assert_eq!(here, 0, "blobs are in the state directory");
+    // A gateway that ends finishes its files.
+    let said = world.product.run(world.product.folder(), &["down"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    world.product.start_in(&environment, &options);
+    archived(&world, address["http://".len()..].parse().unwrap());
     drop(server.stdin.take());
     server.wait().unwrap();
+}
+
+/// Each file of the traffic log is in the object store, and is marked.
+fn archived(world: &World, store: std::net::SocketAddr) {
+    let log = world.product.state().join("traffic/log");
+    let files: Vec<_> = std::fs::read_dir(&log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == "parquet"))
+        .collect();
+    assert!(!files.is_empty(), "no file in {}", log.display());
+    for file in &files {
+        // What the service wants reached the gateway.
+        let name = file.to_string_lossy();
+        assert!(name.ends_with("-3600s.parquet"), "{name}");
+    }
+    let list = "/bucket?list-type=2&prefix=traffic/log/date%3D";
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let stem = name.strip_suffix(".parquet").unwrap();
+        let size = format!("<Size>{}</Size>", file.metadata().unwrap().len());
+        until("the file is copied", || {
+            let said = http::ask(store, "GET", list, &[], b"").unwrap().body;
+            let mut objects = said.split("<Contents>");
+            let copied = objects.any(|object| object.contains(stem) && object.contains(&size));
+            (copied && log.join("copied").join(name).exists()).then_some(())
+        });
+    }
 }
 
 /// A file goes up whole and in parts, and comes down from the object store itself.

@@ -8,7 +8,7 @@
 //! lease's beat has stood still for more of its looks than that. A process that was stopped for an hour has missed its
 //! looks, and counts none of them.
 
-use super::begin;
+use super::{archive, begin};
 use crate::{app::App, shared};
 use jiff::Timestamp;
 use serde_json::json;
@@ -85,7 +85,7 @@ pub(super) async fn run(app: App, shutdown: CancellationToken) {
         let lost = hold(&app, &lease, &shutdown).await;
         stop.cancel();
         end(tasks).await;
-        app.report_only("lease");
+        app.report_only(&["lease", archive::NAME]);
         let Some(why) = lost else {
             return give_back(&app, lease).await;
         };

@@ -1,5 +1,6 @@
 //! The reconcilers that the server keeps going, each a task that ends with the shutdown.
 
+mod archive;
 mod executor;
 mod lead;
 mod library;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// whenever it has their lease.
 pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationToken) {
     tasks.spawn(library::run(app.clone(), shutdown.clone()));
+    tasks.spawn(archive::run(app.clone(), shutdown.clone()));
     match app.store().url() {
         StoreUrl::Sqlite => begin(tasks, app, None, shutdown),
         StoreUrl::Postgres(_) => {

@@ -5,6 +5,7 @@
 //! in their place. Nothing here knows what the bytes mean.
 
 mod local;
+mod named;
 mod parts;
 mod reader;
 mod remote;
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::place::StateDir;
 use local::Local;
 pub(crate) use local::{blocking, sync_directory};
+pub use named::NamedFiles;
 use reader::{Part, mismatch, read_file};
 use remote::Remote;
 

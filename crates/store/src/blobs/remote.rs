@@ -40,7 +40,7 @@ impl Remote {
     ) -> Result<Self> {
         let parsed: url::Url = url
             .parse()
-            .map_err(|e| Error::Invalid(format!("`{url}` is not a place for blobs: {e}")))?;
+            .map_err(|e| Error::Invalid(format!("`{url}` is not a place for bytes: {e}")))?;
         // Only what is meant for an object store: `REGION` or `TOKEN` may be anybody's.
         let options = environment
             .iter()
@@ -51,7 +51,7 @@ impl Remote {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let signer = signing::signer(&parsed, &options);
         let (objects, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| {
-            Error::Invalid(format!("cannot keep blobs at `{url}`: {e}; use a directory, or s3://, gs://, az:// or https:// with its credentials in the server's environment"))
+            Error::Invalid(format!("cannot keep bytes at `{url}`: {e}; use a directory, or s3://, gs://, az:// or https:// with its credentials in the server's environment"))
         })?;
         std::fs::create_dir_all(&temporary).map_err(Error::io("create directory", &temporary))?;
         Ok(Self {
@@ -111,6 +111,11 @@ impl Remote {
     /// Where files are written before they are sent.
     pub(super) fn temporary(&self) -> &std::path::Path {
         &self.temporary
+    }
+
+    /// The place of what has a name of its own.
+    pub(super) fn named(&self, name: &str) -> Path {
+        name.split('/').fold(self.prefix.clone(), Path::join)
     }
 
     /// The place of a part of an upload.
