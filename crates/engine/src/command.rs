@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use crate::options::WarmUp;
 use crate::replica::listen;
 
 /// How often a server that starts is asked whether it is ready.
@@ -35,6 +36,8 @@ pub struct CommandOptions {
     pub socket: PathBuf,
     /// What to get from it: any answer that is no server error says that it is ready.
     pub ready: String,
+    /// What it is asked then, by POST at a path, before anybody finds it.
+    pub warm_up: Option<WarmUp<String>>,
     /// How long it may take to end after the shutdown was asked for.
     pub grace: Duration,
 }
@@ -56,6 +59,11 @@ pub enum CommandError {
     /// It ended by itself.
     #[error("the command ended ({0}); its log says why")]
     Ended(String),
+    /// What it is asked first is not answered well.
+    #[error(
+        "the warm-up request is answered with {0}, so the replica does not start; correct `warmup`, or the server"
+    )]
+    WarmUp(String),
     /// The socket or a port cannot be had.
     #[error("cannot listen for the command: {0}")]
     Listen(io::Error),
@@ -67,11 +75,20 @@ pub async fn run(options: CommandOptions, shutdown: CancellationToken) -> Result
     let port = free_port().map_err(CommandError::Listen)?;
     let mut server = start(&options, port)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let ready = relay::ready(address, &options.ready, ASK, ASK_TIMEOUT);
+    let ready = async {
+        relay::ready(address, &options.ready, ASK, ASK_TIMEOUT).await;
+        match &options.warm_up {
+            Some(warm_up) => relay::warm_up(address, warm_up).await,
+            None => Ok(()),
+        }
+    };
     tokio::select! {
         ended = server.wait() => return Err(CommandError::Ended(how(ended))),
         () = shutdown.cancelled() => return stop(server, options.grace).await,
-        () = ready => {}
+        ready = ready => if let Err(said) = ready {
+            stop(server, options.grace).await?;
+            return Err(CommandError::WarmUp(said));
+        },
     }
     let listener = listen(&options.socket).map_err(CommandError::Listen)?;
     tracing::info!(port, socket = %options.socket.display(), "command ready");

@@ -17,6 +17,7 @@ mod replica;
 mod runtime;
 mod trees;
 
-pub use options::{Batching, EngineOptions, Evaluator};
+pub use inference::frame::Wire;
+pub use options::{Batching, EngineOptions, Evaluator, WarmUp};
 pub use pyfunc::WorkerError;
 pub use replica::{EngineError, run};

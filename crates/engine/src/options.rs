@@ -1,8 +1,11 @@
 //! What a replica is told when it starts.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use bytes::Bytes;
+use inference::frame::Wire;
 
 /// Who may compute a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct EngineOptions {
     pub queue: NonZeroUsize,
     /// How requests are gathered into one run of the model; `None` runs each by itself.
     pub batching: Option<Batching>,
+    /// What the model is asked before anybody finds the replica.
+    pub warm_up: Option<WarmUp<Wire>>,
     /// How long requests in flight may take to finish after the shutdown was asked for.
     pub grace: Duration,
 }
@@ -48,6 +53,18 @@ pub struct Batching {
     pub most: NonZeroUsize,
     /// How long the first of them waits for others.
     pub wait: Duration,
+}
+
+/// A request that is answered before anybody finds the replica, by each of its threads. A replica that does not
+/// answer it well does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarmUp<To> {
+    /// How it is written, or where it is sent.
+    pub to: To,
+    /// Its body.
+    pub body: Bytes,
+    /// How many times it is asked.
+    pub times: NonZeroU32,
 }
 
 impl EngineOptions {
@@ -69,6 +86,7 @@ impl EngineOptions {
             max_rows: 1 << 16,
             queue: NonZeroUsize::MIN.saturating_add(1023),
             batching: None,
+            warm_up: None,
             grace: Self::GRACE,
         }
     }

@@ -18,18 +18,21 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use inference::frame::EDITION;
+use inference::frame::{Answer, EDITION, Request, Wire};
 
 use crate::compute::Compute;
 use crate::library;
 use crate::model::{Model, ModelError};
-use crate::options::EngineOptions;
+use crate::options::{EngineOptions, WarmUp};
 use crate::pool::Pool;
 use crate::pyfunc::{self, WorkerError};
 
 /// How long to wait before accepting again after accepting failed, as it does when the process has
 /// too many files open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+
+/// How much of a bad answer is told.
+const SAID: usize = 300;
 
 /// A replica that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,16 @@ pub enum EngineError {
     /// The model's Python process.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// What it is asked first is not answered well.
+    #[error(
+        "the warm-up request is answered with {status} ({said}), so the replica does not start; correct `warmup`, or the model"
+    )]
+    WarmUp {
+        /// The status.
+        status: u16,
+        /// The beginning of the answer.
+        said: String,
+    },
     /// Threads cannot be started.
     #[error("cannot start a worker thread: {0}; raise the limit of processes")]
     Threads(io::Error),
@@ -135,22 +148,48 @@ async fn load(
     broken: CancellationToken,
 ) -> Result<(Bytes, Vec<Compute>), EngineError> {
     let load = move || {
-        if let Some(python) = &options.python {
-            return load_python(python, &options, &broken);
+        let (description, mut runners) = read(&options, &broken)?;
+        if let Some(warm_up) = &options.warm_up {
+            runners
+                .iter_mut()
+                .try_for_each(|runner| ask(runner, warm_up))?;
         }
-        let model = Model::read(&options.model, options.max_model_bytes, options.max_rows)?;
-        let library = library::resolve(
-            options.library.as_deref(),
-            std::env::var_os(library::VARIABLE),
-        );
-        let library = library.map_err(ModelError::from)?;
-        let (model, runners) = model.load(&library, options.threads.get(), options.evaluator)?;
-        let runners = runners.into_iter().map(Compute::Here).collect();
-        Ok((model.description(), runners))
+        Ok((description, runners))
     };
     let loaded = spawn_blocking(load).await;
     let panicked = |_| ModelError::Load("the library panicked".into());
     loaded.map_err(panicked)?
+}
+
+fn read(
+    options: &EngineOptions,
+    broken: &CancellationToken,
+) -> Result<(Bytes, Vec<Compute>), EngineError> {
+    if let Some(python) = &options.python {
+        return load_python(python, options, broken);
+    }
+    let model = Model::read(&options.model, options.max_model_bytes, options.max_rows)?;
+    let library = library::resolve(
+        options.library.as_deref(),
+        std::env::var_os(library::VARIABLE),
+    );
+    let library = library.map_err(ModelError::from)?;
+    let (model, runners) = model.load(&library, options.threads.get(), options.evaluator)?;
+    let runners = runners.into_iter().map(Compute::Here).collect();
+    Ok((model.description(), runners))
+}
+
+/// Asks a runner what it is to be warmed up with.
+fn ask(runner: &mut Compute, warm_up: &WarmUp<Wire>) -> Result<(), EngineError> {
+    let request = Request::Infer(warm_up.to, warm_up.body.clone());
+    for _ in 0..warm_up.times.get() {
+        let Answer { status, body, .. } = runner.answer(&request)?;
+        if status != 200 {
+            let said = String::from_utf8_lossy(&body[..body.len().min(SAID)]).into_owned();
+            return Err(EngineError::WarmUp { status, said });
+        }
+    }
+    Ok(())
 }
 
 fn load_python(

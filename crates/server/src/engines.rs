@@ -11,7 +11,7 @@ use pipeline::{
 use platform::{Input, Staging, UNIT_DIR};
 use rollout::{Engines, Start, Starting};
 use serde::Deserialize;
-use spec::{EngineKind, Service};
+use spec::{EngineKind, Service, Warmup};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -253,6 +253,20 @@ fn label_of(toolchain: &Path) -> BTreeMap<String, String> {
     BTreeMap::from([(TOOLCHAIN.to_owned(), toolchain.display().to_string())])
 }
 
+/// Has a replica asked something first. The body goes by the environment, as command lines can be read by everybody.
+fn warm_up(start: &mut Start, warmup: &Warmup) {
+    let times = warmup.requests.to_string();
+    let mut arguments = vec!["--warm-up".to_owned(), times];
+    arguments.extend(match &warmup.path {
+        Some(path) => ["--warm-up-path".to_owned(), path.clone()],
+        None => ["--warm-up-protocol", warmup.protocol.as_str()].map(str::to_owned),
+    });
+    // Before the command of a server of its own.
+    start.arguments.splice(..0, arguments);
+    let body = ("MAINSPAN_WARM_UP".to_owned(), warmup.body.clone());
+    start.env.extend([body]);
+}
+
 impl Engines for Local {
     fn start<'a>(&'a self, service: &'a Service, version: &'a ModelVersion) -> Starting<'a> {
         Box::pin(async move {
@@ -260,11 +274,15 @@ impl Engines for Local {
                 .artifact
                 .as_ref()
                 .ok_or("the version has no model")?;
-            match service.engine {
+            let mut start = match service.engine {
                 EngineKind::Onnx => self.onnx(model, service).await,
                 EngineKind::Pyfunc => self.pyfunc(model, version).await,
                 EngineKind::Command => self.command(model, service, version).await,
+            }?;
+            if let Some(warmup) = &service.warmup {
+                warm_up(&mut start, warmup);
             }
+            Ok(start)
         })
     }
 }

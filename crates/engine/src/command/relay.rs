@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CommandOptions, remove};
 use crate::model::refusal;
+use crate::options::WarmUp;
 
 /// How long to wait before accepting again after accepting failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
@@ -25,7 +26,7 @@ const MAX_ANSWER: u64 = 64 << 10;
 /// Asks until the server answers with anything but an error of its own.
 pub(super) async fn ready(address: SocketAddr, path: &str, pause: Duration, timeout: Duration) {
     loop {
-        let asked = tokio::time::timeout(timeout, status(address, path)).await;
+        let asked = tokio::time::timeout(timeout, status(address, "GET", path, &[])).await;
         if matches!(asked, Ok(Ok(Some(..500)))) {
             return;
         }
@@ -33,11 +34,38 @@ pub(super) async fn ready(address: SocketAddr, path: &str, pause: Duration, time
     }
 }
 
-/// The status that a server answers a GET with.
-async fn status(address: SocketAddr, path: &str) -> std::io::Result<Option<u16>> {
+/// Posts what the server is to be warmed up with; an answer that is no success is told as an error.
+pub(super) async fn warm_up(address: SocketAddr, warm_up: &WarmUp<String>) -> Result<(), String> {
+    for _ in 0..warm_up.times.get() {
+        match status(address, "POST", &warm_up.to, &warm_up.body).await {
+            Ok(Some(200..300)) => {}
+            Ok(Some(status)) => return Err(format!("status {status}")),
+            Ok(None) => return Err("no HTTP".to_owned()),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// The status that a server answers a request with, whose body, if it has one, is JSON.
+async fn status(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> std::io::Result<Option<u16>> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    if !body.is_empty() {
+        let length = body.len();
+        request.push_str("Content-Type: application/json\r\n");
+        request.push_str(&format!("Content-Length: {length}\r\n"));
+    }
+    request.push_str("\r\n");
+    stream
+        .write_all(&[request.as_bytes(), body].concat())
+        .await?;
     // To its end, for a server whose answer is not taken may complain in its log.
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;

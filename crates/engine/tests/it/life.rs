@@ -1,9 +1,10 @@
 //! Start, load, overload, broken peers, shutdown.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use engine::{EngineError, EngineOptions};
+use engine::{EngineError, EngineOptions, WarmUp, Wire};
 use inference::frame::{self, Reply, Request};
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +58,36 @@ async fn what_cannot_be_served_never_gets_a_socket() {
         refused(&whole, no_library).await,
         "there is no ONNX Runtime library at /nonexistent.so",
     );
+    let asked = |body: &'static str| {
+        move |options: &mut EngineOptions| options.warm_up = Some(warm_up(body))
+    };
+    check(
+        refused(&whole, asked("{\"a\": 1}")).await,
+        "the warm-up request is answered with 400 (",
+    );
     let long = |options: &mut EngineOptions| options.socket = options.socket.join("x".repeat(200));
     check(refused(&whole, long).await, "cannot listen on ");
+}
+
+fn warm_up(body: &'static str) -> WarmUp<Wire> {
+    WarmUp {
+        to: Wire::Rows,
+        body: body.into(),
+        times: NonZeroU32::new(3).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_is_warmed_up_answers() {
+    let replica = Replica::start(&onnx::columns(), |options| {
+        options.warm_up = Some(warm_up("[{\"a\": 1, \"b\": 2}]"));
+        options.threads = threads(2);
+    })
+    .await;
+    let mut connection = replica.connect().await;
+    connection.send(&[rows(r#"{"a":1,"b":2}"#)]).await;
+    let (_, reply) = connection.receive().await.unwrap();
+    assert_eq!(answer(reply).status, 200);
 }
 
 #[tokio::test]

@@ -3,7 +3,12 @@
 use super::{logging, shutdown};
 use crate::exit;
 use clap::Args;
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Settings of one replica.
 #[derive(Clone, Debug, Args)]
@@ -32,12 +37,52 @@ pub(crate) struct Engine {
     /// How long the first request of a run waits for others, in microseconds
     #[arg(long, value_name = "MICROSECONDS", default_value = "1000")]
     batch_wait: u64,
+    /// How often to ask, before anybody finds the replica, what is in the variable MAINSPAN_WARM_UP
+    #[arg(long, value_name = "TIMES", requires = "warm_up_body")]
+    warm_up: Option<NonZeroU32>,
+    /// The body of that request
+    #[arg(long, hide = true, env = WARM_UP, hide_env_values = true)]
+    warm_up_body: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    warm_up_protocol: Protocol,
+    /// Where the command is asked it, by POST
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    warm_up_path: String,
     /// What to get from the command until it is ready
     #[arg(long, value_name = "PATH", default_value = "/health")]
     ready: String,
     /// A server to start in place of a model: it finds its port in PORT, its model in MODEL
     #[arg(last = true)]
     command: Vec<OsString>,
+}
+
+/// The variable with the body of the warm-up request: command lines can be read by everybody on a machine.
+const WARM_UP: &str = "MAINSPAN_WARM_UP";
+
+/// How a warm-up request is written.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Protocol {
+    /// Plain rows
+    #[default]
+    Rows,
+    /// The Open Inference Protocol
+    Oip,
+    /// KServe's first protocol
+    V1,
+    /// MLflow's scoring protocol
+    Scoring,
+}
+
+impl From<Protocol> for engine::Wire {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Rows => Self::Rows,
+            Protocol::Oip => Self::Oip,
+            Protocol::V1 => Self::V1,
+            Protocol::Scoring => Self::Scoring,
+        }
+    }
 }
 
 /// Who may compute an ONNX model.
@@ -66,6 +111,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let warm_up = self.warm_up.zip(self.warm_up_body);
         runtime.block_on(async move {
             match self.model {
                 Some(model) if self.command.is_empty() => {
@@ -78,6 +124,11 @@ impl Engine {
                             most,
                             wait: Duration::from_micros(self.batch_wait),
                         }),
+                        warm_up: warm_up.map(|(times, body)| engine::WarmUp {
+                            to: self.warm_up_protocol.into(),
+                            body: body.into(),
+                            times,
+                        }),
                         ..engine::EngineOptions::new(model, self.socket)
                     };
                     engine::run(options, shutdown()?).await?;
@@ -88,6 +139,11 @@ impl Engine {
                         model,
                         socket: self.socket,
                         ready: self.ready,
+                        warm_up: warm_up.map(|(times, body)| engine::WarmUp {
+                            to: self.warm_up_path,
+                            body: body.into(),
+                            times,
+                        }),
                         grace: engine::EngineOptions::GRACE,
                     };
                     engine::command::run(options, shutdown()?).await?;

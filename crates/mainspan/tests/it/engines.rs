@@ -6,7 +6,7 @@ use testkit::until;
 
 /// A server that says which version it is, and what it was asked. It is ready at its second look.
 const SERVER: &str = r#"import http.server, json, os, sys
-looks = []
+looks, warm = [], []
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *words): pass
@@ -21,8 +21,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200 if len(looks) > 1 else 503, looks)
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/warm":
+            warm.append(json.loads(body))
         said = open(os.environ["MODEL"] + "/words").read().strip()
-        self.answer(200, {"said": said, "path": self.path, "asked": json.loads(body), "argument": sys.argv[1]})
+        self.answer(200, {"said": said, "path": self.path, "asked": json.loads(body), "argument": sys.argv[1], "warm": warm})
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
@@ -41,6 +43,7 @@ services:
     engine: command
     command: python3 "$MODEL/server.py" "$PORT"
     ready: /ready
+    warmup: { body: '{"to": "nobody"}', path: /warm, requests: 3 }
     resources: { cpu: 0.1, memory: 128MiB }
 "#;
 
@@ -58,6 +61,8 @@ fn a_command_is_rolled_out_and_taken_back() {
             let body = (got.status == 200 && got.version == Some(version)).then(|| got.json())?;
             assert_eq!((&body["said"], &body["asked"]), (&json!(words), &asked));
             assert_eq!(body["path"], "/v1/say?loud=1");
+            let nobody = json!({ "to": "nobody" });
+            assert_eq!(body["warm"], json!([nobody, nobody, nobody]));
             // The shell that starts it knows the port, too.
             assert!(body["argument"].as_str().unwrap().parse::<u16>().is_ok());
             Some(())
@@ -74,7 +79,7 @@ fn a_command_is_rolled_out_and_taken_back() {
 #[test]
 fn a_folder_without_onnx_needs_another_engine() {
     let file = FILE.replace("engine: command", "engine: onnx").replace(
-        "    command: python3 \"$MODEL/server.py\" \"$PORT\"\n    ready: /ready\n",
+        "    command: python3 \"$MODEL/server.py\" \"$PORT\"\n    ready: /ready\n    warmup: { body: '{\"to\": \"nobody\"}', path: /warm, requests: 3 }\n",
         "",
     );
     let world = World::new(&file);

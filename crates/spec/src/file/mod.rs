@@ -17,6 +17,7 @@ mod rollout;
 mod scalar;
 mod service;
 mod step;
+mod warmup;
 
 pub use alert::Alert;
 pub use dataset::{Dataset, DatasetSource, Format, SourceKind};
@@ -31,3 +32,4 @@ pub use rollout::{LiveMetric, Measure, Quiet, QuietAction, Rollout, Sticky};
 pub use scalar::Scalar;
 pub use service::{EngineKind, Scale, Service, ServiceResources};
 pub use step::{Against, Retry, Select, Step, StepResources};
+pub use warmup::{Warmup, WarmupProtocol};

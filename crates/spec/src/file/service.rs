@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::warmup::{Warmup, is_path};
 use super::{Log, Monitor, Rollout};
 use crate::names::NameKind;
 use crate::quantity::{ByteSize, Cpus, Duration};
@@ -27,6 +28,9 @@ pub struct Service {
     /// How requests are gathered into one run of the model; each is run by itself when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
+    /// What each replica is asked before it counts as ready; nothing when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Warmup>,
     /// What one replica gets.
     #[serde(default)]
     pub resources: ServiceResources,
@@ -104,6 +108,7 @@ impl Service {
         "command",
         "ready",
         "batch",
+        "warmup",
         "resources",
         "scale",
         "rollout",
@@ -120,11 +125,15 @@ impl Read for Service {
         let command = section.optional(reader, "command");
         let ready: Option<String> = section.optional(reader, "ready");
         check_command(reader, &section, engine, ready.as_deref());
+        if let Some(node) = section.node("warmup") {
+            Warmup::check(reader, node, engine);
+        }
         Some(Self {
             engine,
             command,
             ready,
             batch: section.optional(reader, "batch"),
+            warmup: section.optional(reader, "warmup"),
             resources: section.or(reader, "resources", ServiceResources::default()),
             scale: section.or(reader, "scale", Scale::default()),
             rollout: section.or(reader, "rollout", Rollout::default()),
@@ -162,7 +171,7 @@ fn check_command(
         reader.wrong(node.span, wrong);
     }
     if let (Some(path), Some(node)) = (ready, section.node("ready"))
-        && !(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
+        && !is_path(path)
     {
         reader.wrong(node.span, "a path begins with `/` and has no spaces");
     }

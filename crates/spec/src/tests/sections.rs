@@ -497,3 +497,83 @@ fn what_the_log_keeps() {
     "#]],
     );
 }
+
+#[test]
+fn warm_up_requests() {
+    let with = |more: &str| format!("    {more}\n    resources: {{ cpu: 0.5");
+    let refused =
+        |more: &str, expect: &Expect| check("    resources: { cpu: 0.5", &with(more), expect);
+    let warmup = |more: &str| {
+        let file = changed("    resources: { cpu: 0.5", &with(more));
+        let file = parse("mainspan.yaml", &file).unwrap();
+        let service = file.service_in("prod", "delay").unwrap();
+        service.warmup.clone().unwrap()
+    };
+    let rows = warmup("warmup: { body: '{\"x\": 1}' }");
+    assert_eq!((rows.requests, rows.body.as_str()), (10, "{\"x\": 1}"));
+    assert_eq!(rows.protocol.as_str(), "rows");
+    let chat = "engine: command\n    command: serve\n    warmup: { body: '{}', path: /v1/chat/completions, requests: 2 }";
+    assert_eq!(warmup(chat).path.unwrap(), "/v1/chat/completions");
+    refused(
+        "warmup: { body: x=1, requests: 0 }",
+        &expect![[r#"
+        error: a body is JSON of at most 64 KiB, in quotes, like `'{"x": 1}'`
+          --> mainspan.yaml:30:21
+           |
+        30 |     warmup: { body: x=1, requests: 0 }
+           |                     ^^^
+    "#]],
+    );
+    refused(
+        "warmup: { body: '[1]', requests: 0 }",
+        &expect![[r#"
+        error: a replica is warmed up with 1 to 10000 requests
+          --> mainspan.yaml:30:38
+           |
+        30 |     warmup: { body: '[1]', requests: 0 }
+           |                                      ^
+    "#]],
+    );
+    refused(
+        "warmup: { body: '[1]', path: /x, paht: 1 }",
+        &expect![[r#"
+            error: `path` is for `engine: command`; say how the body is written with `protocol`
+              --> mainspan.yaml:30:34
+               |
+            30 |     warmup: { body: '[1]', path: /x, paht: 1 }
+               |                                  ^^
+
+            error: unknown key `paht`, did you mean `path`?
+              --> mainspan.yaml:30:38
+               |
+            30 |     warmup: { body: '[1]', path: /x, paht: 1 }
+               |                                      ^^^^
+        "#]],
+    );
+    refused(
+        "engine: command\n    command: serve\n    warmup: { body: '[1]' }",
+        &expect![[r#"
+            error: a server of your own is asked somewhere; add a `path`
+              --> mainspan.yaml:32:13
+               |
+            32 |     warmup: { body: '[1]' }
+               |             ^
+        "#]],
+    );
+    refused(
+        "engine: command\n    command: serve\n    warmup: { body: '[1]', path: x, protocol: v1 }",
+        &expect![[r#"
+            error: a path begins with `/` and has no spaces
+              --> mainspan.yaml:32:34
+               |
+            32 |     warmup: { body: '[1]', path: x, protocol: v1 }
+               |                                  ^
+
+            error: a server of your own is asked at a `path`; remove `protocol`
+              --> mainspan.yaml:32:47
+               |
+            32 |     warmup: { body: '[1]', path: x, protocol: v1 }
+               |                                               ^^
+        "#]],
+    );
+}
