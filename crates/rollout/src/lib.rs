@@ -1,12 +1,13 @@
 //! Changing what serves: verdicts on roll-outs, the reconciler that carries them out, and what people may do.
 //!
-//! Decisions are pure functions of evidence and policy ([`judge`]); they read no clock, no store and no gateway.
+//! Decisions are pure functions of evidence and policy ([`judge`], [`freeze`]); they read no clock, no store and no gateway.
 //! [`Reconciler`] gathers the evidence and acts; [`manual`] holds promote, roll-back, pause and resume; [`record`] is
 //! the only code that writes which version a deployment has.
 
 mod engines;
 #[cfg(test)]
 mod fixtures;
+pub mod freeze;
 pub mod judge;
 pub mod manual;
 pub mod outlook;

@@ -3,7 +3,7 @@
 //! Going back to the previous version while it is warm changes the deployment at once; everything else becomes a
 //! roll-out that the reconciler carries out.
 
-use crate::{reconcile::fit, record};
+use crate::{freeze, reconcile::fit, record};
 use inference::signature::Mismatch;
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,7 +37,7 @@ pub struct Wish {
 ///
 /// # Errors
 /// When there is no such service or version, another roll-out is going on, or something speaks against the version (its
-/// gate, or other inputs) and no reason is given.
+/// gate, other inputs, a freeze) and no reason is given.
 pub fn promote(tx: &mut Tx<'_>, wish: &Wish, version: u32, at_once: bool) -> Result<Rollout> {
     let deployment = place(tx, wish)?;
     let row = tx
@@ -100,6 +100,10 @@ fn objections(
             "takes other requests than the one that serves: {}",
             inputs.join("; ")
         ));
+    }
+    if let Some(frozen) = freeze::frozen(deployment, wish.now) {
+        let (words, place) = (freeze::words(&frozen), &wish.environment);
+        objections.push(format!("would come to {place}, which is {words}"));
     }
     Ok(objections)
 }
@@ -182,12 +186,12 @@ pub fn roll_back(tx: &mut Tx<'_>, wish: &Wish, to: Option<u32>) -> Result<Rollou
     Ok(rollout)
 }
 
-/// Holds a roll-out at its stage, or lets it go on.
+/// Holds a roll-out at its stage, or lets it go on; with a reason, in a freeze too.
 ///
 /// # Errors
-/// When there is no active roll-out.
+/// When there is no active roll-out, or a freeze holds it and no reason is given.
 pub fn pause(tx: &mut Tx<'_>, wish: &Wish, paused: bool) -> Result<Rollout> {
-    place(tx, wish)?;
+    let deployment = place(tx, wish)?;
     let mut rollout = active(tx, wish)?.ok_or_else(|| {
         Error::Conflict(format!(
             "no roll-out of {} is going on in {}",
@@ -195,9 +199,21 @@ pub fn pause(tx: &mut Tx<'_>, wish: &Wish, paused: bool) -> Result<Rollout> {
         ))
     })?;
     let before = rollout.state;
-    match (before, paused) {
-        (RolloutState::Running, true) => rollout.state = RolloutState::Paused,
-        (RolloutState::Paused, false) => rollout.state = RolloutState::Running,
+    let held = freeze::holds(&deployment, &rollout, wish.now).filter(|_| !paused);
+    let why = wish.reason.trim();
+    if held.is_some() && !why.is_empty() {
+        freeze::overrule(&mut rollout, why);
+    }
+    match (before, paused, held) {
+        (RolloutState::Running, true, _) => rollout.state = RolloutState::Paused,
+        (RolloutState::Paused, false, _) => rollout.state = RolloutState::Running,
+        (RolloutState::Running | RolloutState::Starting, false, Some(held)) => {
+            if why.is_empty() {
+                return Err(Error::Conflict(format!(
+                    "the roll-out is {held}: say why it should go on all the same with --reason"
+                )));
+            }
+        }
         _ => return Err(Error::Conflict(format!("the roll-out is {before}"))),
     }
     rollout.reason = sentence(
@@ -225,7 +241,7 @@ fn begin(
     } else {
         "promoted"
     };
-    let rollout = Rollout {
+    let mut rollout = Rollout {
         id: wish.id.clone(),
         project: wish.project.clone(),
         environment: wish.environment.clone(),
@@ -245,6 +261,11 @@ fn begin(
         baseline: json!({}),
         evidence: json!({}),
     };
+    // Whoever gives a reason in a freeze means it.
+    let why = wish.reason.trim();
+    if !why.is_empty() && freeze::holds(deployment, &rollout, wish.now).is_some() {
+        freeze::overrule(&mut rollout, why);
+    }
     record::begin(tx, &rollout)?;
     Ok(rollout)
 }

@@ -8,6 +8,7 @@ pub mod app;
 pub mod apply;
 mod engines;
 mod follow;
+mod frozen;
 pub mod http;
 pub mod logs;
 pub mod mlflow;

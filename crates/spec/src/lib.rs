@@ -11,6 +11,7 @@ pub mod cel;
 mod conditions;
 mod diagnostic;
 mod file;
+mod freeze;
 mod names;
 mod overrides;
 pub mod plan;
@@ -23,11 +24,12 @@ mod unsupported;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Source, Span};
 pub use file::*;
+pub use freeze::{Freeze, Frozen};
 pub use names::env_name;
 pub use plan::{
     Action, Change, Desired, Observed, Plan, ResourceKey, ResourceKind, plan, resources,
 };
-pub use quantity::{ByteSize, Cpus, Cron, Duration, Percent, Quantile, Rate, Requests};
+pub use quantity::{ByteSize, Cpus, Cron, Duration, Percent, Quantile, Rate, Requests, Window};
 pub use schema::schema;
 pub use unsupported::unsupported;
 

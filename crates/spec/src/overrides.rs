@@ -5,6 +5,7 @@
 use indexmap::IndexMap;
 
 use crate::file::{ProjectFile, Service};
+use crate::freeze::Freeze;
 
 impl ProjectFile {
     /// The services as they are in an environment, in the order of the file; `None` when the
@@ -27,6 +28,15 @@ impl ProjectFile {
     /// One service as it is in one environment.
     pub fn service_in(&self, environment: &str, service: &str) -> Option<&Service> {
         self.for_environment(environment)?.get(service).copied()
+    }
+
+    /// When nothing is deployed to an environment; `None` when it always may be.
+    pub fn freeze(&self, environment: &str) -> Option<Freeze> {
+        let over = self.overrides.get(environment)?;
+        (!over.freeze.is_empty()).then(|| Freeze {
+            windows: over.freeze.clone(),
+            timezone: self.timezone.clone(),
+        })
     }
 
     /// The dotted path under which a service of an environment is spelled out: its override

@@ -99,13 +99,6 @@ impl Refusal<'_> {
                 "remove the key; `mainspan pause` holds a roll-out",
             );
         }
-        if over.freeze.is_some() {
-            self.note(
-                &format!("{path}.freeze"),
-                "`freeze` is",
-                "remove the key; `mainspan pause` holds a roll-out",
-            );
-        }
         if over.platform.is_some() {
             self.note(
                 &format!("{path}.platform"),

@@ -42,6 +42,12 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         "No services.",
     )?;
     section(
+        "Frozen",
+        &["ENVIRONMENT", "SERVICE", "UNTIL", "WINDOW"],
+        &status["frozen"],
+        frozen,
+    )?;
+    section(
         "Roll-outs under way",
         &["ENVIRONMENT", "SERVICE", "FROM", "TO", "STATE", "WHY"],
         &status["rollouts"],
@@ -106,6 +112,12 @@ fn deployment(row: &Value) -> Vec<String> {
         short(&row["commit"]),
         text(&row["reason"]),
     ]
+}
+
+fn frozen(row: &Value) -> Vec<String> {
+    ["environment", "service", "until", "window"]
+        .map(|key| text(&row[key]))
+        .to_vec()
 }
 
 fn rollout(row: &Value) -> Vec<String> {

@@ -12,6 +12,7 @@ mod clients;
 mod crash;
 mod engines;
 mod files;
+mod freeze;
 mod hang;
 mod large;
 mod mlflow;

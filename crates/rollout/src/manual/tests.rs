@@ -114,3 +114,34 @@ async fn who_begins_a_rollout_is_booked_for_that() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_freeze_is_overruled_with_a_reason_only() {
+    let (store, _dir) = world().await;
+    let check = async |wish: Wish, verb: fn(&mut Tx<'_>, &Wish) -> Result<Rollout>| {
+        let done = store.write(Priority::Urgent, move |tx| verb(tx, &wish));
+        done.await.map_err(|error| error.to_string())
+    };
+    let freeze = store.write(Priority::Normal, |tx| {
+        tx.put_deployment(&Deployment {
+            shape: json!({ "freeze": { "windows": ["1970-01-01 - 1970-01-01"] } }),
+            previous: Some(3),
+            ..deployment(Some(1), Some(3))
+        })
+    });
+    freeze.await.unwrap();
+    let forward = |tx: &mut Tx<'_>, wish: &Wish| promote(tx, wish, 4, false);
+    let why = check(wish("user:ann", ""), forward).await.unwrap_err();
+    assert!(why.contains("frozen until 1970-01-02T00:00:00Z"), "{why}");
+    let rollout = check(wish("user:ann", "it must"), forward).await.unwrap();
+    let place = deployment(Some(1), None);
+    let place = Deployment {
+        shape: json!({ "freeze": { "windows": ["1970-01-01 - 1970-01-01"] } }),
+        ..place
+    };
+    assert_eq!(freeze::holds(&place, &rollout, at(10)), None);
+    // The way back asks for nothing.
+    let back = |tx: &mut Tx<'_>, wish: &Wish| roll_back(tx, wish, None);
+    check(wish("user:bob", ""), back).await.unwrap();
+    check(wish("user:eve", ""), back).await.unwrap();
+}

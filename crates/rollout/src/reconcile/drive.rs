@@ -4,11 +4,11 @@ use super::{
     Fault, Reconciler, fit,
     look::Stored,
     policy::{self, History},
-    replicas::Place,
     situation::Situation,
     table,
 };
 use crate::{
+    freeze,
     judge::{Evidence, Policy},
     traffic::Traffic,
 };
@@ -24,7 +24,7 @@ use store::{
 
 /// How long a version's replicas may take until they answer.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// Where a roll-out keeps what it said before it waited for room.
+/// Where a roll-out keeps what it said before it waited.
 const WAITED: &str = "waited";
 /// Losses read at a time, and kept of the champion's history.
 pub(super) const LOSSES: u32 = 20_000;
@@ -109,6 +109,7 @@ impl<T: Traffic> Reconciler<T> {
         next.from = deployment.version;
         next.policy = serde_json::to_value(&fixed.policy)?;
         next.baseline = json!({ "left_out": fixed.left_out, "fixed_at": now });
+        freeze::carry(rollout, &mut next);
         next.state = RolloutState::Starting;
         next.stage_started_at = Some(now);
         self.step(next, RolloutState::Pending, now).await
@@ -209,9 +210,15 @@ impl<T: Traffic> Reconciler<T> {
             })
         });
         if connected.count() >= wanted as usize {
+            let held = freeze::holds(deployment, rollout, now);
+            if self.waits(rollout, held, now).await? {
+                return Ok(());
+            }
             return self.begin(rollout, deployment, counted, last, now).await;
         }
-        if self.waits_for_room(rollout, &place, now).await? {
+        let lacks = self.lacks(&place);
+        let lacks = lacks.map(|what| format!("waits for room: {what}"));
+        if self.waits(rollout, lacks, now).await? {
             return Ok(());
         }
         let waited = self.steady.since_first(&rollout.id);
@@ -225,21 +232,21 @@ impl<T: Traffic> Reconciler<T> {
             .await
     }
 
-    /// Whether replicas wait for room, which the roll-out then says and which is no fault of the version.
-    async fn waits_for_room(
+    /// Whether a roll-out waits for what is no fault of its version, which it then says.
+    async fn waits(
         &self,
         rollout: &Rollout,
-        place: &Place,
+        why: Option<String>,
         now: Timestamp,
     ) -> Result<bool, Fault> {
-        let lacks = self.lacks(place);
+        let waits = why.is_some();
         let mut next = rollout.clone();
         let said = next.baseline[WAITED].as_str().map(str::to_owned);
-        match (&lacks, said) {
-            (Some(what), said) => {
+        match (why, said) {
+            (Some(why), said) => {
                 self.steady.begin_anew(&rollout.id);
                 next.baseline[WAITED] = said.unwrap_or_else(|| rollout.reason.clone()).into();
-                next.reason = format!("waits for room: {what}");
+                next.reason = why;
             }
             (None, Some(said)) => {
                 next.baseline[WAITED] = serde_json::Value::Null;
@@ -247,10 +254,12 @@ impl<T: Traffic> Reconciler<T> {
             }
             (None, None) => {}
         }
-        if next.reason != rollout.reason {
+        let changes = next.reason != rollout.reason;
+        if changes {
             self.step(next, RolloutState::Starting, now).await?;
         }
-        Ok(lacks.is_some())
+        // What begins has the words that it had before it waited: they are read in the next pass.
+        Ok(waits || changes)
     }
 
     /// The end of the newest failed replica's output, which says more than we could.

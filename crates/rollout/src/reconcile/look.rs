@@ -6,6 +6,7 @@ use super::{
     drive::{LOSSES, of_version, percent, route_key},
 };
 use crate::{
+    freeze,
     judge::{Counters, Decision, Evidence, Judge, Look, Loss, Policy, Side, judge},
     record::RECONCILER,
     traffic::Traffic,
@@ -54,22 +55,26 @@ impl<T: Traffic> Reconciler<T> {
         }
         stored.judged.look(&policy, &look);
         let verdict = judge(&stored.judged, &policy);
-        let changed = stored.last != Some(verdict.decision)
-            || matches!(verdict.decision, Decision::Promote | Decision::RollBack);
-        stored.last = Some(verdict.decision);
-        let said: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
+        let held = freeze::holds(deployment, rollout, now);
+        let decision = freeze::allowed(verdict.decision, held.as_deref());
+        let changed = stored.last != Some(decision)
+            || matches!(decision, Decision::Promote | Decision::RollBack);
+        stored.last = Some(decision);
+        let held = held.filter(|_| decision != verdict.decision);
+        let said = verdict.reasons.iter().map(ToString::to_string);
+        let said: Vec<String> = held.into_iter().chain(said).collect();
         let reason = said.first().cloned().unwrap_or_default();
         let row = changed.then(|| Verdict {
             rollout_id: rollout.id.clone(),
             seq: 0,
             at: now,
             stage: rollout.stage,
-            decision: serde_json::to_value(verdict.decision).ok().and_then(|d| d.as_str().map(str::to_owned)).unwrap_or_default(),
+            decision: serde_json::to_value(decision).ok().and_then(|d| d.as_str().map(str::to_owned)).unwrap_or_default(),
             reasons: json!({ "text": said, "reasons": verdict.reasons }),
             evidence: json!({ "total": stored.judged.total, "in_stage": stored.judged.in_stage, "peaks": stored.judged.peaks, "entered": stored.judged.entered }),
         });
         let mut next = rollout.clone();
-        match verdict.decision {
+        match decision {
             Decision::RollBack => {
                 next.evidence = serde_json::to_value(&stored)?;
                 self.keep(next.clone(), row).await?;
@@ -99,7 +104,7 @@ impl<T: Traffic> Reconciler<T> {
             }
             Decision::Continue | Decision::Hold => {
                 next.evidence = serde_json::to_value(&stored)?;
-                if verdict.decision == Decision::Hold {
+                if decision == Decision::Hold {
                     next.reason = format!("held: {reason}");
                 }
                 self.keep(next, row).await

@@ -245,7 +245,7 @@ impl<T: Traffic> Reconciler<T> {
 
     /// Records roll-outs that are due; answers whether there were any.
     async fn begin_due(&self, situation: &Situation, now: Timestamp) -> Result<bool, Fault> {
-        let due = next::due(situation);
+        let due = next::due(situation, now);
         for due in &due {
             let rollout = Rollout {
                 id: uuid::Uuid::now_v7().to_string(),

@@ -2,9 +2,11 @@
 //!
 //! A version that passed its gate goes to the first environment, and from each environment where it serves to the
 //! next. A version is rolled out to a place once: after a roll-back, by a judge or a person, it does not come again
-//! by itself. A service that was deleted and came back is a new place, though it has the name of the old one.
+//! by itself. While an environment is frozen nothing begins there; when the freeze is over, the newest version does.
+//! A service that was deleted and came back is a new place, though it has the name of the old one.
 
 use super::situation::{ProjectView, Situation};
+use crate::freeze;
 use jiff::Timestamp;
 use store::{Deployment, ModelVersion, Rollout};
 
@@ -30,7 +32,7 @@ pub(super) struct Due {
 }
 
 /// The roll-outs that should begin.
-pub(super) fn due(situation: &Situation) -> Vec<Due> {
+pub(super) fn due(situation: &Situation, now: Timestamp) -> Vec<Due> {
     situation
         .projects
         .iter()
@@ -38,6 +40,7 @@ pub(super) fn due(situation: &Situation) -> Vec<Due> {
             project
                 .deployments
                 .iter()
+                .filter(|d| freeze::frozen(d, now).is_none())
                 .filter_map(|d| of_deployment(project, d))
         })
         .collect()
@@ -106,6 +109,7 @@ fn is_dirty(version: &ModelVersion) -> bool {
 mod tests {
     use super::*;
     use crate::fixtures::{deployment, rollout, version};
+    use serde_json::json;
     use std::collections::BTreeMap;
     use store::RolloutState;
 
@@ -127,12 +131,13 @@ mod tests {
             rollouts: past,
             passed: BTreeMap::from([("delay".to_owned(), version(newest.0, newest.1))]),
         };
-        let got: Vec<String> = due(&Situation {
+        let situation = Situation {
             projects: vec![project],
-        })
-        .iter()
-        .map(|d| format!("{} {}", d.environment, d.to))
-        .collect();
+        };
+        let got: Vec<String> = due(&situation, Timestamp::UNIX_EPOCH)
+            .iter()
+            .map(|d| format!("{} {}", d.environment, d.to))
+            .collect();
         assert_eq!(got, expect);
     }
 
@@ -207,6 +212,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_freeze_is_waited_out() {
+        let window = json!({ "windows": ["1970-01-01 - 1970-01-01"] });
+        let project = ProjectView {
+            name: "flights".into(),
+            environments: vec!["prod".into()],
+            deployments: vec![Deployment {
+                shape: json!({ "freeze": window }),
+                ..deployment(Some(1), None)
+            }],
+            rollouts: vec![],
+            passed: BTreeMap::from([("delay".to_owned(), version(2, false))]),
+        };
+        let situation = Situation {
+            projects: vec![project],
+        };
+        let day = 24 * 3600;
+        let begins = |second| due(&situation, Timestamp::from_second(second).unwrap()).len();
+        assert_eq!([begins(0), begins(day - 1), begins(day)], [0, 0, 1]);
+    }
+
     /// A place without a version that came to be at second 100, and a roll-out of version 1 from before or after.
     #[test]
     fn a_service_that_came_back_begins_anew() {
@@ -229,7 +255,10 @@ mod tests {
             let situation = Situation {
                 projects: vec![project],
             };
-            let got: Vec<u32> = due(&situation).iter().map(|due| due.to).collect();
+            let got: Vec<u32> = due(&situation, Timestamp::UNIX_EPOCH)
+                .iter()
+                .map(|due| due.to)
+                .collect();
             assert_eq!(got, expect, "{serves:?} {begun} {state}");
         };
         check(None, 99, Promoted, &[1]);

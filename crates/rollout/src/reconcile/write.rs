@@ -2,6 +2,7 @@
 
 use super::{Fault, Reconciler};
 use crate::{
+    freeze,
     record::{self, RECONCILER},
     traffic::Traffic,
 };
@@ -92,9 +93,12 @@ impl<T: Traffic> Reconciler<T> {
     }
 }
 
-/// A person may have ended or paused it since it was read; their word counts.
+/// A person may have ended or paused it since it was read, or let it go on in a freeze; their word counts.
 fn still_active(tx: &mut Tx<'_>, rollout: &Rollout) -> store::Result<bool> {
     let stored = tx.rollout(&rollout.id)?;
-    Ok(stored
-        .is_some_and(|stored| !stored.state.is_final() && stored.state != RolloutState::Paused))
+    Ok(stored.is_some_and(|stored| {
+        !stored.state.is_final()
+            && stored.state != RolloutState::Paused
+            && !freeze::is_news(&stored, rollout)
+    }))
 }

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     apply::{self, ApplyError, Source},
-    follow,
+    follow, frozen,
     http::{ApiError, Caller, Routes},
     outlook,
     reconcile::FILE,
@@ -112,6 +112,7 @@ async fn plan(
     let rollouts = outlook::outlooks(&app, &planned.file).await?;
     notes.extend(rollouts.iter().filter_map(Outlook::note));
     notes.extend(room::notes(&planned.file, &app.platform().capacity()));
+    notes.extend(frozen::notes(&planned.file, app.now()));
     Ok(answer(planned, notes, rollouts))
 }
 

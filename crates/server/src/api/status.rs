@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    frozen::{self, FrozenService},
     http::{ApiError, Caller, Routes},
 };
 use axum::{Extension, Json, extract::State, routing::get};
@@ -58,6 +59,8 @@ struct StatusAnswer {
     /// The newest commit of each followed branch that was dealt with.
     seen_commits: BTreeMap<String, String>,
     deployments: Vec<Deployment>,
+    /// Those to which nothing is deployed for a while.
+    frozen: Vec<FrozenService>,
     /// Roll-outs that are not over.
     rollouts: Vec<Rollout>,
     /// Runs that are not over.
@@ -81,7 +84,7 @@ async fn status(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<StatusAnswer>, ApiError> {
     let name = caller.project().to_owned();
-    let asked = name.clone();
+    let (asked, now) = (name.clone(), app.now());
     let answer = app.store().read(move |tx| {
         let Some(project) = tx.project(&name)? else {
             return Ok(None);
@@ -106,8 +109,10 @@ async fn status(
             raised: true,
             ..AlarmFilter::default()
         };
+        let deployments = tx.deployments(Some(&name))?;
         Ok(Some(StatusAnswer {
-            deployments: tx.deployments(Some(&name))?,
+            frozen: frozen::services(&deployments, now),
+            deployments,
             rollouts: tx.rollouts(&active)?,
             active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,

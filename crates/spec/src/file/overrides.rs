@@ -3,11 +3,13 @@
 //! [`crate::ProjectFile::for_environment`] applies them; nobody else needs to look.
 
 use indexmap::IndexMap;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::Service;
 use crate::diagnostic::did_you_mean;
-use crate::read::{Node, Read, Reader, Section, join};
+use crate::quantity::Window;
+use crate::read::{Node, Read, Reader, Section, Value, join};
 
 /// What one environment has of its own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, schemars::JsonSchema)]
@@ -16,14 +18,29 @@ pub struct Override {
     /// Whether a person must approve what is deployed here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approve: Option<Approval>,
-    /// When nothing is deployed here, like `Fri 16:00 - Mon 08:00`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub freeze: Option<String>,
+    /// When nothing is deployed here, in the project's time zone: a window like `Fri 16:00 - Mon 08:00` or
+    /// `2026-12-19 - 2027-01-03`, or several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "one_or_more")]
+    pub freeze: Vec<Window>,
     /// The platform, as the server knows it, that this environment runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// The services that differ here, as they are with the override applied.
     pub services: IndexMap<String, Service>,
+}
+
+/// One window, or a list of them.
+fn windows(reader: &mut Reader, section: &Section<'_>) -> Vec<Window> {
+    match section.node("freeze").map(|node| &node.value) {
+        Some(Value::Scalar { .. }) => section.optional(reader, "freeze").into_iter().collect(),
+        _ => section.or(reader, "freeze", Vec::new()),
+    }
+}
+
+fn one_or_more(generator: &mut SchemaGenerator) -> Schema {
+    let one = generator.subschema_for::<Window>();
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one }], "default": [] })
 }
 
 /// Who lets a version in.
@@ -86,7 +103,7 @@ impl Override {
         }
         Some(Self {
             approve: section.optional(reader, "approve"),
-            freeze: section.optional(reader, "freeze"),
+            freeze: windows(reader, &section),
             platform: section.optional(reader, "platform"),
             services,
         })

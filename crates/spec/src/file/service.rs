@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::warmup::{Warmup, is_path};
 use super::{Log, Monitor, Rollout};
+use crate::freeze::Freeze;
 use crate::names::NameKind;
 use crate::quantity::{ByteSize, Cpus, Duration};
 use crate::read::{Node, Read, Reader, Section};
@@ -46,6 +47,10 @@ pub struct Service {
     /// What the traffic log keeps of its requests.
     #[serde(default, skip_serializing_if = "Log::is_usual")]
     pub log: Log,
+    /// When nothing is deployed. No key of a service: its environment's `freeze`, as [`crate::resources`] fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub freeze: Option<Freeze>,
 }
 
 /// How requests are gathered into one run of the model.
@@ -139,6 +144,7 @@ impl Read for Service {
             rollout: section.or(reader, "rollout", Rollout::default()),
             monitor: section.or(reader, "monitor", Monitor::default()),
             log: section.or(reader, "log", Log::default()),
+            freeze: None,
             model: model?,
         })
     }

@@ -13,8 +13,8 @@ use crate::ProjectFile;
 
 /// The shape of each resource of a project, with overrides applied and defaults filled in.
 ///
-/// Of a service the shape is a [`crate::Service`] without its `monitor`, which is a resource of
-/// its own; of a pipeline, dataset and alert it is the type of that name, of a monitor
+/// Of a service the shape is a [`crate::Service`] with its environment's `freeze` and without its
+/// `monitor`, which is a resource of its own; of a pipeline, dataset and alert it is the type of that name, of a monitor
 /// [`crate::Monitor`].
 pub fn resources(file: &ProjectFile) -> BTreeMap<ResourceKey, Value> {
     let mut all = BTreeMap::new();
@@ -45,8 +45,12 @@ pub fn resources(file: &ProjectFile) -> BTreeMap<ResourceKey, Value> {
         );
     }
     for environment in &file.environments {
+        let freeze = file.freeze(environment);
         for (name, service) in file.for_environment(environment).unwrap_or_default() {
             let mut whole = shape(service);
+            if let Some(freeze) = &freeze {
+                whole["freeze"] = shape(freeze);
+            }
             let monitor = whole
                 .as_object_mut()
                 .and_then(|service| service.remove("monitor"));

@@ -12,6 +12,7 @@ mod duration;
 mod percent;
 mod quantile;
 mod rate;
+mod window;
 
 pub use amount::Requests;
 pub use bytes::ByteSize;
@@ -21,6 +22,7 @@ pub use duration::Duration;
 pub use percent::Percent;
 pub use quantile::Quantile;
 pub use rate::Rate;
+pub use window::Window;
 
 /// Why a text is not the quantity that was expected: a whole sentence part for the user, with
 /// the spelling that would be right.

@@ -89,11 +89,6 @@ fn what_is_not_supported_yet() {
            |
         55 |   prod: { approve: manual, freeze: "Fri 16:00 - Mon 08:00", services: { delay: { scale: { min: 2, ma…
            |           ^^^^^^^
-        error: `freeze` is not supported yet; remove the key; `mainspan pause` holds a roll-out
-          --> mainspan.yaml:55:28
-           |
-        55 |   prod: { approve: manual, freeze: "Fri 16:00 - Mon 08:00", services: { delay: { scale: { min: 2, ma…
-           |                            ^^^^^^
         error: `max` above `min` is not supported yet; leave it out or set it to `min`
           --> mainspan.yaml:55:99
            |
@@ -139,11 +134,6 @@ fn each_unsupported_key_is_refused() {
         "prod: { services",
         "prod: { approve: manual, services",
         "approve",
-    );
-    check(
-        "prod: { services",
-        "prod: { freeze: now, services",
-        "freeze",
     );
     check(
         "drift: {",
