@@ -49,3 +49,8 @@ fn mlflow_models() {
 fn openai() {
     passes("test_openai.py");
 }
+
+#[test]
+fn onnxruntime() {
+    passes("test_exact.py");
+}
