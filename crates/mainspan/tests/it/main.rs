@@ -19,6 +19,7 @@ mod mlflow;
 mod objects;
 mod outlook;
 mod postgres;
+mod pyfunc;
 mod registered;
 mod requests;
 mod rollouts;
