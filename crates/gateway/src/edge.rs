@@ -26,7 +26,7 @@ use crate::address::{self, AddressError, ModelTarget, Target};
 use crate::clock;
 use crate::grpc;
 use crate::labels;
-use crate::live::{Live, Sticky};
+use crate::live::Live;
 use crate::predict::{self, Call};
 use crate::protocol;
 use crate::relay::{self, Relayed};
@@ -259,10 +259,7 @@ async fn infer(
     request: &mut Request<Received>,
 ) -> Answer {
     let route = &live.routes[at];
-    let sticky_header = match &route.sticky {
-        Sticky::Header(name) => request.headers().get(name).cloned(),
-        Sticky::Request | Sticky::Field(_) => None,
-    };
+    let sticky_header = route.sticky.header(request.headers()).cloned();
     let id = request_id::given(request.headers());
     let body = match collect(
         request.body_mut(),

@@ -22,7 +22,7 @@ use prost::Message;
 
 use crate::clock;
 use crate::edge::{Received, collect};
-use crate::live::{Live, Sticky};
+use crate::live::Live;
 use crate::predict::{self, Call};
 use crate::request_id;
 use crate::respond::{Answer, Predicted};
@@ -119,15 +119,11 @@ fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, 
         let message = format!("the message is longer than {} bytes", route.max_body);
         return Err(Status::of(StatusCode::PAYLOAD_TOO_LARGE, &message));
     }
-    let sticky_header = match &route.sticky {
-        Sticky::Header(name) => headers.get(name).cloned(),
-        Sticky::Request | Sticky::Field(_) => None,
-    };
     Ok(Call {
         base: Rc::clone(&route.key),
         wire: Wire::Grpc,
         pinned: version(&head.model_version)?,
-        sticky_header,
+        sticky_header: route.sticky.header(headers).cloned(),
         head: Some(Head::new(&head)),
         id: request_id::given(headers),
         body,

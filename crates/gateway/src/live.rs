@@ -3,14 +3,16 @@
 //! Made anew by [`crate::worker`] whenever the table changes; requests keep the one they began
 //! with until they look again. Must never be shared between threads.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::evidence::Counters;
+use crate::fields::{self, Raw};
 use crate::replica::Replica;
 use crate::split;
 use crate::table::{Index, Route};
@@ -162,6 +164,30 @@ impl Sticky {
             (Some(name), _) => HeaderName::try_from(name).map_or(Self::Request, Self::Header),
             (None, Some(field)) => Self::Field(field.clone()),
             (None, None) => Self::Request,
+        }
+    }
+
+    /// What keeps the version of a request with this header and this field, as text.
+    pub(crate) fn value<'a>(
+        &self,
+        header: Option<&'a HeaderValue>,
+        field: Option<Raw<'a>>,
+    ) -> Option<Cow<'a, [u8]>> {
+        match self {
+            Self::Request => None,
+            Self::Header(_) => header.map(|value| Cow::Borrowed(value.as_bytes())),
+            Self::Field(_) => field.map(|raw| match fields::text(raw) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            }),
+        }
+    }
+
+    /// The header, if it is one and the request has it.
+    pub(crate) fn header<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
+        match self {
+            Self::Header(name) => headers.get(name),
+            Self::Request | Self::Field(_) => None,
         }
     }
 

@@ -8,7 +8,6 @@
 mod attempt;
 mod record;
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,7 +22,7 @@ pub(crate) use attempt::Attempt;
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
-use crate::live::{Live, LiveArm, LiveRoute, Sticky};
+use crate::live::{Live, LiveArm, LiveRoute};
 use crate::replica::{CallError, Replica};
 use crate::request_id;
 use crate::respond::{self, Predicted};
@@ -200,17 +199,7 @@ impl<'a> Chosen<'a> {
             Err(error) => (Rows::One(Fields::default()), Some(error)),
         };
         let first = rows.first();
-        let value = match &route.sticky {
-            Sticky::Request => None,
-            Sticky::Header(_) => call
-                .sticky_header
-                .as_ref()
-                .map(|v| Cow::Borrowed(v.as_bytes())),
-            Sticky::Field(_) => first.value.map(|raw| match fields::text(raw) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            }),
-        };
+        let value = route.sticky.value(call.sticky_header.as_ref(), first.value);
         let arm = match call.pinned {
             None => route.choose(value.as_deref(), random),
             Some(version) => route.version(version).ok_or(Gone::Version(version))?,

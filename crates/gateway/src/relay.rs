@@ -9,7 +9,6 @@ mod headers;
 mod logged;
 mod openai;
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -24,8 +23,8 @@ use hyper::body::Incoming;
 use crate::clock;
 use crate::edge::{Received, collect};
 use crate::evidence::Outcome;
-use crate::fields::{self, Fields, REQUEST_ID, Rows, Wanted};
-use crate::live::{LiveArm, LiveRoute, Sticky};
+use crate::fields::{self, REQUEST_ID, Wanted};
+use crate::live::{LiveArm, LiveRoute};
 use crate::predict::Attempt;
 use crate::replica::Relaying;
 use crate::request_id;
@@ -126,21 +125,13 @@ fn chosen<'l>(route: &'l LiveRoute, relayed: &Relayed, random: u64) -> &'l LiveA
         value: route.sticky.field(),
         time: None,
     };
-    let value = match &route.sticky {
-        Sticky::Request => None,
-        Sticky::Header(name) => relayed
-            .headers
-            .get(name)
-            .map(|v| Cow::Borrowed(v.as_bytes())),
-        Sticky::Field(_) => {
-            let rows = fields::rows(&relayed.body, wanted);
-            let first = rows.unwrap_or(Rows::One(Fields::default())).first();
-            first.value.map(|raw| match fields::text(raw) {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            })
-        }
-    };
+    let field = wanted.value.and_then(|_| {
+        let rows = fields::rows(&relayed.body, wanted).ok()?;
+        rows.first().value
+    });
+    let value = route
+        .sticky
+        .value(route.sticky.header(&relayed.headers), field);
     route.choose(value.as_deref(), random)
 }
 
