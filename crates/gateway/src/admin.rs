@@ -228,6 +228,7 @@ impl Admin {
                     Some(sum) => {
                         sum.connections += report.connections;
                         sum.in_flight += report.in_flight;
+                        sum.waiting += report.waiting;
                     }
                     None => replicas.push(report),
                 }

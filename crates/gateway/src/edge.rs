@@ -32,6 +32,7 @@ use crate::protocol;
 use crate::relay::{self, Relayed};
 use crate::request_id;
 use crate::respond::{self, Answer, JSON_LENGTH, Predicted};
+use crate::wishes::Wishes;
 use crate::worker::Worker;
 
 /// What a method may ask of a target.
@@ -259,6 +260,15 @@ async fn infer(
     request: &mut Request<Received>,
 ) -> Answer {
     let route = &live.routes[at];
+    let wishes = Wishes::read(request.headers());
+    let pinned = wishes.and_then(|wishes| wishes.pinned(pinned).map(|pinned| (wishes, pinned)));
+    let (wishes, pinned) = match pinned {
+        Ok(understood) => understood,
+        Err(error) => {
+            let refused = Predicted::error(StatusCode::BAD_REQUEST, &error.to_string());
+            return refused.http(wire);
+        }
+    };
     let sticky_header = route.sticky.header(request.headers()).cloned();
     let id = request_id::given(request.headers());
     let body = match collect(
@@ -278,6 +288,8 @@ async fn infer(
         base: Rc::clone(&route.key),
         wire,
         pinned,
+        priority: wishes.priority,
+        deadline: wishes.deadline,
         sticky_header,
         head: None,
         id,

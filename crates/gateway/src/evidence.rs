@@ -60,7 +60,8 @@ pub struct VersionEvidence {
     /// Rows that the traffic log could not take.
     #[serde(default)]
     pub traffic_dropped: u64,
-    /// Refused because the version already had all the requests it may have. Not in `requests`.
+    /// Refused because the version already had all the requests it may have, or not sent because
+    /// the client did not wait any more. Not in `requests`.
     #[serde(default)]
     pub rejected: u64,
     /// Sent to this version by its address, outside the split. Not in `requests`.

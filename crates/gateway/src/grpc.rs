@@ -8,6 +8,7 @@
 mod frames;
 mod head;
 mod questions;
+mod retry;
 mod status;
 mod stream;
 
@@ -25,11 +26,13 @@ use crate::edge::{Received, collect};
 use crate::live::Live;
 use crate::predict::{self, Call};
 use crate::request_id;
-use crate::respond::{Answer, Predicted};
+use crate::respond::{self, Answer, Predicted};
+use crate::wishes::Wishes;
 use crate::worker::Worker;
 
 pub(crate) use head::{Head, name_model};
-pub(crate) use status::{Status, deadline, is_grpc};
+use status::deadline;
+pub(crate) use status::{Status, is_grpc};
 
 /// Says where a message goes, in place of its model's name.
 const SERVICE: HeaderName = HeaderName::from_static("mainspan-service");
@@ -45,14 +48,15 @@ pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Received>) -> Ans
     let path = request.uri().path();
     let method = path.strip_prefix(INFERENCE).unwrap_or(path).to_owned();
     let answered = async {
+        let wishes = wishes(request.headers())?;
         if method == "ModelStreamInfer" {
-            return Ok(stream::answer(Rc::clone(worker), request));
+            return Ok(stream::answer(Rc::clone(worker), wishes, request));
         }
         let headers = request.headers().clone();
         let body = message(worker, request).await?;
         let message = match method.as_str() {
             "ModelInfer" => {
-                let (message, id) = infer(worker, &headers, body).await?;
+                let (message, id) = infer(worker, &headers, wishes, body).await?;
                 let mut answer = status::unary(&message);
                 if let Some(id) = id {
                     answer.headers_mut().insert(request_id::HEADER, id);
@@ -65,6 +69,13 @@ pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Received>) -> Ans
     };
     let answered: Result<Answer, Status> = answered.await;
     answered.unwrap_or_else(|status| status.answer())
+}
+
+/// What the metadata of a call that arrives now asks for.
+fn wishes(headers: &HeaderMap) -> Result<Wishes, Status> {
+    let mut wishes = Wishes::read(headers).map_err(|error| Status::invalid(&error.to_string()))?;
+    wishes.answer_within(deadline(headers), Instant::now());
+    Ok(wishes)
 }
 
 /// The one message of a request.
@@ -80,31 +91,32 @@ async fn message(worker: &Worker, request: Request<Received>) -> Result<Bytes, S
     }
 }
 
-/// Answers a `ModelInferRequest` within the deadline that the client set; gives the request's id, too.
+/// Answers a `ModelInferRequest`; gives the request's id, too.
 async fn infer(
     worker: &Worker,
     headers: &HeaderMap,
+    wishes: Wishes,
     body: Bytes,
 ) -> Result<(Bytes, Option<HeaderValue>), Status> {
-    let call = addressed(worker, headers, body)?;
-    let predicted = match deadline(headers) {
-        None => predict::predict(worker, &call).await,
-        Some(left) => tokio::time::timeout(left, predict::predict(worker, &call))
-            .await
-            .map_err(|_| Status::late(left))?,
-    };
+    let call = addressed(worker, headers, wishes, body)?;
+    let predicted = predict::predict(worker, &call).await;
     let Predicted {
         status, body, id, ..
     } = predicted;
     if status.is_success() {
-        Ok((body, id))
-    } else {
-        Err(Status::of(status, &crate::respond::message_of(&body)))
+        return Ok((body, id));
     }
+    let ended = Status::of(status, &respond::message_of(&body));
+    Err(ended.retry_after(predicted.retry_after))
 }
 
 /// Where a `ModelInferRequest` goes.
-fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, Status> {
+fn addressed(
+    worker: &Worker,
+    headers: &HeaderMap,
+    wishes: Wishes,
+    body: Bytes,
+) -> Result<Call, Status> {
     // Decoding a view of the message skips the tensors without a copy.
     let head =
         RequestHead::decode(&body[..]).map_err(|error| Status::invalid(&error.to_string()))?;
@@ -122,7 +134,11 @@ fn addressed(worker: &Worker, headers: &HeaderMap, body: Bytes) -> Result<Call, 
     Ok(Call {
         base: Rc::clone(&route.key),
         wire: Wire::Grpc,
-        pinned: version(&head.model_version)?,
+        pinned: wishes
+            .pinned(version(&head.model_version)?)
+            .map_err(|error| Status::invalid(&error.to_string()))?,
+        priority: wishes.priority,
+        deadline: wishes.deadline,
         sticky_header: route.sticky.header(headers).cloned(),
         head: Some(Head::new(&head)),
         id: request_id::given(headers),

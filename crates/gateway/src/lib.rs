@@ -5,9 +5,9 @@
 //! over Unix sockets. It must never know the store, and never wait for one.
 //!
 //! Inside: threads (`worker`) that share nothing which is locked on a request's way; each has its
-//! own listener (`edge`), routing table (`live`) and connections (`replica`). Counters
-//! (`evidence`), the join log (`join`) and the traffic log (`traffic`) are written by threads of
-//! their own.
+//! own listener (`edge`), routing table (`live`) and connections (`replica`). What they know of each
+//! other are counts (`evidence`, `queue`). The join log (`join`) and the traffic log (`traffic`) are
+//! written by threads of their own.
 
 mod address;
 mod admin;
@@ -26,6 +26,7 @@ mod live;
 mod options;
 mod predict;
 mod protocol;
+mod queue;
 mod relay;
 mod replica;
 mod request_id;
@@ -34,6 +35,7 @@ pub mod split;
 mod start;
 mod table;
 mod traffic;
+mod wishes;
 mod worker;
 
 use std::net::SocketAddr;
@@ -47,6 +49,7 @@ pub use client::{AdminClient, ClientError};
 pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use options::{Options, TokenHash, TokenHashError};
+pub use queue::Priority;
 pub use start::start;
 pub use table::{Arm, Limits, LogRules, Route, RoutingTable, Speaks, TableError};
 pub use traffic::TrafficOptions;

@@ -13,6 +13,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::evidence::Counters;
 use crate::fields::{self, Raw};
+use crate::queue::{self, Bounds, Line};
 use crate::replica::Replica;
 use crate::split;
 use crate::table::{Index, Route};
@@ -41,8 +42,6 @@ pub(crate) struct LiveRoute {
     pub(crate) arms: Vec<LiveArm>,
     /// Longest body.
     pub(crate) max_body: usize,
-    /// Most requests at one version from this thread.
-    pub(crate) max_in_flight: usize,
     /// Longest attempt.
     pub(crate) timeout: Duration,
 }
@@ -73,12 +72,21 @@ pub(crate) struct LiveArm {
     pub(crate) counters: Arc<Counters>,
     /// Its replicas.
     pub(crate) replicas: Vec<Rc<Replica>>,
+    /// How many requests it takes.
+    pub(crate) bounds: Bounds,
+    /// This thread's requests that wait for a place at it.
+    pub(crate) line: Line,
 }
 
 impl Live {
     /// The route at a base path.
     pub(crate) fn by_base(&self, base: &str) -> Option<&LiveRoute> {
         self.index.by_base(base).map(|at| &self.routes[at])
+    }
+
+    /// All versions of all routes.
+    pub(crate) fn arms(&self) -> impl Iterator<Item = &LiveArm> {
+        self.routes.iter().flat_map(|route| &route.arms)
     }
 }
 
@@ -133,12 +141,15 @@ impl LiveArm {
         others.any(|replica| replica.is_up())
     }
 
-    /// The replica that answers with the fewest requests, another than `avoid` if there is one. Of
-    /// several, `turn` decides, so that none is always first.
+    /// The replica that answers with the fewest requests of all threads, another than `avoid` if
+    /// there is one. Of several, `turn` decides, so that none is always first.
     pub(crate) fn least_loaded(&self, avoid: Option<&Path>, turn: u64) -> Option<&Rc<Replica>> {
         let most = self.replicas.len().max(1) as u64;
         let (after, before) = self.replicas.split_at((turn % most) as usize);
-        let load = |replica: &&Rc<Replica>| (Some(replica.path()) == avoid, replica.in_flight());
+        let load = |replica: &&Rc<Replica>| {
+            let is_last_choice = Some(replica.path()) == avoid;
+            (is_last_choice, replica.places().taken())
+        };
         let all = before.iter().chain(after);
         all.filter(|replica| replica.is_up()).min_by_key(load)
     }
@@ -148,12 +159,20 @@ impl LiveArm {
         self.version.to_string()
     }
 
-    /// Requests of this thread at all its replicas.
+    /// Requests of all threads at all its replicas.
     pub(crate) fn in_flight(&self) -> usize {
         self.replicas
             .iter()
-            .map(|replica| replica.in_flight())
+            .map(|replica| replica.places().taken())
             .sum()
+    }
+
+    /// In how many seconds a request that is turned away now should come again.
+    pub(crate) fn retry_after(&self) -> u32 {
+        let up = self.replicas.iter().filter(|replica| replica.is_up());
+        let places = self.bounds.replica.saturating_mul(up.count());
+        let places = places.min(self.bounds.version);
+        queue::retry_after(self.line.crowd().waiting(), places, None)
     }
 }
 
@@ -183,7 +202,7 @@ impl Sticky {
         }
     }
 
-    /// The header, if it is one and the request has it.
+    /// The header, if it is one.
     pub(crate) fn header<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
         match self {
             Self::Header(name) => headers.get(name),

@@ -45,6 +45,12 @@ pub struct Options {
     /// Most requests at one version's replicas, in all threads together; a service may have
     /// another limit.
     pub max_in_flight: usize,
+    /// Most requests that wait for a place at one version's replicas; a service may have another
+    /// limit.
+    pub max_waiting: usize,
+    /// How long a request waits for a place at a replica; then 503. A service may have another
+    /// limit.
+    pub queue_wait: Duration,
     /// The traffic log; `None` writes none.
     pub traffic: Option<TrafficOptions>,
 }
@@ -52,8 +58,8 @@ pub struct Options {
 impl Options {
     /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
     /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 0.75 s for its pong, 30 s for
-    /// an answer, 10 s to drain, 10,000 connections, 4,096 requests at a version, the usual traffic
-    /// log.
+    /// an answer, 10 s to drain, 10,000 connections, 4,096 requests at a version, 1,024 that wait
+    /// for a place there for up to 1 s, the usual traffic log.
     #[must_use]
     pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
@@ -71,6 +77,8 @@ impl Options {
             drain: Duration::from_secs(10),
             max_connections: 10_000,
             max_in_flight: 4096,
+            max_waiting: 1024,
+            queue_wait: Duration::from_secs(1),
             traffic: Some(TrafficOptions::usual()),
         }
     }

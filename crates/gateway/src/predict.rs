@@ -1,7 +1,8 @@
 //! A prediction: choose the version, ask a replica, count, log, answer.
 //!
 //! Called by [`crate::edge`] with a whole body. Every attempt is counted when it ends, before
-//! anything else is tried. A request that was not sent waits for a replica for a while; one whose
+//! anything else is tried. A request that was not sent waits for a replica, or for a place at one,
+//! for a while, and is not sent once its client does not wait any more; one whose
 //! replica was lost is tried once more, and so is one whose replica does not answer while another
 //! does, since asking a model again does no harm.
 
@@ -23,6 +24,7 @@ use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
 use crate::live::{Live, LiveArm, LiveRoute};
+use crate::queue::{self, Admitted, Priority, Ticket};
 use crate::replica::{CallError, Replica};
 use crate::request_id;
 use crate::respond::{self, Predicted};
@@ -38,9 +40,13 @@ pub(crate) struct Call {
     pub(crate) base: Rc<str>,
     /// How it is written.
     pub(crate) wire: Wire,
-    /// The version that its address names. Such requests are no part of the split: neither
-    /// evidence nor predictions to be joined.
+    /// The version that its address or a header names. Such requests are no part of the split:
+    /// neither evidence nor predictions to be joined.
     pub(crate) pinned: Option<u32>,
+    /// How urgent it says it is.
+    pub(crate) priority: Option<Priority>,
+    /// Its client waits until then.
+    pub(crate) deadline: Option<Instant>,
     /// What keeps its version, if that is a header.
     pub(crate) sticky_header: Option<HeaderValue>,
     /// As sent; a gRPC message without its prefix.
@@ -61,6 +67,8 @@ enum Step {
     Done(Reached),
     /// Nothing was sent: try when something changed.
     Wait,
+    /// Nothing was sent, and something changed.
+    Look,
     /// It failed and is counted: try another replica than this.
     Again(PathBuf, Cause),
 }
@@ -96,6 +104,8 @@ enum Asked {
     Silent,
     /// The route's time is over.
     TooLate,
+    /// The client's time is.
+    Unwanted,
 }
 
 /// An answer, and what is known of it.
@@ -106,6 +116,8 @@ pub(crate) struct Reached {
     json: u32,
     /// First output of each row.
     predictions: Vec<f64>,
+    /// In how many seconds it is worth trying again.
+    retry_after: Option<u32>,
 }
 
 impl Reached {
@@ -115,7 +127,19 @@ impl Reached {
             body: respond::error_body(message).into(),
             json: 0,
             predictions: Vec::new(),
+            retry_after: None,
         }
+    }
+
+    fn unavailable(message: &str, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::error(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+    }
+
+    fn unwanted() -> Self {
+        Self::error(StatusCode::GATEWAY_TIMEOUT, queue::LATE)
     }
 }
 
@@ -124,7 +148,8 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
     let random = worker.random();
     let mut tried = Tried::default();
     let mut began = call.began;
-    let mut patience = began + worker.options.replica_wait;
+    let mut ticket = Ticket::new(began, call.priority, call.deadline);
+    let mut patience = ticket.until(began + worker.options.replica_wait);
     loop {
         let live = worker.live();
         let chosen = match Chosen::new(&live, call, random) {
@@ -133,7 +158,10 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
         };
         let step = match &chosen.malformed {
             Some(error) => Step::Done(chosen.refuse(call, error)),
-            None => chosen.attempt(call, began, &tried).await,
+            None => {
+                let attempt = chosen.attempt(worker, call, began, &tried, &mut ticket);
+                attempt.await
+            }
         };
         match step {
             Step::Done(reached) => return chosen.finish(worker, call, reached),
@@ -141,13 +169,15 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
                 tried.avoid = Some(replica);
                 tried.causes.push(cause);
                 began = Instant::now();
-                patience = began + worker.options.replica_wait;
+                patience = ticket.until(began + worker.options.replica_wait);
+                ticket.renew();
             }
+            Step::Look => {}
             Step::Wait => {
                 let changed = worker.changed.notified();
                 let until = tokio::time::timeout_at(patience.into(), changed);
                 if until.await.is_err() {
-                    let reached = chosen.give_up(call, began);
+                    let reached = chosen.give_up(call, began, &ticket);
                     return chosen.finish(worker, call, reached);
                 }
             }
@@ -224,19 +254,34 @@ impl<'a> Chosen<'a> {
     }
 
     /// Asks a replica, once.
-    async fn attempt(&self, call: &Call, began: Instant, tried: &Tried) -> Step {
+    async fn attempt(
+        &self,
+        worker: &Worker,
+        call: &Call,
+        began: Instant,
+        tried: &Tried,
+        ticket: &mut Ticket,
+    ) -> Step {
         let (avoid, turn) = (tried.avoid.as_deref(), call.arrived.unsigned_abs());
-        let Some(replica) = self.arm.least_loaded(avoid, turn) else {
-            return Step::Wait;
+        let admitted = self.arm.admit(ticket, avoid, turn, &worker.changed).await;
+        let place = match admitted {
+            Admitted::Place(place) => place,
+            Admitted::Down => return Step::Wait,
+            Admitted::Changed => return Step::Look,
+            Admitted::Full => {
+                self.arm.counters.reject();
+                let full = Reached::unavailable(queue::FULL, self.arm.retry_after());
+                return Step::Done(full);
+            }
+            Admitted::Late => {
+                self.arm.counters.reject();
+                return Step::Done(Reached::unwanted());
+            }
         };
-        if self.arm.in_flight() >= self.route.max_in_flight {
-            self.arm.counters.reject();
-            let message = "this version has all the requests it can take; try again in a moment";
-            return Step::Done(Reached::error(StatusCode::SERVICE_UNAVAILABLE, message));
-        }
+        let replica = place.replica();
         let request = Request::Infer(call.wire, call.body.clone());
         let attempt = Attempt::begin(self.arm, call.pinned, began);
-        let reply = match self.ask(replica, &request, tried).await {
+        let reply = match self.ask(replica, &request, tried, ticket).await {
             Asked::Replied(Reply::Answer(answer)) => answer,
             Asked::Failed(CallError::Down) => {
                 attempt.never_was();
@@ -269,6 +314,8 @@ impl<'a> Chosen<'a> {
                 let message = format!("no answer within {:?}", self.route.timeout);
                 return Step::Done(Reached::error(StatusCode::GATEWAY_TIMEOUT, &message));
             }
+            // It is counted as abandoned, which it is.
+            Asked::Unwanted => return Step::Done(Reached::unwanted()),
         };
         attempt.ended(match reply.status {
             ..400 => Outcome::Good,
@@ -284,14 +331,21 @@ impl<'a> Chosen<'a> {
             body: reply.body,
             json: reply.json,
             predictions: reply.predictions,
+            retry_after: None,
         })
     }
 
-    /// Waits for a reply until the route's time is over, or until its replica is silent while
-    /// another is at hand.
-    async fn ask(&self, replica: &Rc<Replica>, request: &Request, tried: &Tried) -> Asked {
+    /// Waits for a reply until the route's time or the client's is over, or until its replica is
+    /// silent while another is at hand.
+    async fn ask(
+        &self,
+        replica: &Rc<Replica>,
+        request: &Request,
+        tried: &Tried,
+        ticket: &Ticket,
+    ) -> Asked {
         let mut reply = pin!(replica.call(request));
-        let mut left = self.route.timeout;
+        let mut left = ticket.left(self.route.timeout);
         loop {
             let look = left.min(LOOK);
             match tokio::time::timeout(look, &mut reply).await {
@@ -300,7 +354,10 @@ impl<'a> Chosen<'a> {
                 Err(_) => left = left.saturating_sub(look),
             }
             if left.is_zero() {
-                return Asked::TooLate;
+                return match ticket.is_over() {
+                    true => Asked::Unwanted,
+                    false => Asked::TooLate,
+                };
             }
             let is_silent = !replica.is_up() && self.arm.has_other(replica.path());
             if is_silent && tried.may_repeat(Cause::Silent) {
@@ -314,10 +371,14 @@ impl<'a> Chosen<'a> {
         Reached::error(StatusCode::BAD_REQUEST, &error.to_string())
     }
 
-    fn give_up(&self, call: &Call, began: Instant) -> Reached {
+    fn give_up(&self, call: &Call, began: Instant, ticket: &Ticket) -> Reached {
+        if ticket.is_over() {
+            self.arm.counters.reject();
+            return Reached::unwanted();
+        }
         Attempt::begin(self.arm, call.pinned, began).ended(Outcome::Error);
         let message = "this version has no replica at the moment; try again soon";
-        Reached::error(StatusCode::SERVICE_UNAVAILABLE, message)
+        Reached::unavailable(message, self.arm.retry_after())
     }
 
     /// Logs what was answered and adds what only the gateway knows.
@@ -357,6 +418,7 @@ impl<'a> Chosen<'a> {
             json,
             version: Some(self.arm.header.clone()),
             id: request_id::header(self.id.clone()),
+            retry_after: reached.retry_after,
         }
     }
 }

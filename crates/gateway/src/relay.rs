@@ -10,7 +10,7 @@ mod logged;
 mod openai;
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -26,9 +26,11 @@ use crate::evidence::Outcome;
 use crate::fields::{self, REQUEST_ID, Wanted};
 use crate::live::{LiveArm, LiveRoute};
 use crate::predict::Attempt;
+use crate::queue::{self, Admitted, Ticket};
 use crate::replica::Relaying;
 use crate::request_id;
-use crate::respond::{Answer, Body, from_version};
+use crate::respond::{Answer, Body, from_version, try_again};
+use crate::wishes::Wishes;
 use crate::worker::Worker;
 
 use logged::Logged;
@@ -45,6 +47,10 @@ pub(crate) struct Relayed {
     pub(crate) body: Bytes,
     /// Its id.
     pub(crate) id: String,
+    /// What its headers ask of the gateway.
+    pub(crate) wishes: Wishes,
+    /// When its head was here.
+    pub(crate) began: Instant,
 }
 
 impl Relayed {
@@ -55,6 +61,9 @@ impl Relayed {
         request: &mut Request<Received>,
         path: String,
     ) -> Result<Self, Answer> {
+        let began = Instant::now();
+        let wishes = Wishes::read(request.headers())
+            .map_err(|e| openai_error(StatusCode::BAD_REQUEST, &e.to_string()))?;
         let body = collect(
             request.body_mut(),
             route.max_body,
@@ -70,6 +79,8 @@ impl Relayed {
             path,
             headers: headers::passed_on(request.headers(), worker.options.tokens.is_empty()),
             body,
+            wishes,
+            began,
         })
     }
 }
@@ -79,6 +90,8 @@ enum Tried {
     Answered(Box<Answer>),
     /// Nothing was sent: there is no replica.
     Wait,
+    /// Nothing was sent, and replicas or table changed meanwhile.
+    Look,
     /// It was lost before its answer began.
     Lost,
 }
@@ -86,7 +99,9 @@ enum Tried {
 /// Hands a request on and its answer back. One that is lost before its answer is tried once more.
 pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
     let random = worker.random();
-    let patience = Instant::now() + worker.options.replica_wait;
+    let wishes = relayed.wishes;
+    let mut ticket = Ticket::new(relayed.began, wishes.priority, wishes.deadline);
+    let patience = ticket.until(Instant::now() + worker.options.replica_wait);
     let mut lost = false;
     loop {
         let live = worker.live();
@@ -94,32 +109,59 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
             let message = format!("{} is not served any more", relayed.base);
             return openai_error(StatusCode::NOT_FOUND, &message);
         };
-        let arm = chosen(route, relayed, random);
-        match attempt(worker, route, arm, relayed).await {
+        let Some(arm) = chosen(route, relayed, random) else {
+            let message = format!("{} does not serve this version", relayed.base);
+            return openai_error(StatusCode::NOT_FOUND, &message);
+        };
+        match attempt(worker, route, arm, relayed, &mut ticket).await {
             Tried::Answered(answer) => return *answer,
+            Tried::Look => {}
             Tried::Lost if lost => {
                 let message = "the model's server went away twice with this request under way";
                 return from_version(openai_error(StatusCode::BAD_GATEWAY, message), &arm.header);
             }
-            Tried::Lost => lost = true,
+            Tried::Lost => {
+                lost = true;
+                ticket.renew();
+            }
             Tried::Wait => {
                 let changed = worker.changed.notified();
                 if tokio::time::timeout_at(patience.into(), changed)
                     .await
                     .is_err()
                 {
-                    Attempt::begin(arm, None, Instant::now()).ended(Outcome::Error);
-                    let message = "this version has no replica at the moment; try again soon";
-                    let answer = openai_error(StatusCode::SERVICE_UNAVAILABLE, message);
-                    return from_version(answer, &arm.header);
+                    if ticket.is_over() {
+                        return unwanted(arm);
+                    }
+                    Attempt::begin(arm, wishes.version, Instant::now()).ended(Outcome::Error);
+                    return unavailable(
+                        arm,
+                        "this version has no replica at the moment; try again soon",
+                    );
                 }
             }
         }
     }
 }
 
-/// The version that a request goes to.
-fn chosen<'l>(route: &'l LiveRoute, relayed: &Relayed, random: u64) -> &'l LiveArm {
+/// A request that has no place for now.
+fn unavailable(arm: &LiveArm, message: &str) -> Answer {
+    let answer = openai_error(StatusCode::SERVICE_UNAVAILABLE, message);
+    from_version(try_again(answer, arm.retry_after()), &arm.header)
+}
+
+/// A request that was not sent and whose client does not wait any more.
+fn unwanted(arm: &LiveArm) -> Answer {
+    arm.counters.reject();
+    let answer = openai_error(StatusCode::GATEWAY_TIMEOUT, queue::LATE);
+    from_version(answer, &arm.header)
+}
+
+/// The version that a request goes to; `None` if it asks for one that is not served.
+fn chosen<'l>(route: &'l LiveRoute, relayed: &Relayed, random: u64) -> Option<&'l LiveArm> {
+    if let Some(version) = relayed.wishes.version {
+        return route.version(version);
+    }
     let wanted = Wanted {
         id: REQUEST_ID,
         value: route.sticky.field(),
@@ -132,7 +174,7 @@ fn chosen<'l>(route: &'l LiveRoute, relayed: &Relayed, random: u64) -> &'l LiveA
     let value = route
         .sticky
         .value(route.sticky.header(&relayed.headers), field);
-    route.choose(value.as_deref(), random)
+    Some(route.choose(value.as_deref(), random))
 }
 
 async fn attempt(
@@ -140,19 +182,22 @@ async fn attempt(
     route: &LiveRoute,
     arm: &LiveArm,
     relayed: &Relayed,
+    ticket: &mut Ticket,
 ) -> Tried {
     let (began, arrived) = (Instant::now(), clock::now_micros());
-    let Some(replica) = arm.least_loaded(None, arrived.unsigned_abs()) else {
-        return Tried::Wait;
+    let turn = arrived.unsigned_abs();
+    let place = match arm.admit(ticket, None, turn, &worker.changed).await {
+        Admitted::Place(place) => place,
+        Admitted::Down => return Tried::Wait,
+        Admitted::Changed => return Tried::Look,
+        Admitted::Full => {
+            arm.counters.reject();
+            return Tried::Answered(Box::new(unavailable(arm, queue::FULL)));
+        }
+        Admitted::Late => return Tried::Answered(Box::new(unwanted(arm))),
     };
-    if arm.in_flight() >= route.max_in_flight {
-        arm.counters.reject();
-        let message = "this version has all the requests it can take; try again in a moment";
-        let answer = openai_error(StatusCode::SERVICE_UNAVAILABLE, message);
-        return Tried::Answered(Box::new(from_version(answer, &arm.header)));
-    }
-    let attempt = Attempt::begin(arm, None, began);
-    let Ok(mut relaying) = Relaying::begin(worker, replica).await else {
+    let attempt = Attempt::begin(arm, relayed.wishes.version, began);
+    let Ok(mut relaying) = Relaying::begin(worker, place).await else {
         attempt.ended(Outcome::Error);
         return Tried::Lost;
     };
@@ -161,14 +206,28 @@ async fn attempt(
         let answer = openai_error(StatusCode::BAD_REQUEST, "the path is none that HTTP allows");
         return Tried::Answered(Box::new(answer));
     };
-    let sent = tokio::time::timeout(route.timeout, sender.send_request(request)).await;
+    let left = ticket.left(route.timeout);
+    let sent = tokio::time::timeout(left, sender.send_request(request)).await;
     let mut log = Logged::begin(worker, route, arm, relayed, (began, arrived));
     let answer = match sent {
-        Ok(Ok(answer)) => stream(answer, attempt, relaying, route.timeout, log),
+        Ok(Ok(answer)) => {
+            let patience = Patience {
+                each: route.timeout,
+                deadline: relayed.wishes.deadline,
+            };
+            stream(answer, attempt, relaying, patience, log)
+        }
         Ok(Err(_)) => {
             attempt.ended(Outcome::Error);
             log.forget();
             return Tried::Lost;
+        }
+        Err(_) if ticket.is_over() => {
+            // It is counted as abandoned, which it is.
+            drop(attempt);
+            let status = StatusCode::GATEWAY_TIMEOUT;
+            log.answers(status);
+            openai_error(status, queue::LATE)
         }
         Err(_) => {
             attempt.ended(Outcome::Error);
@@ -208,9 +267,24 @@ struct Pieces {
     attempt: Option<Attempt>,
     outcome: Outcome,
     relaying: Relaying,
-    /// Longest wait for a piece.
-    patience: std::time::Duration,
+    patience: Patience,
     log: Logged,
+}
+
+/// How long an answer's pieces are waited for.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// The next one.
+    each: Duration,
+    /// All of them.
+    deadline: Option<Instant>,
+}
+
+impl Patience {
+    fn until(self) -> Instant {
+        let next = Instant::now() + self.each;
+        self.deadline.map_or(next, |deadline| deadline.min(next))
+    }
 }
 
 /// The answer, piece by piece. It is counted when it ends; what it took is until now.
@@ -218,7 +292,7 @@ fn stream(
     answer: Response<Incoming>,
     mut attempt: Attempt,
     mut relaying: Relaying,
-    patience: std::time::Duration,
+    patience: Patience,
     mut log: Logged,
 ) -> Answer {
     attempt.answers();
@@ -248,7 +322,8 @@ fn stream(
 }
 
 async fn next(mut pieces: Pieces) -> Option<(Result<Frame<Bytes>, Broken>, Option<Pieces>)> {
-    match tokio::time::timeout(pieces.patience, pieces.body.frame()).await {
+    let until = pieces.patience.until();
+    match tokio::time::timeout_at(until.into(), pieces.body.frame()).await {
         Ok(Some(Ok(frame))) => {
             if let Some(data) = frame.data_ref() {
                 pieces.log.piece(data);

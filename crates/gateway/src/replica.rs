@@ -16,6 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -27,6 +28,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 
+use crate::queue::Places;
 use pulse::{Beat, Pulse};
 pub(crate) use relaying::{Relaying, Sender};
 
@@ -53,6 +55,8 @@ pub(crate) struct Replica {
     next: Cell<u64>,
     out: RefCell<BytesMut>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
+    /// The requests that it has of all threads.
+    places: Arc<Places>,
     /// Something to write.
     filled: Notify,
     /// Requests of HTTP that it answers.
@@ -83,7 +87,7 @@ pub(crate) enum CallError {
 impl Replica {
     /// A replica that is not connected yet: run [`Self::keep`] for that. It may leave a ping
     /// without an answer for `silence`.
-    pub(crate) fn new(path: &Path, silence: Duration) -> Self {
+    pub(crate) fn new(path: &Path, silence: Duration, places: Arc<Places>) -> Self {
         Self {
             path: path.to_owned(),
             period: pulse::period(silence),
@@ -92,6 +96,7 @@ impl Replica {
             next: Cell::new(0),
             out: RefCell::new(BytesMut::new()),
             waiting: RefCell::new(HashMap::new()),
+            places,
             relaying: Cell::new(0),
             spare: RefCell::new(Vec::new()),
             cancels: Cell::new(false),
@@ -111,7 +116,12 @@ impl Replica {
         self.up.get()
     }
 
-    /// Requests without a reply so far.
+    /// The requests that it has of all threads.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Requests of this thread without a reply so far.
     pub(crate) fn in_flight(&self) -> usize {
         self.waiting.borrow().len() + self.relaying.get()
     }

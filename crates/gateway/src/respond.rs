@@ -3,7 +3,7 @@
 mod body;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use inference::frame::Wire;
 
@@ -35,6 +35,8 @@ pub(crate) struct Predicted {
     pub(crate) version: Option<HeaderValue>,
     /// The request's id, as a header.
     pub(crate) id: Option<HeaderValue>,
+    /// In how many seconds it is worth trying again, with 503.
+    pub(crate) retry_after: Option<u32>,
 }
 
 impl Predicted {
@@ -46,6 +48,7 @@ impl Predicted {
             json: 0,
             version: None,
             id: None,
+            retry_after: None,
         }
     }
 
@@ -65,11 +68,21 @@ impl Predicted {
         if let Some(id) = self.id {
             answer.headers_mut().insert(request_id::HEADER, id);
         }
+        if let Some(seconds) = self.retry_after {
+            answer = try_again(answer, seconds);
+        }
         match &self.version {
             Some(version) => from_version(answer, version),
             None => answer,
         }
     }
+}
+
+/// Says in how many seconds it is worth trying again.
+pub(crate) fn try_again(mut answer: Answer, seconds: u32) -> Answer {
+    let seconds = HeaderValue::from(seconds);
+    answer.headers_mut().insert(RETRY_AFTER, seconds);
+    answer
 }
 
 /// A JSON answer.

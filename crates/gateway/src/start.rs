@@ -23,6 +23,7 @@ use crate::error::GatewayError;
 use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
 use crate::options::Options;
+use crate::queue::Crowds;
 use crate::table::{Index, RoutingTable};
 use crate::traffic::{self, Tap};
 use crate::worker::{Command, Setup, Worker};
@@ -112,6 +113,7 @@ struct Files {
 }
 
 struct Hands {
+    crowds: Arc<Crowds>,
     lanes: Vec<Arc<Lane>>,
     taps: Vec<Arc<Tap>>,
     join: JoinLog,
@@ -149,7 +151,12 @@ impl Files {
             _lock: lock,
             index,
             ledger: Arc::new(ledger),
-            hands: Some(Hands { lanes, taps, join }),
+            hands: Some(Hands {
+                crowds: Arc::new(Crowds::new(threads)),
+                lanes,
+                taps,
+                join,
+            }),
             traffic: running,
             writers,
             evidence,
@@ -163,6 +170,7 @@ impl Files {
             thread,
             options: Arc::clone(options),
             ledger: Arc::clone(&self.ledger),
+            crowds: Arc::clone(&hands.crowds),
             index: Arc::clone(&self.index),
             lane: Arc::clone(&hands.lanes[thread]),
             join: hands.join.clone(),

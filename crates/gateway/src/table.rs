@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::Priority;
+
 pub use log::LogRules;
 
 /// Everything the gateway serves. Replaced as a whole; a higher generation is newer.
@@ -101,12 +103,24 @@ pub struct Limits {
     /// Longest request body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_bytes: Option<usize>,
-    /// Most requests at the replicas of one version at a time; more are answered 503.
+    /// Most requests at the replicas of one version at a time; more wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<usize>,
     /// Longest wait for an answer, in milliseconds; then 504.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// Most requests at one replica at a time; more wait. Not bounded when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_replica: Option<usize>,
+    /// Most requests that wait for a place at the replicas of one version; more are answered 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_waiting: Option<usize>,
+    /// Longest wait for a place, in milliseconds; then 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_ms: Option<u64>,
+    /// The class of requests that name none; normal when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
 }
 
 /// Why a table cannot be served.

@@ -23,6 +23,7 @@ use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::options::Options;
+use crate::queue::{self, Bounds, Crowd, Crowds, Line};
 use crate::replica::Replica;
 use crate::split;
 use crate::table::{Arm, Index, Route};
@@ -41,7 +42,7 @@ pub(crate) enum Command {
 }
 
 /// How a replica is, seen by a thread or (added up) by the gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaReport {
     /// Its socket.
     pub path: PathBuf,
@@ -49,6 +50,9 @@ pub struct ReplicaReport {
     pub connections: usize,
     /// Requests without an answer so far.
     pub in_flight: usize,
+    /// Requests that wait for a place at it or a sibling.
+    #[serde(default)]
+    pub waiting: usize,
 }
 
 /// What a thread is given.
@@ -59,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) options: Arc<Options>,
     /// All counters.
     pub(crate) ledger: Arc<Ledger>,
+    /// Who waits for replicas in all threads.
+    pub(crate) crowds: Arc<Crowds>,
     /// The first table.
     pub(crate) index: Arc<Index>,
     /// Where predictions go.
@@ -73,13 +79,16 @@ pub(crate) struct Setup {
 
 /// The thread's state.
 pub(crate) struct Worker {
-    thread: usize,
+    /// Which thread this is.
+    pub(crate) thread: usize,
     /// The gateway's options.
     pub(crate) options: Arc<Options>,
     /// Who is let in.
     pub(crate) admission: Admission,
     /// All counters.
     pub(crate) ledger: Arc<Ledger>,
+    /// Who waits for replicas in all threads.
+    pub(crate) crowds: Arc<Crowds>,
     /// Where predictions go.
     pub(crate) lane: Arc<Lane>,
     /// Where labels go.
@@ -111,6 +120,7 @@ impl Worker {
             ),
             options: setup.options,
             ledger: setup.ledger,
+            crowds: setup.crowds,
             lane: setup.lane,
             join: setup.join,
             tap: setup.tap,
@@ -146,6 +156,9 @@ impl Worker {
         mut commands: mpsc::Receiver<Command>,
         stop: CancellationToken,
     ) {
+        // They end with the thread: requests are served to the last while it drains.
+        let mut own = JoinSet::new();
+        own.spawn_local(queue::serve_lines(Rc::clone(&self)));
         let mut clients = JoinSet::new();
         let most = (self.options.max_connections / self.options.threads).max(1);
         loop {
@@ -222,10 +235,15 @@ impl Worker {
 
     fn report(&self) -> Vec<ReplicaReport> {
         let replicas = self.replicas.borrow();
-        let report = |replica: &Rc<Replica>| ReplicaReport {
-            path: replica.path().to_owned(),
-            connections: usize::from(replica.is_up()),
-            in_flight: replica.in_flight(),
+        let live = self.live();
+        let report = |replica: &Rc<Replica>| {
+            let has_it = |arm: &&LiveArm| arm.replicas.iter().any(|one| Rc::ptr_eq(one, replica));
+            ReplicaReport {
+                path: replica.path().to_owned(),
+                connections: usize::from(replica.is_up()),
+                in_flight: replica.in_flight(),
+                waiting: live.arms().filter(has_it).map(|arm| arm.line.len()).sum(),
+            }
         };
         replicas.values().map(report).collect()
     }
@@ -249,28 +267,41 @@ impl Worker {
 
     fn route(&self, route: &Route, old: &mut HashMap<PathBuf, Rc<Replica>>) -> LiveRoute {
         let (options, limits) = (&self.options, &route.limits);
-        let arm = |arm: &Arm| LiveArm {
-            version: arm.version,
-            model: arm.model.clone(),
-            header: HeaderValue::from(arm.version),
-            weight: arm.weight,
-            counters: self.ledger.counters(self.thread, route, arm.version),
-            replicas: arm
-                .replicas
-                .iter()
-                .map(|path| self.replica(path, old))
-                .collect(),
+        let key = route.key();
+        let bounds = Bounds {
+            replica: limits.max_per_replica.unwrap_or(usize::MAX),
+            version: limits.max_in_flight.unwrap_or(options.max_in_flight),
+            wait: limits
+                .queue_ms
+                .map_or(options.queue_wait, Duration::from_millis),
+            class: limits.priority.unwrap_or_default(),
         };
-        let in_flight = limits.max_in_flight.unwrap_or(options.max_in_flight);
+        let waiting = limits.max_waiting.unwrap_or(options.max_waiting);
+        let arm = |arm: &Arm| {
+            let crowd = self.crowds.crowd(&key, arm.version);
+            LiveArm {
+                version: arm.version,
+                model: arm.model.clone(),
+                header: HeaderValue::from(arm.version),
+                weight: arm.weight,
+                counters: self.ledger.counters(self.thread, route, arm.version),
+                replicas: arm
+                    .replicas
+                    .iter()
+                    .map(|path| self.replica(path, &crowd, old))
+                    .collect(),
+                bounds,
+                line: Line::new(self.thread, waiting, crowd),
+            }
+        };
         LiveRoute {
-            key: route.key().into(),
+            key: key.as_str().into(),
             seed: split::seed(&route.salt),
             sticky: Sticky::of(route),
             arms: route.arms.iter().map(arm).collect(),
             max_body: limits
                 .max_body_bytes
                 .map_or(options.max_body, |n| n.min(options.max_body)),
-            max_in_flight: in_flight.div_ceil(options.threads.get()),
             timeout: limits
                 .timeout_ms
                 .map_or(options.request_timeout, Duration::from_millis),
@@ -285,13 +316,19 @@ impl Worker {
         keepers.spawn_local(task);
     }
 
-    fn replica(&self, path: &PathBuf, old: &mut HashMap<PathBuf, Rc<Replica>>) -> Rc<Replica> {
+    fn replica(
+        &self,
+        path: &PathBuf,
+        crowd: &Arc<Crowd>,
+        old: &mut HashMap<PathBuf, Rc<Replica>>,
+    ) -> Rc<Replica> {
         let mut replicas = self.replicas.borrow_mut();
         if let Some(replica) = replicas.get(path) {
             return Rc::clone(replica);
         }
         let replica = old.remove(path).unwrap_or_else(|| {
-            let replica = Rc::new(Replica::new(path, self.options.replica_silence));
+            let places = self.crowds.places(path, crowd);
+            let replica = Rc::new(Replica::new(path, self.options.replica_silence, places));
             let (keep, changed) = (Rc::clone(&replica), Rc::clone(&self.changed));
             let task = async move { keep.keep(&changed).await };
             self.keep(task);

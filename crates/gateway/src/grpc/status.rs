@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::frames::prefixed;
+use super::retry;
 use crate::respond::{Answer, Body};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -23,6 +24,8 @@ const MAX_WORDS: usize = 4096;
 pub(crate) struct Status {
     code: u16,
     words: String,
+    /// Seconds.
+    retry_after: Option<u32>,
 }
 
 impl Status {
@@ -40,7 +43,11 @@ impl Status {
             _ => 13,
         };
         let words = words.to_owned();
-        Self { code, words }
+        Self {
+            code,
+            words,
+            retry_after: None,
+        }
     }
 
     /// A message that is not understood.
@@ -60,10 +67,12 @@ impl Status {
         Self::of(StatusCode::NOT_IMPLEMENTED, words)
     }
 
-    /// The client's deadline has passed.
-    pub(super) fn late(left: Duration) -> Self {
-        let words = format!("no answer within the {left:?} that the client gave");
-        Self::of(StatusCode::GATEWAY_TIMEOUT, &words)
+    /// It is worth trying again in so many seconds.
+    pub(super) fn retry_after(self, seconds: Option<u32>) -> Self {
+        Self {
+            retry_after: seconds,
+            ..self
+        }
     }
 
     /// Its words.
@@ -78,6 +87,9 @@ impl Status {
         headers.insert(CONTENT_TYPE, GRPC);
         headers.insert(STATUS, HeaderValue::from(self.code));
         headers.insert(MESSAGE, encoded(&self.words));
+        if let Some(seconds) = self.retry_after {
+            headers.extend(retry::trailers(self.code, &self.words, seconds));
+        }
         answer
     }
 }
@@ -107,8 +119,8 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
 
-/// How long the client waits: at most eight digits and a unit.
-pub(crate) fn deadline(headers: &HeaderMap) -> Option<Duration> {
+/// How long the client waits for all of the call: at most eight digits and a unit.
+pub(super) fn deadline(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let n: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;

@@ -18,12 +18,15 @@ use super::status::{self, Status};
 use super::{PREFIX, infer};
 use crate::edge::Received;
 use crate::respond::{Answer, Body};
+use crate::wishes::Wishes;
 use crate::worker::Worker;
 
 /// Where a stream is.
 struct Stream {
     worker: Rc<Worker>,
     headers: HeaderMap,
+    /// For all messages alike: a deadline is the stream's.
+    wishes: Wishes,
     body: Received,
     /// What came and is no whole message yet.
     rest: BytesMut,
@@ -32,11 +35,12 @@ struct Stream {
 }
 
 /// Answers the messages of a request as they come.
-pub(super) fn answer(worker: Rc<Worker>, request: Request<Received>) -> Answer {
+pub(super) fn answer(worker: Rc<Worker>, wishes: Wishes, request: Request<Received>) -> Answer {
     let (parts, body) = request.into_parts();
     let stream = Stream {
         worker,
         headers: parts.headers,
+        wishes,
         body,
         rest: BytesMut::new(),
         ended: false,
@@ -90,7 +94,7 @@ impl Stream {
     }
 
     async fn reply(&self, message: Bytes) -> Vec<u8> {
-        let response = match infer(&self.worker, &self.headers, message).await {
+        let response = match infer(&self.worker, &self.headers, self.wishes, message).await {
             Ok((response, _)) => ModelStreamInferResponse {
                 error_message: String::new(),
                 infer_response: Some(response),

@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use super::Replica;
+use crate::queue::Place;
 use crate::worker::Worker;
 
 /// Most connections that wait for a next request.
@@ -25,17 +25,18 @@ pub(crate) type Sender = SendRequest<Full<Bytes>>;
 /// A request that a replica answers; it counts among those under way there until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Relaying {
-    replica: Rc<Replica>,
+    place: Place,
     /// Its connection, while it may be used again.
     sender: Option<Sender>,
 }
 
 impl Relaying {
     /// Begins one: on a connection that is free, or a new one.
-    pub(crate) async fn begin(worker: &Worker, replica: &Rc<Replica>) -> io::Result<Self> {
+    pub(crate) async fn begin(worker: &Worker, place: Place) -> io::Result<Self> {
+        let replica = Rc::clone(place.replica());
         replica.relaying.set(replica.relaying.get() + 1);
         let mut relaying = Self {
-            replica: Rc::clone(replica),
+            place,
             sender: None,
         };
         let spare = || replica.spare.borrow_mut().pop();
@@ -65,10 +66,11 @@ impl Relaying {
 
     /// The answer is whole: the connection may be used again.
     pub(crate) fn is_over(&mut self) {
-        let mut spare = self.replica.spare.borrow_mut();
+        let replica = self.place.replica();
+        let mut spare = replica.spare.borrow_mut();
         if let Some(sender) = self.sender.take()
             && spare.len() < SPARE
-            && !self.replica.retired.get()
+            && !replica.retired.get()
         {
             spare.push(sender);
         }
@@ -77,7 +79,8 @@ impl Relaying {
 
 impl Drop for Relaying {
     fn drop(&mut self) {
-        self.replica.relaying.set(self.replica.relaying.get() - 1);
-        self.replica.wake_if_idle();
+        let replica = self.place.replica();
+        replica.relaying.set(replica.relaying.get() - 1);
+        replica.wake_if_idle();
     }
 }

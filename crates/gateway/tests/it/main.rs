@@ -14,6 +14,7 @@ mod engine;
 mod labels;
 mod lost;
 mod plain;
+mod queue;
 mod routing;
 mod silent;
 mod swap;

@@ -33,6 +33,8 @@ pub(crate) struct World {
 pub(crate) struct Got {
     pub(crate) status: u16,
     pub(crate) version: Option<u32>,
+    /// In how many seconds to come again.
+    pub(crate) retry_after: Option<u32>,
     pub(crate) body: Value,
 }
 
@@ -211,12 +213,16 @@ impl Client {
         let answer = self.0.send_request(request).await?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
-        let header = answer.headers().get("mainspan-version");
-        let version = header.map(|value| value.to_str().unwrap().parse().unwrap());
+        let number = |name: &str| {
+            let header = answer.headers().get(name);
+            header.map(|value| value.to_str().unwrap().parse().unwrap())
+        };
+        let (version, retry_after) = (number("mainspan-version"), number("retry-after"));
         let body = answer.into_body().collect().await?.to_bytes();
         let got = Got {
             status,
             version,
+            retry_after,
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         };
         Ok((got, headers))

@@ -192,7 +192,7 @@ mod tests {
         let report = |connections| ReplicaReport {
             path: "/replica.sock".into(),
             connections,
-            in_flight: 0,
+            ..ReplicaReport::default()
         };
         let replicas = match sight {
             Away => return None,
