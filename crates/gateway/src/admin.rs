@@ -229,6 +229,12 @@ impl Admin {
                         sum.connections += report.connections;
                         sum.in_flight += report.in_flight;
                         sum.waiting += report.waiting;
+                        sum.ejected += report.ejected;
+                        // Of two threads' reasons, one that calls for a replacement.
+                        if sum.reason.is_none() || (report.for_good && !sum.for_good) {
+                            sum.reason = report.reason;
+                        }
+                        sum.for_good |= report.for_good;
                     }
                     None => replicas.push(report),
                 }

@@ -24,6 +24,7 @@ mod labels;
 mod listen;
 mod live;
 mod options;
+mod outlier;
 mod predict;
 mod protocol;
 mod queue;

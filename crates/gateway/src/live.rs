@@ -141,14 +141,16 @@ impl LiveArm {
         others.any(|replica| replica.is_up())
     }
 
-    /// The replica that answers with the fewest requests of all threads, another than `avoid` if
-    /// there is one. Of several, `turn` decides, so that none is always first.
+    /// The replica that answers with the fewest requests of all threads: none that is left out if
+    /// there is another, and another than `avoid` if there is one. Of several, `turn` decides, so
+    /// that none is always first.
     pub(crate) fn least_loaded(&self, avoid: Option<&Path>, turn: u64) -> Option<&Rc<Replica>> {
         let most = self.replicas.len().max(1) as u64;
         let (after, before) = self.replicas.split_at((turn % most) as usize);
         let load = |replica: &&Rc<Replica>| {
             let is_last_choice = Some(replica.path()) == avoid;
-            (is_last_choice, replica.places().taken())
+            let is_out = replica.standing().is_out();
+            (is_out, is_last_choice, replica.places().taken())
         };
         let all = before.iter().chain(after);
         all.filter(|replica| replica.is_up()).min_by_key(load)
@@ -170,9 +172,11 @@ impl LiveArm {
     /// In how many seconds a request that is turned away now should come again.
     pub(crate) fn retry_after(&self) -> u32 {
         let up = self.replicas.iter().filter(|replica| replica.is_up());
+        let times = up.clone().filter_map(|replica| replica.standing().times());
+        let typical = times.map(|times| times.typical).max();
         let places = self.bounds.replica.saturating_mul(up.count());
         let places = places.min(self.bounds.version);
-        queue::retry_after(self.line.crowd().waiting(), places, None)
+        queue::retry_after(self.line.crowd().waiting(), places, typical)
     }
 }
 

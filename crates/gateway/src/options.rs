@@ -51,6 +51,11 @@ pub struct Options {
     /// How long a request waits for a place at a replica; then 503. A service may have another
     /// limit.
     pub queue_wait: Duration,
+    /// How long a replica that is not like its siblings gets no requests the first time; the second
+    /// time it is twice as long.
+    pub ejection: Duration,
+    /// How often a thread looks which replicas are not like their siblings.
+    pub review: Duration,
     /// The traffic log; `None` writes none.
     pub traffic: Option<TrafficOptions>,
 }
@@ -59,7 +64,7 @@ impl Options {
     /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
     /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 0.75 s for its pong, 30 s for
     /// an answer, 10 s to drain, 10,000 connections, 4,096 requests at a version, 1,024 that wait
-    /// for a place there for up to 1 s, the usual traffic log.
+    /// for a place there for up to 1 s, 10 s without requests for outliers, the usual traffic log.
     #[must_use]
     pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
@@ -79,6 +84,8 @@ impl Options {
             max_in_flight: 4096,
             max_waiting: 1024,
             queue_wait: Duration::from_secs(1),
+            ejection: Duration::from_secs(10),
+            review: Duration::from_secs(1),
             traffic: Some(TrafficOptions::usual()),
         }
     }

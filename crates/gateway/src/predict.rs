@@ -24,6 +24,7 @@ use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
 use crate::live::{Live, LiveArm, LiveRoute};
+use crate::outlier::Conduct;
 use crate::queue::{self, Admitted, Priority, Ticket};
 use crate::replica::{CallError, Replica};
 use crate::request_id;
@@ -281,8 +282,9 @@ impl<'a> Chosen<'a> {
         let replica = place.replica();
         let request = Request::Infer(call.wire, call.body.clone());
         let attempt = Attempt::begin(self.arm, call.pinned, began);
+        let note = |conduct| self.arm.note(&place, conduct, worker.options.ejection);
         let reply = match self.ask(replica, &request, tried, ticket).await {
-            Asked::Replied(Reply::Answer(answer)) => answer,
+            Asked::Replied(Reply::Answer(answer)) if is_sound(call.wire, &answer) => answer,
             Asked::Failed(CallError::Down) => {
                 attempt.never_was();
                 return Step::Wait;
@@ -297,6 +299,7 @@ impl<'a> Chosen<'a> {
                 return Step::Again(replica.path().to_owned(), Cause::Silent);
             }
             Asked::Failed(CallError::Lost) => {
+                note(Conduct::Failed);
                 attempt.ended(Outcome::Error);
                 if tried.may_repeat(Cause::Lost) {
                     return Step::Again(replica.path().to_owned(), Cause::Lost);
@@ -304,24 +307,38 @@ impl<'a> Chosen<'a> {
                 let message = "the model's replica went away twice with this request under way";
                 return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
             }
-            Asked::Replied(Reply::Description(_) | Reply::Pong) => {
+            Asked::Replied(_) => {
+                note(Conduct::Failed);
                 attempt.ended(Outcome::Error);
+                if tried.may_repeat(Cause::Lost) && self.arm.has_other(replica.path()) {
+                    return Step::Again(replica.path().to_owned(), Cause::Lost);
+                }
                 let message = "the model's replica gave an answer of another kind";
                 return Step::Done(Reached::error(StatusCode::BAD_GATEWAY, message));
             }
             Asked::TooLate => {
+                note(Conduct::Failed);
                 attempt.ended(Outcome::Error);
                 let message = format!("no answer within {:?}", self.route.timeout);
                 return Step::Done(Reached::error(StatusCode::GATEWAY_TIMEOUT, &message));
             }
             // It is counted as abandoned, which it is.
-            Asked::Unwanted => return Step::Done(Reached::unwanted()),
+            Asked::Unwanted => {
+                note(Conduct::Late);
+                return Step::Done(Reached::unwanted());
+            }
         };
         attempt.ended(match reply.status {
             ..400 => Outcome::Good,
             400..500 => Outcome::ClientError,
             500.. => Outcome::Error,
         });
+        match reply.status {
+            ..500 => note(Conduct::Good),
+            // It has no room, which says nothing of how it does.
+            503 => {}
+            500.. => note(Conduct::Failed),
+        }
         let has_others = self.arm.replicas.len() > 1;
         if reply.status == 503 && tried.may_repeat(Cause::Lost) && has_others {
             return Step::Again(replica.path().to_owned(), Cause::Lost);
@@ -359,8 +376,8 @@ impl<'a> Chosen<'a> {
                     false => Asked::TooLate,
                 };
             }
-            let is_silent = !replica.is_up() && self.arm.has_other(replica.path());
-            if is_silent && tried.may_repeat(Cause::Silent) {
+            let is_silent = !replica.is_up() || replica.standing().hangs();
+            if is_silent && self.arm.has_other(replica.path()) && tried.may_repeat(Cause::Silent) {
                 return Asked::Silent;
             }
         }
@@ -421,6 +438,19 @@ impl<'a> Chosen<'a> {
             retry_after: reached.retry_after,
         }
     }
+}
+
+/// Whether an answer can be one: its status is, and its JSON looks like an object. Nothing of it is
+/// parsed.
+fn is_sound(wire: Wire, answer: &frame::Answer) -> bool {
+    let is_message = wire == Wire::Grpc && answer.status < 400;
+    let json = match answer.json {
+        0 => Some(&answer.body[..]),
+        length => answer.body.get(..length as usize),
+    };
+    let json = json.map(<[u8]>::trim_ascii);
+    let is_object = |json: &[u8]| json.starts_with(b"{") && json.ends_with(b"}");
+    matches!(answer.status, 200..600) && (is_message || json.is_some_and(is_object))
 }
 
 impl Call {

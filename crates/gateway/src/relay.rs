@@ -25,6 +25,7 @@ use crate::edge::{Received, collect};
 use crate::evidence::Outcome;
 use crate::fields::{self, REQUEST_ID, Wanted};
 use crate::live::{LiveArm, LiveRoute};
+use crate::outlier::Conduct;
 use crate::predict::Attempt;
 use crate::queue::{self, Admitted, Ticket};
 use crate::replica::Relaying;
@@ -197,10 +198,13 @@ async fn attempt(
         Admitted::Late => return Tried::Answered(Box::new(unwanted(arm))),
     };
     let attempt = Attempt::begin(arm, relayed.wishes.version, began);
-    let Ok(mut relaying) = Relaying::begin(worker, place).await else {
+    let mut relaying = Relaying::new(place);
+    let first = worker.options.ejection;
+    if relaying.connect(worker).await.is_err() {
+        arm.note(relaying.place(), Conduct::Failed, first);
         attempt.ended(Outcome::Error);
         return Tried::Lost;
-    };
+    }
     let (Some(sender), Some(request)) = (relaying.sender(), request(relayed)) else {
         attempt.never_was();
         let answer = openai_error(StatusCode::BAD_REQUEST, "the path is none that HTTP allows");
@@ -211,6 +215,12 @@ async fn attempt(
     let mut log = Logged::begin(worker, route, arm, relayed, (began, arrived));
     let answer = match sent {
         Ok(Ok(answer)) => {
+            match answer.status().as_u16() {
+                ..500 => arm.note(relaying.place(), Conduct::Good, first),
+                // It has no room, which says nothing of how it does.
+                503 => relaying.place().answered(),
+                _ => arm.note(relaying.place(), Conduct::Failed, first),
+            }
             let patience = Patience {
                 each: route.timeout,
                 deadline: relayed.wishes.deadline,
@@ -218,11 +228,13 @@ async fn attempt(
             stream(answer, attempt, relaying, patience, log)
         }
         Ok(Err(_)) => {
+            arm.note(relaying.place(), Conduct::Failed, first);
             attempt.ended(Outcome::Error);
             log.forget();
             return Tried::Lost;
         }
         Err(_) if ticket.is_over() => {
+            arm.note(relaying.place(), Conduct::Late, first);
             // It is counted as abandoned, which it is.
             drop(attempt);
             let status = StatusCode::GATEWAY_TIMEOUT;
@@ -230,6 +242,7 @@ async fn attempt(
             openai_error(status, queue::LATE)
         }
         Err(_) => {
+            arm.note(relaying.place(), Conduct::Failed, first);
             attempt.ended(Outcome::Error);
             let message = format!("no answer within {:?}", route.timeout);
             let status = StatusCode::GATEWAY_TIMEOUT;

@@ -28,6 +28,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 
+use crate::outlier::Standing;
 use crate::queue::Places;
 use pulse::{Beat, Pulse};
 pub(crate) use relaying::{Relaying, Sender};
@@ -57,6 +58,8 @@ pub(crate) struct Replica {
     waiting: RefCell<HashMap<u64, oneshot::Sender<Reply>>>,
     /// The requests that it has of all threads.
     places: Arc<Places>,
+    /// How it does beside its siblings.
+    standing: Standing,
     /// Something to write.
     filled: Notify,
     /// Requests of HTTP that it answers.
@@ -97,6 +100,7 @@ impl Replica {
             out: RefCell::new(BytesMut::new()),
             waiting: RefCell::new(HashMap::new()),
             places,
+            standing: Standing::default(),
             relaying: Cell::new(0),
             spare: RefCell::new(Vec::new()),
             cancels: Cell::new(false),
@@ -119,6 +123,11 @@ impl Replica {
     /// The requests that it has of all threads.
     pub(crate) fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How it does beside its siblings.
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Requests of this thread without a reply so far.

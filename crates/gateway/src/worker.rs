@@ -23,6 +23,7 @@ use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::options::Options;
+use crate::outlier;
 use crate::queue::{self, Bounds, Crowd, Crowds, Line};
 use crate::replica::Replica;
 use crate::split;
@@ -53,6 +54,15 @@ pub struct ReplicaReport {
     /// Requests that wait for a place at it or a sibling.
     #[serde(default)]
     pub waiting: usize,
+    /// On how many threads it gets no requests because it is not like its siblings.
+    #[serde(default)]
+    pub ejected: usize,
+    /// Why, if it does not get any on some thread.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// It was left out again though it had its chance, and should be replaced.
+    #[serde(default)]
+    pub for_good: bool,
 }
 
 /// What a thread is given.
@@ -159,6 +169,7 @@ impl Worker {
         // They end with the thread: requests are served to the last while it drains.
         let mut own = JoinSet::new();
         own.spawn_local(queue::serve_lines(Rc::clone(&self)));
+        own.spawn_local(outlier::review(Rc::clone(&self)));
         let mut clients = JoinSet::new();
         let most = (self.options.max_connections / self.options.threads).max(1);
         loop {
@@ -243,6 +254,9 @@ impl Worker {
                 connections: usize::from(replica.is_up()),
                 in_flight: replica.in_flight(),
                 waiting: live.arms().filter(has_it).map(|arm| arm.line.len()).sum(),
+                ejected: usize::from(replica.standing().is_out()),
+                reason: replica.standing().reason().map(|reason| reason.to_string()),
+                for_good: replica.standing().is_out() && replica.standing().is_out_for_good(),
             }
         };
         replicas.values().map(report).collect()

@@ -1,5 +1,6 @@
 //! Places at the replicas of a version: taken at once while nobody waits, and in turn otherwise.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,7 +31,12 @@ pub(crate) struct Bounds {
 
 /// A place at a replica, for as long as a request is there.
 #[derive(Debug)]
-pub(crate) struct Place(Rc<Replica>);
+pub(crate) struct Place {
+    replica: Rc<Replica>,
+    since: Instant,
+    /// The replica has not begun to answer.
+    waits: Cell<bool>,
+}
 
 /// What became of the wish for a place.
 #[derive(Debug)]
@@ -104,15 +110,39 @@ impl Ticket {
 }
 
 impl Place {
+    /// One that was just taken.
+    fn new(replica: Rc<Replica>) -> Self {
+        let since = Instant::now();
+        replica.standing().gets(since);
+        Self {
+            replica,
+            since,
+            waits: Cell::new(true),
+        }
+    }
+
     /// Where it is.
     pub(crate) fn replica(&self) -> &Rc<Replica> {
-        &self.0
+        &self.replica
+    }
+
+    /// Since when.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The replica answers, or is not asked any more.
+    pub(crate) fn answered(&self) {
+        if self.waits.replace(false) {
+            self.replica.standing().is_rid_of_one(Instant::now());
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.places().free();
+        self.answered();
+        self.replica.places().free();
     }
 }
 
@@ -149,7 +179,7 @@ impl LiveArm {
             return Taken::Down;
         };
         if self.in_flight() < self.bounds.version && replica.places().take(self.bounds.replica) {
-            Taken::Place(Place(Rc::clone(replica)))
+            Taken::Place(Place::new(Rc::clone(replica)))
         } else {
             Taken::Full
         }

@@ -31,20 +31,30 @@ pub(crate) struct Relaying {
 }
 
 impl Relaying {
-    /// Begins one: on a connection that is free, or a new one.
-    pub(crate) async fn begin(worker: &Worker, place: Place) -> io::Result<Self> {
-        let replica = Rc::clone(place.replica());
+    /// Begins one, without a connection so far.
+    pub(crate) fn new(place: Place) -> Self {
+        let replica = place.replica();
         replica.relaying.set(replica.relaying.get() + 1);
-        let mut relaying = Self {
+        Self {
             place,
             sender: None,
-        };
+        }
+    }
+
+    /// Its place at the replica.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Takes a connection that is free, or a new one.
+    pub(crate) async fn connect(&mut self, worker: &Worker) -> io::Result<()> {
+        let replica = Rc::clone(self.place.replica());
         let spare = || replica.spare.borrow_mut().pop();
         while let Some(mut sender) = spare() {
             // One that the server closed meanwhile is not.
             if sender.ready().await.is_ok() {
-                relaying.sender = Some(sender);
-                return Ok(relaying);
+                self.sender = Some(sender);
+                return Ok(());
             }
         }
         let stream = UnixStream::connect(replica.path()).await?;
@@ -55,8 +65,8 @@ impl Relaying {
             // Whoever sent on it hears what went wrong.
             let _ = connection.await;
         });
-        relaying.sender = Some(sender);
-        Ok(relaying)
+        self.sender = Some(sender);
+        Ok(())
     }
 
     /// Where to send the request.

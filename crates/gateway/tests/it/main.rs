@@ -13,6 +13,7 @@ mod drain;
 mod engine;
 mod labels;
 mod lost;
+mod outlier;
 mod plain;
 mod queue;
 mod routing;
