@@ -4,7 +4,7 @@ use super::{
     replicas::{Place, place_of},
     situation::{Situation, arms},
 };
-use gateway::{Arm, Limits, LogRules, Route, RoutingTable, Speaks};
+use gateway::{Arm, Limits, LogRules, Priority, Route, RoutingTable, Speaks};
 use jiff::Timestamp;
 use platform::UnitStatus;
 use spec::{EngineKind, Service, Sticky};
@@ -78,6 +78,7 @@ fn route(
         Some(EngineKind::Command) => Speaks::Http,
         Some(EngineKind::Onnx | EngineKind::Pyfunc) | None => Speaks::Frames,
     };
+    let limits = service.as_ref().map(limits).unwrap_or_default();
     let log = service
         .as_ref()
         .map_or_else(LogRules::default, |service| log_rules(&service.log));
@@ -105,7 +106,7 @@ fn route(
                     .unwrap_or_default(),
             })
             .collect(),
-        limits: Limits::default(),
+        limits,
         speaks,
         log,
     }
@@ -117,6 +118,22 @@ fn log_rules(log: &spec::Log) -> LogRules {
         redact: log.redact.clone(),
         keep_seconds: log.keep.map(|keep| keep.get().as_secs()),
         bodies: log.bodies,
+    }
+}
+
+/// How many requests a service's replicas take, and how others wait.
+fn limits(service: &Service) -> Limits {
+    let queue = service.queue;
+    Limits {
+        max_per_replica: service.scale.concurrency.map(|most| most as usize),
+        max_waiting: queue.map(|queue| queue.length as usize),
+        queue_ms: queue.map(|queue| queue.wait.as_millis()),
+        priority: queue.map(|queue| match queue.priority {
+            spec::Priority::High => Priority::High,
+            spec::Priority::Normal => Priority::Normal,
+            spec::Priority::Low => Priority::Low,
+        }),
+        ..Limits::default()
     }
 }
 

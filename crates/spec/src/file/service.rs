@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::warmup::{Warmup, is_path};
-use super::{Log, Monitor, Rollout};
+use super::{Log, Monitor, Queue, Rollout};
 use crate::freeze::Freeze;
 use crate::names::NameKind;
 use crate::quantity::{ByteSize, Cpus, Duration};
@@ -38,6 +38,9 @@ pub struct Service {
     /// How many replicas.
     #[serde(default)]
     pub scale: Scale,
+    /// How requests wait for a place at one; as if it were empty when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
     /// How traffic moves to a new version; at once when left out.
     #[serde(default)]
     pub rollout: Rollout,
@@ -101,9 +104,9 @@ pub struct Scale {
     /// Replicas at the most; `min` when left out.
     #[serde(default = "Scale::one")]
     pub max: u32,
-    /// Requests one replica takes at a time; eight when left out.
-    #[serde(default = "Scale::eight")]
-    pub concurrency: u32,
+    /// Requests one replica takes at a time, more wait; as many as come when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
 }
 
 impl Service {
@@ -116,6 +119,7 @@ impl Service {
         "warmup",
         "resources",
         "scale",
+        "queue",
         "rollout",
         "monitor",
         "log",
@@ -141,6 +145,7 @@ impl Read for Service {
             warmup: section.optional(reader, "warmup"),
             resources: section.or(reader, "resources", ServiceResources::default()),
             scale: section.or(reader, "scale", Scale::default()),
+            queue: section.optional(reader, "queue"),
             rollout: section.or(reader, "rollout", Rollout::default()),
             monitor: section.or(reader, "monitor", Monitor::default()),
             log: section.or(reader, "log", Log::default()),
@@ -254,7 +259,7 @@ impl Default for Scale {
         Self {
             min: 1,
             max: 1,
-            concurrency: Self::eight(),
+            concurrency: None,
         }
     }
 }
@@ -266,10 +271,6 @@ impl Scale {
     fn one() -> u32 {
         1
     }
-
-    fn eight() -> u32 {
-        8
-    }
 }
 
 impl Read for Scale {
@@ -280,7 +281,7 @@ impl Read for Scale {
         let scale = Self {
             min,
             max,
-            concurrency: section.or(reader, "concurrency", Self::eight()),
+            concurrency: section.optional(reader, "concurrency"),
         };
         let wrong = if scale.min == 0 {
             "a service has at least one replica; set `min` to 1 or more"
@@ -288,7 +289,7 @@ impl Read for Scale {
             "`max` is below `min`; raise it or leave it out"
         } else if scale.max > Self::MOST {
             "a service has at most 1000 replicas"
-        } else if scale.concurrency == 0 {
+        } else if scale.concurrency == Some(0) {
             "a replica takes at least one request at a time; set `concurrency` to 1 or more"
         } else {
             return Some(scale);

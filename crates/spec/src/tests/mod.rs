@@ -52,7 +52,7 @@ fn overrides_are_laid_over_the_service() {
     assert_eq!((staging.scale.min, staging.scale.max), (1, 1));
     assert_eq!(
         (prod.scale.min, prod.scale.max, prod.scale.concurrency),
-        (2, 2, 8)
+        (2, 2, Some(8))
     );
     assert_eq!(prod.rollout.stages.len(), 3);
     assert!(file.for_environment("qa").is_none());

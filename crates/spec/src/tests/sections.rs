@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::{changed, check};
-use crate::parse;
+use crate::{Priority, parse};
 
 #[test]
 fn unknown_keys() {
@@ -575,5 +575,42 @@ fn warm_up_requests() {
             32 |     warmup: { body: '[1]', path: x, protocol: v1 }
                |                                               ^^
         "#]],
+    );
+}
+
+#[test]
+fn queues() {
+    let with = |more: &str| format!("    {more}\n    resources: {{ cpu: 0.5");
+    let queue = |text: &str| {
+        let text = changed("    resources: { cpu: 0.5", &with(text));
+        let file = parse("mainspan.yaml", &text).unwrap();
+        let queue = file.service_in("prod", "delay").unwrap().queue.unwrap();
+        (queue.length, queue.wait.to_string(), queue.priority)
+    };
+    let whole = queue("queue: { length: 32, wait: 250ms, priority: low }");
+    assert_eq!(whole, (32, "250ms".to_owned(), Priority::Low));
+    let usual = queue("queue: {}");
+    assert_eq!(usual, (1024, "1s".to_owned(), Priority::Normal));
+    let refused =
+        |more: &str, expect: &Expect| check("    resources: { cpu: 0.5", &with(more), expect);
+    refused(
+        "queue: { wait: 61s }",
+        &expect![[r#"
+        error: at most 100000 requests wait, and none for more than 60s
+          --> mainspan.yaml:30:12
+           |
+        30 |     queue: { wait: 61s }
+           |            ^
+    "#]],
+    );
+    refused(
+        "queue: { priority: urgent }",
+        &expect![[r#"
+        error: `urgent` is not a known priority; write `high` or `normal` or `low`
+          --> mainspan.yaml:30:24
+           |
+        30 |     queue: { priority: urgent }
+           |                        ^^^^^^
+    "#]],
     );
 }
