@@ -10,6 +10,7 @@ mod branches;
 mod capacity;
 mod clients;
 mod crash;
+mod crowded;
 mod engines;
 mod files;
 mod freeze;

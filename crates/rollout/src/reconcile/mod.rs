@@ -11,6 +11,7 @@ pub(crate) mod fit;
 mod launch;
 mod look;
 mod next;
+mod outliers;
 mod policy;
 mod replicas;
 mod silent;
@@ -29,6 +30,7 @@ use crate::{
 };
 use gateway::RoutingTable;
 use jiff::Timestamp;
+use outliers::Told;
 use platform::{Platform, State};
 use serde_json::json;
 use silent::Silence;
@@ -81,6 +83,8 @@ pub struct Reconciler<T> {
     parts: Parts<T>,
     steady: Arc<Steady>,
     silence: Arc<Silence>,
+    /// Replicas that were told to end because they are not like their siblings.
+    told: Arc<Told>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
     /// Replicas that could not be started in the last pass, with the reason.
@@ -115,6 +119,7 @@ impl<T: Traffic> Reconciler<T> {
             parts,
             steady: Arc::default(),
             silence: Arc::default(),
+            told: Arc::default(),
             waiting: Arc::default(),
             unready: Arc::default(),
             asked: Arc::default(),
@@ -201,6 +206,7 @@ impl<T: Traffic> Reconciler<T> {
             situation = self.situation().await?;
         }
         self.end_silent(health.as_ref(), now).await?;
+        self.end_outliers(health.as_ref(), now).await?;
         self.replicas(&situation, now).await?;
         self.route(&situation, now).await?;
         self.stop_unneeded(&situation, now).await?;

@@ -122,34 +122,44 @@ impl<T: Traffic> Reconciler<T> {
         let mut units = self.parts.platform.list().await?;
         units.retain(is_replica);
         for (unit, silent) in self.silence.note(&units, health, Instant::now()) {
-            let Some(place) = place_of(unit) else {
-                continue;
-            };
-            let (number, version) = (&unit.labels["replica"], place.version);
-            let reason = format!(
-                "replica {number} of version {version} has not answered for {} s: it was ended and is started again",
-                silent.as_secs()
-            );
-            tracing::warn!(unit = unit.id, reason, "a replica hangs");
-            self.parts
-                .platform
-                .stop(&unit.id, Some(Duration::ZERO))
-                .await?;
-            let event = NewEvent {
-                project: Some(place.project),
-                at: now,
-                actor: RECONCILER.to_owned(),
-                kind: "replica.ended".to_owned(),
-                subject: subject(&place.service, &place.environment),
-                reason,
-                before: None,
-                after: Some(json!({ "version": version, "replica": number })),
-            };
-            self.parts
-                .store
-                .write(Priority::Normal, move |tx| tx.append_event(&event))
+            let what = format!("has not answered for {} s", silent.as_secs());
+            self.end_replica(unit, &what, Some(Duration::ZERO), now)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// Ends a replica that is no good, and records what was wrong with it.
+    pub(super) async fn end_replica(
+        &self,
+        unit: &UnitStatus,
+        what: &str,
+        grace: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let Some(place) = place_of(unit) else {
+            return Ok(());
+        };
+        let (number, version) = (&unit.labels["replica"], place.version);
+        let reason = format!(
+            "replica {number} of version {version} {what}: it was ended and is started again"
+        );
+        tracing::warn!(unit = unit.id, reason, "a replica is no good");
+        self.parts.platform.stop(&unit.id, grace).await?;
+        let event = NewEvent {
+            project: Some(place.project),
+            at: now,
+            actor: RECONCILER.to_owned(),
+            kind: "replica.ended".to_owned(),
+            subject: subject(&place.service, &place.environment),
+            reason,
+            before: None,
+            after: Some(json!({ "version": version, "replica": number })),
+        };
+        self.parts
+            .store
+            .write(Priority::Normal, move |tx| tx.append_event(&event))
+            .await?;
         Ok(())
     }
 }
