@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +25,12 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::{Received, collect};
+use crate::error::GatewayError;
 use crate::evidence::{Evidence, Ledger};
 use crate::respond;
 use crate::table::{Index, RoutingTable, TableError};
 use crate::worker::{Command, ReplicaReport};
-use crate::{clock, durable};
+use crate::{clock, durable, orders};
 
 /// Longest table.
 const MAX_TABLE: usize = 16 << 20;
@@ -97,16 +99,16 @@ impl AdminError {
     }
 }
 
-/// Serves the socket until told to stop.
-pub(crate) async fn serve(listener: UnixListener, admin: Arc<Admin>, stop: CancellationToken) {
+/// Serves the socket until told to stop, and what was asked before to its end.
+pub(crate) async fn serve(listener: UnixListener, admin: Arc<Admin>, stop: &CancellationToken) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             Some(_) = clients.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    clients.spawn(client(stream, Arc::clone(&admin)));
+                    clients.spawn(client(stream, Arc::clone(&admin), stop.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "admin connection not accepted");
@@ -115,9 +117,10 @@ pub(crate) async fn serve(listener: UnixListener, admin: Arc<Admin>, stop: Cance
             }
         }
     }
+    while clients.join_next().await.is_some() {}
 }
 
-async fn client(stream: UnixStream, admin: Arc<Admin>) {
+async fn client(stream: UnixStream, admin: Arc<Admin>, stop: CancellationToken) {
     let service = service_fn(move |request| {
         let admin = Arc::clone(&admin);
         async move {
@@ -133,12 +136,19 @@ async fn client(stream: UnixStream, admin: Arc<Admin>) {
             Ok::<_, Infallible>(answer)
         }
     });
-    let ended = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // Whoever may open the socket may keep a connection.
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = ended {
         tracing::debug!(%error, "admin connection ended");
     }
@@ -202,14 +212,36 @@ impl Admin {
             .map_err(AdminError::Disk)?;
         // From here on a restart would serve it, so it is in force whatever comes.
         *current = Arc::clone(&index);
-        let done = self
-            .tell(|done| Command::Swap(Arc::clone(&index), done))
-            .await?;
-        for thread in done {
-            thread.await.map_err(|_| AdminError::Stopping)?;
-        }
+        self.swap(&index).await?;
         tracing::info!(generation, "routing table in force");
         Ok(generation)
+    }
+
+    /// Serves the table on disk, which another gateway has put in force.
+    pub(crate) async fn follow(&self) -> Result<(), GatewayError> {
+        let mut current = self.index.lock().await;
+        let path = self.path.clone();
+        let index = spawn_blocking(move || orders::load(&path))
+            .await
+            .map_err(|error| GatewayError::Thread(io::Error::other(error)))??;
+        if index.table == current.table {
+            return Ok(());
+        }
+        *current = Arc::new(index);
+        // Threads that have stopped serve nothing.
+        let _ = self.swap(&current).await;
+        Ok(())
+    }
+
+    async fn swap(&self, index: &Arc<Index>) -> Result<(), AdminError> {
+        let done = self
+            .tell(|done| Command::Swap(Arc::clone(index), done))
+            .await?;
+        for thread in done {
+            // One that ends meanwhile serves nothing.
+            let _ = thread.await;
+        }
+        Ok(())
     }
 
     async fn evidence(&self) -> Result<Evidence, AdminError> {
@@ -250,7 +282,7 @@ impl Admin {
         })
     }
 
-    /// Sends every thread a command; they carry it out side by side.
+    /// Sends every thread that serves a command; they carry it out side by side.
     async fn tell<T>(
         &self,
         command: impl Fn(oneshot::Sender<T>) -> Command,
@@ -258,11 +290,15 @@ impl Admin {
         let mut answers = Vec::new();
         for thread in &self.threads {
             let (sender, receiver) = oneshot::channel();
-            let sent = thread.send(command(sender)).await;
-            sent.map_err(|_| AdminError::Stopping)?;
-            answers.push(receiver);
+            // When a gateway leaves, each thread ends with its last connection.
+            if thread.send(command(sender)).await.is_ok() {
+                answers.push(receiver);
+            }
         }
-        Ok(answers)
+        match answers.is_empty() {
+            true => Err(AdminError::Stopping),
+            false => Ok(answers),
+        }
     }
 }
 

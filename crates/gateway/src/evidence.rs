@@ -2,7 +2,8 @@
 //!
 //! Gateway threads count into [`Counters`] of their own; [`Ledger`] adds them up for whoever
 //! judges a roll-out. Counts only grow, across restarts too, within one [`Evidence::epoch`]. What
-//! the admin socket has shown is on disk before it is shown. Must never make a request wait.
+//! the admin socket has shown is on disk before it is shown. Two gateways of one state directory,
+//! of which one is leaving, count into the same file. Must never make a request wait.
 
 mod counters;
 mod ledger;
@@ -67,6 +68,34 @@ pub struct VersionEvidence {
     /// Sent to this version by its address, outside the split. Not in `requests`.
     #[serde(default)]
     pub pinned: u64,
+}
+
+impl VersionEvidence {
+    /// Adds what was counted elsewhere of the same version.
+    fn add(&mut self, other: &Self) {
+        // Every count by its name, so that a new one cannot be forgotten.
+        let Self {
+            version: _,
+            requests,
+            errors,
+            client_errors,
+            abandoned,
+            latency,
+            unlogged,
+            traffic_dropped,
+            rejected,
+            pinned,
+        } = other;
+        self.requests += requests;
+        self.errors += errors;
+        self.client_errors += client_errors;
+        self.abandoned += abandoned;
+        self.latency.merge(latency);
+        self.unlogged += unlogged;
+        self.traffic_dropped += traffic_dropped;
+        self.rejected += rejected;
+        self.pinned += pinned;
+    }
 }
 
 #[cfg(test)]

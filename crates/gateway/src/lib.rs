@@ -24,6 +24,7 @@ mod labels;
 mod listen;
 mod live;
 mod options;
+mod orders;
 mod outlier;
 mod predict;
 mod protocol;
@@ -32,6 +33,7 @@ mod relay;
 mod replica;
 mod request_id;
 mod respond;
+mod seat;
 pub mod split;
 mod start;
 mod table;
@@ -51,7 +53,8 @@ pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use options::{Options, TokenHash, TokenHashError};
 pub use queue::Priority;
-pub use start::start;
+pub use seat::Seat;
+pub use start::{start, start_in};
 pub use table::{Arm, Limits, LogRules, Route, RoutingTable, Speaks, TableError};
 pub use traffic::TrafficOptions;
 pub use worker::ReplicaReport;
@@ -61,6 +64,7 @@ pub use worker::ReplicaReport;
 pub struct Handle {
     address: SocketAddr,
     admin: PathBuf,
+    leave: CancellationToken,
     ended: JoinHandle<Result<(), GatewayError>>,
 }
 
@@ -75,6 +79,18 @@ impl Handle {
     #[must_use]
     pub fn admin(&self) -> &Path {
         &self.admin
+    }
+
+    /// Tells it that another gateway has its seat: it takes no new connections and no orders, answers what its
+    /// clients ask on those they have, asks them to open new ones, and stops with the last of them.
+    pub fn leave(&self) {
+        self.leave.cancel();
+    }
+
+    /// The same for whoever does not keep the handle: cancel it.
+    #[must_use]
+    pub fn leaving(&self) -> CancellationToken {
+        self.leave.clone()
     }
 
     /// Waits until the gateway has stopped: all requests answered, everything on disk.

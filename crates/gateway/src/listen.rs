@@ -15,7 +15,7 @@ use crate::error::GatewayError;
 use crate::options::Options;
 
 /// Connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
+pub(crate) const BACKLOG: u32 = 1024;
 
 /// Refuses an address that other machines can reach without a token.
 pub(crate) fn check(options: &Options) -> Result<(), GatewayError> {

@@ -40,6 +40,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How long requests in flight may take to end after a shutdown was asked for.
     pub drain: Duration,
+    /// How long a gateway whose place another has taken may go on with the connections that it has.
+    pub leave: Duration,
     /// Most open connections, in all threads together.
     pub max_connections: usize,
     /// Most requests at one version's replicas, in all threads together; a service may have
@@ -63,8 +65,9 @@ pub struct Options {
 impl Options {
     /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
     /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 0.75 s for its pong, 30 s for
-    /// an answer, 10 s to drain, 10,000 connections, 4,096 requests at a version, 1,024 that wait
-    /// for a place there for up to 1 s, 10 s without requests for outliers, the usual traffic log.
+    /// an answer, 10 s to drain, 10 min to leave, 10,000 connections, 4,096 requests at a version, 1,024
+    /// that wait for a place there for up to 1 s, 10 s without requests for outliers, the usual traffic
+    /// log.
     #[must_use]
     pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
@@ -80,6 +83,7 @@ impl Options {
             replica_silence: Duration::from_millis(750),
             request_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            leave: Duration::from_secs(600),
             max_connections: 10_000,
             max_in_flight: 4096,
             max_waiting: 1024,

@@ -3,11 +3,10 @@
 //! Called by whoever runs the role. After this, only the admin socket changes what is served.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
@@ -18,15 +17,17 @@ use tokio::task::{JoinSet, LocalSet, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin};
+use crate::admin::Admin;
 use crate::error::GatewayError;
 use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
 use crate::options::Options;
+use crate::orders::{self, Orders, table_file};
 use crate::queue::Crowds;
-use crate::table::{Index, RoutingTable};
+use crate::seat::Seat;
+use crate::table::Index;
 use crate::traffic::{self, Tap};
-use crate::worker::{Command, Setup, Worker};
+use crate::worker::{Command, Ending, Setup, Worker};
 use crate::{Handle, clock, durable, listen};
 
 /// How often changed evidence is written.
@@ -39,16 +40,33 @@ const COMMANDS: usize = 16;
 /// Starts a gateway; it serves when this returns. It stops when `shutdown` is cancelled, or with
 /// an error when one of its threads ends.
 pub async fn start(options: Options, shutdown: CancellationToken) -> Result<Handle, GatewayError> {
+    let seat = Seat::take(&options)?;
+    start_in(options, seat, shutdown).await
+}
+
+/// The same in a seat that was taken before, whose address and number of threads go before those of the options.
+/// Another gateway may have the seat too; its admin socket comes here when that one leaves.
+pub async fn start_in(
+    mut options: Options,
+    seat: Seat,
+    shutdown: CancellationToken,
+) -> Result<Handle, GatewayError> {
+    let address = seat.address();
+    options.listen = address;
+    options.threads = seat.threads();
     listen::check(&options)?;
+    let (lock, listeners) = seat.split();
     let options = Arc::new(options);
     let opening = Arc::clone(&options);
-    let mut files = spawn_blocking(move || Files::open(&opening))
+    let mut files = spawn_blocking(move || Files::open(&opening, lock))
         .await
         .map_err(|error| GatewayError::Thread(io::Error::other(error)))??;
-    let (address, listeners) = listen::bind(options.listen, options.threads.get())?;
-    let admin_socket = listen::bind_admin(&options.admin)?;
+    let orders = Orders::open(&options, address)?;
 
-    let stop = shutdown.child_token();
+    let ending = Ending {
+        leave: CancellationToken::new(),
+        stop: shutdown.child_token(),
+    };
     let mut commands = Vec::new();
     let mut threads = Threads::default();
     for (thread, listener) in listeners.into_iter().enumerate() {
@@ -58,36 +76,33 @@ pub async fn start(options: Options, shutdown: CancellationToken) -> Result<Hand
             files.setup(thread, &options),
             listener,
             receiver,
-            stop.clone(),
+            ending.clone(),
         )?;
     }
     files.hands = None;
     let admin = Arc::new(Admin::new(
-        options.state_dir.join("routes.json"),
+        table_file(&options.state_dir),
         address,
         commands,
         Arc::clone(&files.index),
         Arc::clone(&files.ledger),
     ));
-    let admin_socket = tokio::net::UnixListener::from_std(admin_socket)
-        .map_err(GatewayError::file(&options.admin))?;
-    let running = serde_json::json!({ "pid": std::process::id(), "address": address.to_string() });
-    let card = options.state_dir.join("gateway.json");
-    durable::replace(&card, running.to_string().as_bytes()).map_err(GatewayError::file(&card))?;
-
     let mut tasks = JoinSet::new();
     let quiet = CancellationToken::new();
-    tasks.spawn(admin::serve(admin_socket, admin, quiet.clone()));
+    let (told, ends) = (ending.clone(), quiet.clone());
+    tasks.spawn(async move {
+        if let Err(error) = orders.serve(admin, &told.leave, &ends).await {
+            tracing::error!(%error, "nobody can say what to serve");
+            told.stop.cancel();
+        }
+    });
     tasks.spawn(keep_evidence(Arc::clone(&files.ledger), quiet.clone()));
     tracing::info!(%address, threads = options.threads, "gateway serving");
-    let admin = options.admin.clone();
+    let (admin, leave) = (options.admin.clone(), ending.leave.clone());
     let ended = tokio::spawn(async move {
-        let result = threads.ended(&stop).await;
+        let result = threads.ended(&ending).await;
         quiet.cancel();
         while tasks.join_next().await.is_some() {}
-        // What is left of sockets says that nobody is here; failing to remove them does not matter.
-        let _ = std::fs::remove_file(&options.admin);
-        let _ = std::fs::remove_file(&card);
         let closed = spawn_blocking(move || files.close()).await;
         result?;
         closed.map_err(|error| GatewayError::Thread(io::Error::other(error)))?
@@ -95,6 +110,7 @@ pub async fn start(options: Options, shutdown: CancellationToken) -> Result<Hand
     Ok(Handle {
         address,
         admin,
+        leave,
         ended,
     })
 }
@@ -120,11 +136,9 @@ struct Hands {
 }
 
 impl Files {
-    fn open(options: &Options) -> Result<Self, GatewayError> {
+    fn open(options: &Options, lock: File) -> Result<Self, GatewayError> {
         let state = &options.state_dir;
-        durable::directory(state).map_err(GatewayError::file(state))?;
-        let lock = lock(&state.join("gateway.lock"), state)?;
-        let index = Arc::new(load_table(&state.join("routes.json"))?);
+        let index = Arc::new(orders::load(&table_file(state))?);
         let folder = state.join("traffic");
         durable::directory(&folder).map_err(GatewayError::file(&folder))?;
         let threads = options.threads.get();
@@ -193,34 +207,6 @@ impl Files {
     }
 }
 
-fn lock(path: &Path, state: &Path) -> Result<File, GatewayError> {
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(GatewayError::file(path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(GatewayError::InUse(state.to_owned())),
-        Err(TryLockError::Error(error)) => Err(GatewayError::file(path)(error)),
-    }
-}
-
-fn load_table(path: &Path) -> Result<Index, GatewayError> {
-    let table = match durable::read(path).map_err(GatewayError::file(path))? {
-        None => RoutingTable::default(),
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|source| GatewayError::Json {
-            path: path.to_owned(),
-            source,
-        })?,
-    };
-    Index::new(table).map_err(|source| GatewayError::Table {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// The serving threads.
 #[derive(Default)]
 struct Threads {
@@ -235,7 +221,7 @@ impl Threads {
         setup: Option<Setup>,
         listener: TcpListener,
         commands: mpsc::Receiver<Command>,
-        stop: CancellationToken,
+        ending: Ending,
     ) -> Result<(), GatewayError> {
         let Some(setup) = setup else {
             return Err(GatewayError::Thread(io::Error::other(
@@ -251,7 +237,7 @@ impl Threads {
             let local = LocalSet::new();
             local.block_on(&runtime, async move {
                 match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => Worker::new(setup).serve(listener, commands, stop).await,
+                    Ok(listener) => Worker::new(setup).serve(listener, commands, ending).await,
                     Err(error) => tracing::error!(%error, "a listener cannot be used"),
                 }
             });
@@ -270,12 +256,14 @@ impl Threads {
         Ok(())
     }
 
-    /// Waits until all have ended. If one ends before `stop`, the others are stopped.
-    async fn ended(mut self, stop: &CancellationToken) -> Result<(), GatewayError> {
+    /// Waits until all have ended. If one ends before it should, the others are stopped.
+    async fn ended(mut self, ending: &Ending) -> Result<(), GatewayError> {
         let mut early = false;
         while self.ends.join_next().await.is_some() {
-            early |= !stop.is_cancelled();
-            stop.cancel();
+            if !ending.leave.is_cancelled() {
+                early |= !ending.stop.is_cancelled();
+                ending.stop.cancel();
+            }
         }
         let joined = spawn_blocking(move || self.handles.into_iter().all(|h| h.join().is_ok()));
         let whole = joined.await.unwrap_or(false);

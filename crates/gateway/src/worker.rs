@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +17,13 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::{self, Admission, Date};
 use crate::evidence::Ledger;
 use crate::join::{JoinLog, Lane};
+use crate::listen::BACKLOG;
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::options::Options;
 use crate::outlier;
@@ -32,6 +35,33 @@ use crate::traffic::Tap;
 
 /// Pause after a connection could not be accepted (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How a thread is told to end.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending {
+    /// Another gateway takes the connections that come; those that are open may go on for long.
+    pub(crate) leave: CancellationToken,
+    /// Nobody does, or it took too long.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Ending {
+    /// One for a single thread: all threads would meet at the one that they share.
+    fn own(&self) -> Self {
+        Self {
+            leave: self.leave.child_token(),
+            stop: self.stop.child_token(),
+        }
+    }
+
+    /// Waits for either.
+    pub(crate) async fn begun(&self) {
+        tokio::select! {
+            () = self.leave.cancelled() => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
 
 /// What a thread is told.
 #[derive(Debug)]
@@ -159,13 +189,14 @@ impl Worker {
         mixed ^ (mixed >> 31)
     }
 
-    /// Accepts clients until told to stop, then lets those that are served finish.
+    /// Accepts clients until told to end, then lets those that are served finish.
     pub(crate) async fn serve(
         self: Rc<Self>,
         listener: TcpListener,
         mut commands: mpsc::Receiver<Command>,
-        stop: CancellationToken,
+        ending: Ending,
     ) {
+        let ending = ending.own();
         // They end with the thread: requests are served to the last while it drains.
         let mut own = JoinSet::new();
         own.spawn_local(queue::serve_lines(Rc::clone(&self)));
@@ -175,11 +206,11 @@ impl Worker {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = ending.begun() => break,
                 Some(command) = commands.recv() => self.obey(command),
                 Some(_) = clients.join_next() => {}
                 accepted = listener.accept(), if clients.len() < most => match accepted {
-                    Ok((stream, _)) => self.welcome(stream, &stop, &mut clients),
+                    Ok((stream, _)) => self.welcome(stream, &ending, &mut clients),
                     Err(error) => {
                         tracing::warn!(%error, "connection not accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -187,45 +218,63 @@ impl Worker {
                 }
             }
         }
-        self.welcome_the_last(listener, &stop, &mut clients);
-        let ended = async { while clients.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.options.drain, ended)
-            .await
-            .is_err()
-        {
-            tracing::warn!("requests cut off: they did not end while draining");
+        self.welcome_the_last(listener, &ending, &mut clients);
+        self.see_out(&mut clients, commands, &ending).await;
+    }
+
+    /// Waits for the connections that there are.
+    async fn see_out(
+        &self,
+        clients: &mut JoinSet<()>,
+        mut commands: mpsc::Receiver<Command>,
+        ending: &Ending,
+    ) {
+        let mut limit = pin!(tokio::time::sleep(self.options.leave));
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                Some(command) = commands.recv() => self.obey(command),
+                ended = clients.join_next() => if ended.is_none() { return },
+                () = ending.stop.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    limit.as_mut().reset(Instant::now() + self.options.drain);
+                }
+                () = limit.as_mut() => {
+                    tracing::warn!(connections = clients.len(), "cut off: they did not end in time");
+                    return;
+                }
+            }
         }
     }
 
-    /// Closing a listener resets those who are in its queue, so they are taken out first.
+    /// Closing a listener that nobody else holds resets those who are in its queue, so they are taken out first.
     fn welcome_the_last(
         self: &Rc<Self>,
         listener: TcpListener,
-        stop: &CancellationToken,
+        ending: &Ending,
         clients: &mut JoinSet<()>,
     ) {
         let Ok(listener) = listener.into_std() else {
             return;
         };
-        while let Ok((stream, _)) = listener.accept() {
+        for _ in 0..BACKLOG {
+            let Ok((stream, _)) = listener.accept() else {
+                return;
+            };
             let stream = stream
                 .set_nonblocking(true)
                 .and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream {
-                self.welcome(stream, stop, clients);
+                self.welcome(stream, ending, clients);
             }
         }
     }
 
-    fn welcome(
-        self: &Rc<Self>,
-        stream: TcpStream,
-        stop: &CancellationToken,
-        clients: &mut JoinSet<()>,
-    ) {
+    fn welcome(self: &Rc<Self>, stream: TcpStream, ending: &Ending, clients: &mut JoinSet<()>) {
         match prepare(&stream) {
             Ok(()) => {
-                clients.spawn_local(edge::client(Rc::clone(self), stream, stop.clone()));
+                clients.spawn_local(edge::client(Rc::clone(self), stream, ending.clone()));
             }
             Err(error) => tracing::debug!(%error, "client gone before it was served"),
         }

@@ -13,7 +13,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -22,11 +23,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, join};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
-use tokio_util::sync::CancellationToken;
 
 use super::plain::{self, Next};
 use super::{Received, answer};
-use crate::worker::Worker;
+use crate::worker::{Ending, Worker};
 
 /// When stopping, how long a connection that never had a request is given to bring one that may
 /// already be on its way.
@@ -47,15 +47,15 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How long an HTTP/2 client may leave a ping without an answer.
 const PONG: Duration = Duration::from_secs(20);
 
-/// Serves a connection until its client closes it, or `stop` and its last answer is sent.
-pub(crate) async fn client(worker: Rc<Worker>, mut stream: TcpStream, stop: CancellationToken) {
+/// Serves a connection until its client closes it, or it is to end and its last answer is sent.
+pub(crate) async fn client(worker: Rc<Worker>, mut stream: TcpStream, ending: Ending) {
     let idle = worker.options.idle_timeout;
     let mut first = BytesMut::with_capacity(FIRST_BYTES);
     let begun = async {
         tokio::select! {
             begun = tokio::time::timeout(idle, begin(&mut stream, &mut first)) => begun.ok()?.ok(),
             // What is on its way already is still answered.
-            () = async { stop.cancelled().await; tokio::time::sleep(LINGER).await } => None,
+            () = async { ending.stop.cancelled().await; tokio::time::sleep(LINGER).await } => None,
         }
     };
     let Some(version) = begun.await else {
@@ -63,15 +63,16 @@ pub(crate) async fn client(worker: Rc<Worker>, mut stream: TcpStream, stop: Canc
     };
     let mut used = false;
     if matches!(version, Version::One)
-        && let Next::Closed = plain::serve(&worker, &mut stream, &mut first, &mut used, &stop).await
+        && let Next::Closed =
+            plain::serve(&worker, &mut stream, &mut first, &mut used, &ending).await
     {
         return;
     }
     let (read, write) = stream.into_split();
     let io = join(Cursor::new(first.freeze()).chain(read), write);
     match version {
-        Version::One => one(&worker, io, used, &stop).await,
-        Version::Two => two(&worker, io, &stop).await,
+        Version::One => one(&worker, io, used, &ending).await,
+        Version::Two => two(&worker, io, &ending).await,
     }
 }
 
@@ -101,14 +102,22 @@ async fn one(
     worker: &Rc<Worker>,
     io: impl AsyncRead + AsyncWrite + Unpin,
     used: bool,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) {
     let used = Cell::new(used);
     let begins = &used;
     let service = service_fn(move |request: Request<Incoming>| {
         begins.set(true);
         let request = request.map(Received::Coming);
-        async move { Ok::<_, Infallible>(answer(worker, request).await) }
+        async move {
+            let mut answer = answer(worker, request).await;
+            // Closing a connection between two requests would fail a client that is about to send one.
+            if ending.leave.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -119,7 +128,7 @@ async fn one(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = ending.stop.cancelled() => {
             // Closes a connection between two requests, but waits for the first one of a new one.
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(LINGER, connection.as_mut()).await {
@@ -135,7 +144,7 @@ async fn one(
 async fn two(
     worker: &Rc<Worker>,
     io: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) {
     let worker = Rc::clone(worker);
     let idle = worker.options.idle_timeout;
@@ -159,7 +168,7 @@ async fn two(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = ending.begun() => {
             // Tells the client to open no more streams, and ends with the last of them.
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -18,10 +18,9 @@ use http::{HeaderValue, Request};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::{Received, answer};
-use crate::worker::Worker;
+use crate::worker::{Ending, Worker};
 use head::{Head, NotPlain};
 use writing::{Client, Writer};
 
@@ -47,12 +46,10 @@ pub(super) async fn serve(
     stream: &mut TcpStream,
     buffer: &mut BytesMut,
     used: &mut bool,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) -> Next {
     let mut writer = Writer::default();
-    // One of its own: all threads would meet at the one that they share.
-    let stop = stop.child_token();
-    let mut stopped = pin!(stop.cancelled());
+    let mut stopped = pin!(ending.stop.cancelled());
     let timer = pin!(tokio::time::sleep(worker.options.idle_timeout));
     let mut idle = Idle::new(worker, timer);
     loop {
@@ -87,7 +84,7 @@ pub(super) async fn serve(
             () = hung_up(stream, buffer) => return Next::Closed,
         };
         // The rest of a late body is still on its way: nothing after it can be understood.
-        if late || stop.is_cancelled() {
+        if late || ending.stop.is_cancelled() || ending.leave.is_cancelled() {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(CONNECTION, close);
         }

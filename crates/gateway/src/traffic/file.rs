@@ -1,9 +1,9 @@
 //! One Parquet file: its row groups, its end.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,19 +51,14 @@ pub(super) struct ParquetFile<R> {
 pub(super) type Group<'a> = SerializedRowGroupWriter<'a, File>;
 
 impl<R: Record> ParquetFile<R> {
-    /// Makes `path` with `.tmp` after it.
+    /// Makes `path` with `.tmp` after it, locked as long as it is written.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
         let schema = parse_message_type(R::SCHEMA).map_err(io::Error::other)?;
         let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
         for column in R::VARIED {
             properties = properties.set_column_dictionary_enabled((*column).into(), false);
         }
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(temporary(&path))?;
+        let file = create_locked(&temporary(&path))?;
         let properties = Arc::new(properties.build());
         let writer = SerializedFileWriter::new(file, Arc::new(schema), properties)
             .map_err(io::Error::other)?;
@@ -93,6 +88,31 @@ impl<R: Record> ParquetFile<R> {
         self.writer.inner().sync_all()?;
         std::fs::rename(temporary(&self.path), &self.path)?;
         durable::sync_parent(&self.path)
+    }
+}
+
+fn create_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.lock()?;
+        // One that starts may have found it before it was locked.
+        if file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes a file unless another gateway is writing it.
+pub(super) fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    match file.try_lock() {
+        Ok(()) => std::fs::remove_file(path),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

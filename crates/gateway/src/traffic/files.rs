@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::file::{ParquetFile, Record};
+use super::file::{self, ParquetFile, Record};
 use super::{TrafficOptions, retention};
 use crate::{clock, durable};
 
@@ -37,13 +37,14 @@ struct Open<R> {
 }
 
 impl<R: Record> Files<R> {
-    /// Makes the folder, and clears it of what was not finished: a file without its footer is of no use to anybody.
+    /// Makes the folder, and clears it of what was not finished: a file without its footer is of no use to anybody, once
+    /// nobody is writing it.
     pub(super) fn open(folder: PathBuf, options: TrafficOptions) -> io::Result<Self> {
         durable::directory(&folder)?;
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "tmp") {
-                std::fs::remove_file(path)?;
+                retention::gone(file::remove_unfinished(&path))?;
             }
         }
         Ok(Self {

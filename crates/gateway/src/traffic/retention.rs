@@ -58,12 +58,16 @@ pub(super) fn forget(folder: &Path, options: &TrafficOptions, now: i64) -> io::R
         {
             continue;
         }
+        // Another gateway of this state directory may have removed it.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
         let usual = options.keep_age.as_micros();
         let (began, keep) = told(&path).unwrap_or((i64::MAX, None));
         let keep = keep.map_or(usual, |seconds| u128::from(seconds) * 1_000_000);
         let age = u128::try_from(now.saturating_sub(began)).unwrap_or(0);
         files.push(Found {
-            len: entry.metadata()?.len(),
+            len: metadata.len(),
             old: age > keep,
             waits: copies && !marks.join(entry.file_name()).exists(),
             path,
@@ -83,7 +87,7 @@ pub(super) fn forget(folder: &Path, options: &TrafficOptions, now: i64) -> io::R
         if file.waits {
             tracing::error!(file = %file.path.display(), "removed before it was copied: no room");
         }
-        std::fs::remove_file(&file.path)?;
+        gone(std::fs::remove_file(&file.path))?;
         total -= file.len;
         if let Some(name) = file.path.file_name().filter(|_| copies && !file.waits) {
             // A mark without its file is removed by the server, too.
@@ -91,4 +95,12 @@ pub(super) fn forget(folder: &Path, options: &TrafficOptions, now: i64) -> io::R
         }
     }
     Ok(())
+}
+
+/// Another gateway of this state directory may have removed a file first.
+pub(super) fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) struct Engine {
 struct Counts {
     inferences: AtomicUsize,
     pings: AtomicUsize,
+    described: AtomicUsize,
     cancelled: AtomicUsize,
 }
 
@@ -129,6 +130,11 @@ impl Engine {
         self.counts.inferences.load(SeqCst)
     }
 
+    /// How many connections asked what it is, which each does first.
+    pub(crate) fn described(&self) -> usize {
+        self.counts.described.load(SeqCst)
+    }
+
     /// How many pings came.
     pub(crate) fn pings(&self) -> usize {
         self.counts.pings.load(SeqCst)
@@ -178,6 +184,7 @@ async fn serve(
                 let body = match request {
                     Request::Infer(_, body) => body,
                     Request::Describe => {
+                        counts.described.fetch_add(1, SeqCst);
                         let inputs = json!([{"name":"x","datatype":"FP32","shape":[-1,1]}]);
                         let text =
                             json!({"inputs": inputs, "outputs": [], "frames": 2}).to_string();

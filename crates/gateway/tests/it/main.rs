@@ -18,6 +18,7 @@ mod plain;
 mod queue;
 mod routing;
 mod silent;
+mod succession;
 mod swap;
 mod tables;
 mod traffic;

@@ -190,22 +190,32 @@ impl Client {
         answer.expect("an answer in time").expect("an answer")
     }
 
+    /// The answer, and whether the connection closes after it.
+    pub(crate) async fn send_and_see(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+    ) -> (Got, bool) {
+        let (got, headers) = self.send_for_headers(request).await;
+        let closes = headers.get("connection");
+        (got, closes.is_some_and(|value| value == "close"))
+    }
+
     pub(crate) async fn try_send(
         &mut self,
         request: http::Request<Full<Bytes>>,
     ) -> hyper::Result<Got> {
-        Ok(self.try_send_for_headers(request).await?.0)
+        Ok(self.exchange(request).await?.0)
     }
 
     pub(crate) async fn send_for_headers(
         &mut self,
         request: http::Request<Full<Bytes>>,
     ) -> (Got, http::HeaderMap) {
-        let answer = tokio::time::timeout(LONG, self.try_send_for_headers(request)).await;
+        let answer = tokio::time::timeout(LONG, self.exchange(request)).await;
         answer.expect("an answer in time").expect("an answer")
     }
 
-    async fn try_send_for_headers(
+    async fn exchange(
         &mut self,
         request: http::Request<Full<Bytes>>,
     ) -> hyper::Result<(Got, http::HeaderMap)> {
