@@ -86,7 +86,9 @@ enum Verb {
     /// Start server and gateway here, and keep them running
     Up(roles::up::Up),
     /// Stop what `up` started, and replicas; steps go on and are taken up again
-    Down(roles::up::Down),
+    Down(roles::down::Down),
+    /// Run the binary that is on disk now, without refusing a request
+    Upgrade(roles::up::upgrade::Upgrade),
     /// Show what applying the project file would change
     Plan(verbs::plan::Plan),
     /// Change things to what the project file says
@@ -168,6 +170,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Init(verb) => verb.run(common),
         Verb::Up(verb) => verb.run(common),
         Verb::Down(verb) => verb.run(common),
+        Verb::Upgrade(verb) => verb.run(common),
         Verb::Plan(verb) => verb.run(common),
         Verb::Apply(verb) => verb.run(common),
         Verb::Destroy(verb) => verb.run(common),

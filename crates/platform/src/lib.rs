@@ -12,6 +12,7 @@ pub mod driver;
 mod layout;
 pub mod local;
 mod process;
+pub mod program;
 pub mod shim;
 pub mod spec;
 pub mod status;
@@ -20,6 +21,7 @@ pub use capacity::{Admit, Capacity, Claim};
 pub use doctor::{Finding, doctor};
 pub use driver::{Error, LogChunk, Pending, Platform};
 pub use local::{Local, LocalOptions};
+pub use program::Program;
 pub use spec::{
     HOME, Input, Limits, LogLimits, Output, Staging, StopSignal, TEMPORARY, UNIT_DIR, UnitSpec,
 };

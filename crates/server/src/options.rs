@@ -37,6 +37,9 @@ pub struct Options {
     pub default_environment: String,
     /// GPUs that units may claim, when they cannot be counted.
     pub gpus: Option<u32>,
+    /// Asks whoever keeps server and gateway running to replace what runs another binary than is on disk; `None` where
+    /// nobody does.
+    pub supervisor: Option<fn() -> std::io::Result<()>>,
     /// The time; what is measured and not dated goes by clocks that nobody sets.
     pub now: fn() -> Timestamp,
 }

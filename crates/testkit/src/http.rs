@@ -94,3 +94,64 @@ fn parse(text: &str) -> Option<Answer> {
         body: body.to_owned(),
     })
 }
+
+/// A connection that is kept, as most clients keep theirs.
+pub struct Connection {
+    stream: TcpStream,
+    closes: bool,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            stream,
+            closes: false,
+        })
+    }
+
+    /// Posts JSON and reads the whole answer, which must say how long it is.
+    ///
+    /// # Errors
+    /// When the server breaks off, or does not say how long its answer is.
+    pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.stream.write_all(&[head.as_bytes(), body].concat())?;
+        let mut text = Vec::new();
+        let mut whole = None;
+        while whole.is_none_or(|whole| text.len() < whole) {
+            let mut more = [0; 4096];
+            match self.stream.read(&mut more)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => text.extend_from_slice(&more[..read]),
+            }
+            whole = whole.or_else(|| length(&text));
+        }
+        let text = String::from_utf8_lossy(&text);
+        let answer = parse(&text).ok_or(io::ErrorKind::InvalidData)?;
+        self.closes = answer.header("connection") == Some("close");
+        Ok(answer)
+    }
+
+    /// Whether the server has said that it closes.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+}
+
+/// How long an answer is, head and body, once its head is there.
+fn length(text: &[u8]) -> Option<usize> {
+    let head = text.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let answer = parse(&String::from_utf8_lossy(&text[..head]))?;
+    let body: usize = answer.header("content-length")?.parse().ok()?;
+    Some(head + body)
+}

@@ -133,7 +133,12 @@ impl Product {
 
     /// The binary with the environment of this folder and nothing else that could lead it elsewhere.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_of(&self.binary)
+    }
+
+    /// The same with another binary.
+    pub fn command_of(&self, binary: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(binary.as_ref());
         for name in ["MAINSPAN_SERVER", "MAINSPAN_TOKEN", "MAINSPAN_PROJECT"] {
             command.env_remove(name);
         }

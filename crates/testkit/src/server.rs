@@ -104,6 +104,7 @@ fn options(dir: &Path) -> Options {
         engine: never,
         default_environment: "prod".to_owned(),
         gpus: Some(0),
+        supervisor: None,
         now: jiff::Timestamp::now,
     }
 }

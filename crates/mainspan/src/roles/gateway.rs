@@ -6,8 +6,14 @@ use clap::Args;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
+    os::{fd::AsFd as _, unix::net::UnixStream as Line},
+    path::{Path, PathBuf},
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+};
+use tokio_util::sync::CancellationToken;
 
 /// Settings of the data plane.
 #[derive(Clone, Debug, Args)]
@@ -29,15 +35,37 @@ pub(crate) struct Gateway {
     pub(crate) no_traffic_log: bool,
 }
 
+/// Said to the supervisor by a gateway that serves.
+pub(super) const SERVING: u8 = b's';
+/// Said by the supervisor when another gateway does.
+pub(super) const LEAVE: u8 = b'l';
+
 impl Gateway {
     /// Serves until told to stop.
     pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
         logging();
-        end_with_supervisor()?;
+        let supervised = end_with_supervisor()?;
         let state_dir = place::state_dir(common.state.as_deref())?;
         std::fs::create_dir_all(&state_dir)?;
-        let mut options =
-            gateway::Options::new(state_dir, SocketAddr::new(self.data_host, self.data_port));
+        let options = self.options(&state_dir)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async move {
+            let shutdown = shutdown()?;
+            if supervised {
+                in_the_supervisors_seat(options, shutdown).await?;
+            } else {
+                gateway::run(options, shutdown).await?;
+            }
+            Ok(exit::OK)
+        })
+    }
+
+    /// As the gateway's own crate understands them.
+    pub(super) fn options(&self, state_dir: &Path) -> anyhow::Result<gateway::Options> {
+        let listen = SocketAddr::new(self.data_host, self.data_port);
+        let mut options = gateway::Options::new(state_dir.to_owned(), listen);
         if let Some(threads) = self.threads {
             options.threads = threads;
         }
@@ -53,12 +81,32 @@ impl Gateway {
         if self.no_traffic_log {
             options.traffic = None;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async move {
-            gateway::run(options, shutdown()?).await?;
-            Ok(exit::OK)
-        })
+        Ok(options)
     }
+}
+
+/// Serves on sockets that the supervisor hands over on stdin, until told to stop or to leave.
+async fn in_the_supervisors_seat(
+    options: gateway::Options,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let line = Line::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let seat = gateway::Seat::receive(line.as_fd())?;
+    line.set_nonblocking(true)?;
+    let mut line = UnixStream::from_std(line)?;
+    let handle = gateway::start_in(options, seat, shutdown).await?;
+    line.write_u8(SERVING).await?;
+    let leaving = handle.leaving();
+    let told = async {
+        // When the supervisor is gone, a signal says so.
+        if line.read_u8().await.is_ok_and(|said| said == LEAVE) {
+            leaving.cancel();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        stopped = handle.stopped() => stopped?,
+        () = told => {}
+    }
+    Ok(())
 }

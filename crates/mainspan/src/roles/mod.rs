@@ -1,5 +1,6 @@
 //! The roles of the binary: supervisor, control plane, data plane, engine.
 
+pub(crate) mod down;
 pub(crate) mod engine;
 pub(crate) mod gateway;
 pub(crate) mod install;
@@ -43,12 +44,25 @@ fn shutdown() -> anyhow::Result<CancellationToken> {
 /// Set for the roles that `up` starts.
 const SUPERVISED: &str = "MAINSPAN_SUPERVISED";
 
-/// Ends this process when the supervisor that started it dies, so that a new one finds the place free.
-fn end_with_supervisor() -> anyhow::Result<()> {
-    if std::env::var_os(SUPERVISED).is_some() {
+/// Ends this process when the supervisor that started it dies, so that a new one finds the place free. Answers whether
+/// there is one.
+fn end_with_supervisor() -> anyhow::Result<bool> {
+    let supervised = std::env::var_os(SUPERVISED).is_some();
+    if supervised {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
     }
-    Ok(())
+    Ok(supervised)
+}
+
+/// How to ask the supervisor to look at the binary, where there is one.
+fn supervisor() -> Option<fn() -> std::io::Result<()>> {
+    fn ask() -> std::io::Result<()> {
+        match rustix::process::getppid() {
+            Some(parent) => Ok(rustix::process::kill_process(parent, up::upgrade::SIGNAL)?),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+    std::env::var_os(SUPERVISED).map(|_| ask as fn() -> std::io::Result<()>)
 }
 
 /// Leaves a small file that says who runs and where.

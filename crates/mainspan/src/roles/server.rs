@@ -107,6 +107,7 @@ impl Server {
             engine: vec![program, "engine".to_owned()],
             default_environment: self.default_environment.clone(),
             gpus: self.gpus,
+            supervisor: super::supervisor(),
             now: jiff::Timestamp::now,
         })
     }

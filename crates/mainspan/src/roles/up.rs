@@ -1,32 +1,32 @@
 //! `mainspan up`: starts server and gateway, starts again what dies, and stops both in order. `down` ends it.
 
+mod gateways;
+mod keep;
+pub(crate) mod upgrade;
+
 use super::{
-    SUPERVISED, announce,
     gateway::Gateway,
     line::Line,
     logging,
     server::{STORE, Server},
     shutdown,
 };
-use crate::{
-    cli::Common,
-    exit::{self, Coded},
-    output, place, verbs,
-};
+use crate::{cli::Common, exit, output, place, verbs};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use platform::{Local, LocalOptions, Platform as _};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use gateways::Gateways;
+use keep::{Role, keep};
+use rustix::process::{Pid, test_kill_process};
 use std::{
-    collections::BTreeSet,
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
-use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use upgrade::{Card, Looks};
 
 /// Settings of both planes.
 #[derive(Clone, Debug, Args)]
@@ -46,12 +46,7 @@ pub(crate) struct Up {
 /// How long both planes may take to answer.
 const READY: Duration = Duration::from_secs(60);
 /// How long they may take to stop before they are killed.
-const STOP: Duration = Duration::from_secs(20);
-/// A role that dies at once is started again after this long, doubled up to [`LONGEST_PAUSE`].
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A role that has lived this long did start: what ended it then is no reason to wait.
-const STEADY: Duration = Duration::from_secs(1);
+pub(super) const STOP: Duration = Duration::from_secs(20);
 
 impl Up {
     /// Runs both planes until told to stop.
@@ -74,27 +69,30 @@ impl Up {
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            announce(
-                &state.join("up.json"),
-                &serde_json::json!({ "pid": std::process::id() }),
-            )?;
             let shutdown = shutdown()?;
             let program = std::env::current_exe()?;
-            let server = keep(
-                program.clone(),
-                self.server_arguments(&state),
+            let card = Card::new(program.clone());
+            card.write(&state)?;
+            // Here, so that what cannot be is said at once.
+            let seat = gateways::seat(&self.gateway.options(&state)?, &shutdown).await?;
+            let (to_server, server_orders) = mpsc::channel(1);
+            let (to_gateway, gateway_orders) = mpsc::channel(1);
+            let looks = Looks::new(to_gateway, to_server)?;
+            let server = Role {
+                name: "server",
+                program: program.clone(),
+                arguments: self.server_arguments(&state),
                 // Command lines can be read by everybody on this machine, and the address may hold a password.
-                vec![(STORE, self.server.store.clone())],
-                "server",
-                shutdown.clone(),
-            );
-            let gateway = keep(
+                variables: vec![(STORE, self.server.store.clone())],
+            };
+            let gateway = Role {
+                name: "gateway",
                 program,
-                self.gateway_arguments(&state),
-                Vec::new(),
-                "gateway",
-                shutdown.clone(),
-            );
+                arguments: self.gateway_arguments(&state),
+                variables: Vec::new(),
+            };
+            let server = keep(server, server_orders, shutdown.clone());
+            let gateway = Gateways::new(gateway, seat).keep(gateway_orders, shutdown.clone());
             let ready = async {
                 if let Some(file) = &self.apply {
                     self.apply_when_ready(common, &state, file, &shutdown).await;
@@ -104,6 +102,7 @@ impl Up {
             let outcome = tokio::select! {
                 (server, gateway) = async { tokio::join!(server, gateway) } => server.and(gateway),
                 () = ready => Ok(()),
+                looked = looks.run(card, &state) => looked,
             };
             let _ = fs::remove_file(state.join("up.json"));
             outcome.map(|()| exit::OK)
@@ -204,164 +203,15 @@ impl Up {
     }
 }
 
-/// Keeps one role running until the shutdown.
-async fn keep(
-    program: PathBuf,
-    arguments: Vec<String>,
-    variables: Vec<(&'static str, String)>,
-    role: &str,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let mut pause = PAUSE;
-    while !shutdown.is_cancelled() {
-        let started = Instant::now();
-        let mut child = Command::new(&program)
-            .args(&arguments)
-            .stdin(Stdio::null())
-            .env(SUPERVISED, "1")
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .spawn()?;
-        let status = tokio::select! {
-            status = child.wait() => status?,
-            () = shutdown.cancelled() => return stop(child).await,
-        };
-        let lived = started.elapsed();
-        if status.code() == Some(1) && lived < Duration::from_secs(5) && pause >= PAUSE * 8 {
-            shutdown.cancel();
-            bail!("the {role} does not start; the lines above say why");
-        }
-        if lived > STEADY {
-            pause = PAUSE;
-        }
-        tracing::warn!(role, %status, "a role ended and is started again");
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-    Ok(())
-}
-
-async fn stop(mut child: Child) -> anyhow::Result<()> {
-    if let Some(pid) = child
-        .id()
-        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-    {
-        kill_process(pid, Signal::TERM)?;
-    }
-    if tokio::time::timeout(STOP, child.wait()).await.is_err() {
-        child.kill().await?;
-    }
-    Ok(())
-}
-
-/// What to stop.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Down {
-    /// Steps of runs too; they run again after the next `up`
-    #[arg(long)]
-    all: bool,
-}
-
-impl Down {
-    /// Stops the supervisor of a state directory, then replicas, and waits for their end.
-    pub(crate) fn run(self, common: &Common) -> anyhow::Result<u8> {
-        let state = place::state_dir(common.state.as_deref())?;
-        let supervisor = running(&state);
-        if let Some(pid) = supervisor {
-            end(pid, &state)?;
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        // A supervisor that was killed takes server and gateway with it, but no unit.
-        let is_alone = supervisor.is_none();
-        let units = if is_alone && (answers(&state) || !state.join("units").is_dir()) {
-            Units::default()
-        } else {
-            runtime.block_on(stop_units(&state, self.all))?
-        };
-        if is_alone && units.ended + units.left == 0 {
-            return Err(Coded {
-                code: exit::NO_SERVER,
-                message: format!("nothing runs on `{}`", state.display()),
-            }
-            .into());
-        }
-        let rest = match units.left {
-            0 => String::new(),
-            n => format!(" {n} steps go on; `mainspan up` takes them up again."),
-        };
-        output::line(&format!("Stopped.{rest}"))?;
-        Ok(exit::OK)
-    }
-}
-
-/// Ends a supervisor and waits for that.
-fn end(pid: Pid, state: &Path) -> anyhow::Result<()> {
-    kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
-    let deadline = Instant::now() + STOP + Duration::from_secs(5);
-    while test_kill_process(pid).is_ok() {
-        if Instant::now() > deadline {
-            let log = state.join("logs/mainspan.log");
-            bail!("process {pid} does not end; see {}", log.display());
-        }
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-/// What became of the units.
-#[derive(Debug, Default)]
-struct Units {
-    ended: usize,
-    left: usize,
-}
-
-/// Stops replicas, and steps when asked.
-async fn stop_units(state: &Path, steps: bool) -> anyhow::Result<Units> {
-    let shutdown = CancellationToken::new();
-    let platform = Local::open(LocalOptions::new(state.join("units"))?, &shutdown).await?;
-    let mut changed = platform.changed();
-    let deadline = Instant::now() + STOP;
-    let mut stopped = BTreeSet::new();
-    loop {
-        changed.borrow_and_update();
-        let units = platform.list().await?;
-        let alive: Vec<_> = units.iter().filter(|unit| !unit.state.is_over()).collect();
-        let (going, ending): (Vec<_>, Vec<_>) = alive
-            .into_iter()
-            .partition(|unit| !steps && unit.labels.get("kind").is_some_and(|kind| kind == "step"));
-        if ending.is_empty() || Instant::now() > deadline {
-            shutdown.cancel();
-            return Ok(Units {
-                ended: stopped.len(),
-                left: going.len(),
-            });
-        }
-        for unit in ending {
-            platform.stop(&unit.id, None).await?;
-            stopped.insert(unit.id.clone());
-        }
-        tokio::select! {
-            _ = changed.changed() => {}
-            () = tokio::time::sleep(Duration::from_millis(200)) => {}
-        }
-    }
-}
-
 /// The supervisor of a state directory, if it lives.
-fn running(state: &Path) -> Option<Pid> {
-    let value: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(state.join("up.json")).ok()?).ok()?;
-    let pid = Pid::from_raw(i32::try_from(value["pid"].as_i64()?).ok()?)?;
+pub(super) fn running(state: &Path) -> Option<Pid> {
+    let pid = Pid::from_raw(i32::try_from(Card::read(state)?.pid).ok()?)?;
     // A number may have been given to another process since.
     let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
     (test_kill_process(pid).is_ok() && command.windows(3).any(|w| w == b"\0up")).then_some(pid)
 }
 
-fn answers(state: &Path) -> bool {
+pub(super) fn answers(state: &Path) -> bool {
     let connects = |url: Option<String>| {
         url.and_then(|url| url.strip_prefix("http://").map(str::to_owned))
             .is_some_and(|address| std::net::TcpStream::connect(address).is_ok())

@@ -32,6 +32,7 @@ mod story;
 mod tracking;
 mod traffic;
 mod triggers;
+mod upgrades;
 mod uploads;
 mod words;
 mod world;

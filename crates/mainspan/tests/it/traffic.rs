@@ -4,6 +4,7 @@
 use serde_json::json;
 use std::{
     collections::VecDeque,
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -12,7 +13,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use testkit::http::ask;
+use testkit::http::{Answer, Connection, ask};
 
 /// What became of the requests.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +47,7 @@ struct Shared {
 pub(crate) struct Client {
     address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Labels come this much later than the answers.
@@ -60,14 +61,19 @@ impl Client {
         Client {
             address,
             shared: Arc::default(),
-            thread: None,
+            threads: Vec::new(),
         }
     }
 
-    /// Begins to ask `/delay`, whose version `v` answers `dep_delay + v`.
+    /// Begins to ask `/delay`, whose version `v` answers `dep_delay + v`: on a connection for each request, and on one
+    /// that is kept.
     pub(crate) fn start(&mut self) {
-        let (address, shared) = (self.address, Arc::clone(&self.shared));
-        self.thread = Some(std::thread::spawn(move || work(address, &shared)));
+        for keeps in [false, true] {
+            let asking = Asking::new(self.address, keeps);
+            let shared = Arc::clone(&self.shared);
+            self.threads
+                .push(std::thread::spawn(move || work(asking, &shared)));
+        }
     }
 
     /// Kills the gateway by `kill`: requests in its hands are counted apart.
@@ -80,7 +86,7 @@ impl Client {
     /// Ends it.
     pub(crate) fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
     }
@@ -91,13 +97,57 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Nobody was answered wrongly, and nobody was left without an answer but by a gateway that was killed.
+    #[track_caller]
+    pub(crate) fn assert_no_failure(&self) {
+        let (report, failures) = self.report();
+        assert_eq!(
+            (report.wrong, report.failed),
+            (0, 0),
+            "{report:?}: {failures:?}"
+        );
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
     }
 }
 
-fn work(address: SocketAddr, shared: &Shared) {
+/// How one thread asks.
+struct Asking {
+    address: SocketAddr,
+    keeps: bool,
+    kept: Option<Connection>,
+}
+
+impl Asking {
+    fn new(address: SocketAddr, keeps: bool) -> Self {
+        Asking {
+            address,
+            keeps,
+            kept: None,
+        }
+    }
+
+    /// Once.
+    fn ask(&mut self, path: &str, body: &str) -> io::Result<Answer> {
+        if !self.keeps {
+            return ask(self.address, "POST", path, &[], body.as_bytes());
+        }
+        let mut connection = match self.kept.take() {
+            Some(kept) => kept,
+            None => Connection::open(self.address)?,
+        };
+        let answer = connection.post(path, body.as_bytes())?;
+        self.kept = (!connection.closes()).then_some(connection);
+        Ok(answer)
+    }
+}
+
+fn work(mut asking: Asking, shared: &Shared) {
     let mut labels: VecDeque<(String, Instant, u64)> = VecDeque::new();
     let mut number = 0_u64;
     // The epoch up to which the gateway has answered again.
@@ -105,10 +155,10 @@ fn work(address: SocketAddr, shared: &Shared) {
     let mut lost: Option<Instant> = None;
     while !shared.stop.load(Ordering::SeqCst) {
         number += 1;
-        let id = format!("r{number}");
+        let id = format!("r{number}-{}", asking.keeps);
         let before = shared.epoch.load(Ordering::SeqCst);
         let row = json!({ "request_id": id, "dep_delay": 1.0 }).to_string();
-        let answer = ask(address, "POST", "/delay", &[], row.as_bytes());
+        let answer = asking.ask("/delay", &row);
         let after = shared.epoch.load(Ordering::SeqCst);
         {
             let mut report = shared.report.lock().unwrap();
@@ -154,7 +204,7 @@ fn work(address: SocketAddr, shared: &Shared) {
                 continue;
             }
             let label = json!([{ "request_id": id, "label": 2.0 }]).to_string();
-            let sent = ask(address, "POST", "/delay/labels", &[], label.as_bytes());
+            let sent = asking.ask("/delay/labels", &label);
             if sent.is_ok_and(|answer| answer.status < 300) && same_gateway() {
                 shared.report.lock().unwrap().0.labelled += 1;
             }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod executor;
+mod gateway;
 mod lead;
 mod library;
 mod push;
@@ -58,4 +59,9 @@ fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &C
     tasks.spawn(triggers.run(shutdown.clone()));
     tasks.spawn(retention.run(shutdown.clone()));
     tasks.spawn(teller.run(shutdown.clone()));
+    if let Some(supervisor) = app.options().supervisor {
+        let gateway = gateway::Successor::new(app, supervisor);
+        app.report("gateway", gateway.status());
+        tasks.spawn(gateway.run(shutdown.clone()));
+    }
 }
