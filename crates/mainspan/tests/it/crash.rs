@@ -267,22 +267,7 @@ impl<'a> Story<'a> {
     /// leaves nothing to answer with.
     fn is_whole(&self) -> bool {
         let world = self.world;
-        let health = world.product.gateway("/health");
-        let threads = health["threads"].as_u64().unwrap_or(u64::MAX);
-        let whole = |version: u64| {
-            let mark = format!("-v{version}-");
-            let ready = health["replicas"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|replica| {
-                    replica["path"]
-                        .as_str()
-                        .is_some_and(|path| path.contains(&mark))
-                        && replica["connections"].as_u64() >= Some(threads)
-                });
-            ready.count() >= 2
-        };
+        let whole = |version: u64| world.ready(version) >= 2;
         let running = world
             .rollout(self.number)
             .is_some_and(|rollout| rollout["state"] == "running");

@@ -22,6 +22,7 @@ mod outlook;
 mod postgres;
 mod pyfunc;
 mod registered;
+mod reliability;
 mod requests;
 mod rollouts;
 mod servers;

@@ -150,6 +150,20 @@ impl World {
         })
     }
 
+    /// How many replicas of a version are connected on every thread of the gateway.
+    pub(crate) fn ready(&self, version: u64) -> usize {
+        let health = self.product.gateway("/health");
+        let threads = health["threads"].as_u64().unwrap_or(u64::MAX);
+        let mark = format!("-v{version}-");
+        let replicas = health["replicas"].as_array().into_iter().flatten();
+        let ready = replicas.filter(|replica| {
+            let of_it = |path: &str| path.contains(&mark);
+            replica["path"].as_str().is_some_and(of_it)
+                && replica["connections"].as_u64() >= Some(threads)
+        });
+        ready.count()
+    }
+
     /// The deployment in an environment.
     pub(crate) fn deployment(&self, environment: &str) -> Value {
         let status = self.product.read("projects/tiny/status");
