@@ -3,6 +3,7 @@
 use super::{end_with_supervisor, logging, shutdown};
 use crate::{cli::Common, exit, place};
 use clap::Args;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
@@ -48,6 +49,7 @@ impl Gateway {
         let state_dir = place::state_dir(common.state.as_deref())?;
         std::fs::create_dir_all(&state_dir)?;
         let options = self.options(&state_dir)?;
+        open_as_many_files_as_allowed();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -82,6 +84,15 @@ impl Gateway {
             options.traffic = None;
         }
         Ok(options)
+    }
+}
+
+/// Every connection is an open file, and what a process gets by default may be as little as 1,024.
+fn open_as_many_files_as_allowed() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
 

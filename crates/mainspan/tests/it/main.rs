@@ -15,6 +15,7 @@ mod engines;
 mod files;
 mod freeze;
 mod hang;
+mod hostile;
 mod large;
 mod mlflow;
 mod objects;
