@@ -1,7 +1,9 @@
 //! The admin socket: tables in, evidence out. HTTP/1.1 with JSON over a private Unix socket.
 //!
 //! `PUT /routes` (answered when the table is on disk and every thread serves it), `GET /routes`,
-//! `GET /evidence` (what is shown is on disk), `GET /health`. Who may open the socket may do all.
+//! `GET /evidence` (what is shown is on disk), `GET /health` (replicas, and how many requests each
+//! version has), `GET /calls?after=N` (answered when a request waits for a version without any replica).
+//! Who may open the socket may do all.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,13 +22,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::{Received, collect};
 use crate::error::GatewayError;
 use crate::evidence::{Evidence, Ledger};
+use crate::load::VersionLoad;
 use crate::respond;
 use crate::table::{Index, RoutingTable, TableError};
 use crate::worker::{Command, ReplicaReport};
@@ -39,6 +42,9 @@ const TABLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
+/// Longest wait for a call.
+pub(crate) const CALL_WAIT: Duration = Duration::from_secs(30);
+
 /// How the gateway is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -50,8 +56,17 @@ pub struct Health {
     pub generation: u64,
     /// Serving threads. A replica is fully connected when as many are connected to it.
     pub threads: usize,
-    /// Replicas of the table.
+    /// Replicas of the table, and those of former tables that still have requests.
     pub replicas: Vec<ReplicaReport>,
+    /// Versions of the table.
+    #[serde(default)]
+    pub loads: Vec<VersionLoad>,
+}
+
+/// How often a version without any replica was asked for since the gateway started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Calls {
+    pub(crate) calls: u64,
 }
 
 /// What the admin socket can do.
@@ -62,6 +77,7 @@ pub(crate) struct Admin {
     /// One change at a time.
     index: Mutex<Arc<Index>>,
     ledger: Arc<Ledger>,
+    calls: watch::Receiver<u64>,
 }
 
 /// A request that is refused, or failed.
@@ -82,7 +98,7 @@ enum AdminError {
     Disk(io::Error),
     #[error("the gateway is stopping")]
     Stopping,
-    #[error("nothing is here; use PUT or GET /routes, GET /evidence, GET /health")]
+    #[error("nothing is here; use PUT or GET /routes, GET /evidence, GET /health, GET /calls")]
     NotFound,
 }
 
@@ -162,6 +178,7 @@ impl Admin {
         threads: Vec<mpsc::Sender<Command>>,
         index: Arc<Index>,
         ledger: Arc<Ledger>,
+        calls: watch::Receiver<u64>,
     ) -> Self {
         Self {
             path,
@@ -169,6 +186,7 @@ impl Admin {
             threads,
             index: Mutex::new(index),
             ledger,
+            calls,
         }
     }
 
@@ -184,6 +202,7 @@ impl Admin {
             (&Method::GET, "/routes") => json(&self.index.lock().await.table),
             (&Method::GET, "/evidence") => json(&self.evidence().await?),
             (&Method::GET, "/health") => json(&self.health().await?),
+            (&Method::GET, "/calls") => json(&self.called(request.uri().query()).await),
             _ => Err(AdminError::NotFound),
         }
     }
@@ -254,8 +273,10 @@ impl Admin {
 
     async fn health(&self) -> Result<Health, AdminError> {
         let mut replicas: Vec<ReplicaReport> = Vec::new();
+        let mut loads: Vec<VersionLoad> = Vec::new();
         for thread in self.tell(Command::Report).await? {
-            for report in thread.await.map_err(|_| AdminError::Stopping)? {
+            let said = thread.await.map_err(|_| AdminError::Stopping)?;
+            for report in said.replicas {
                 match replicas.iter_mut().find(|sum| sum.path == report.path) {
                     Some(sum) => {
                         sum.connections += report.connections;
@@ -271,6 +292,15 @@ impl Admin {
                     None => replicas.push(report),
                 }
             }
+            for load in said.loads {
+                let is_same = |sum: &&mut VersionLoad| {
+                    (sum.version, &sum.route) == (load.version, &load.route)
+                };
+                match loads.iter_mut().find(is_same) {
+                    Some(sum) => sum.add(&load),
+                    None => loads.push(load),
+                }
+            }
         }
         replicas.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Health {
@@ -279,7 +309,22 @@ impl Admin {
             generation: self.index.lock().await.table.generation,
             threads: self.threads.len(),
             replicas,
+            loads,
         })
+    }
+
+    /// Waits until there were other calls than `after=N` of the query says, for a while.
+    async fn called(&self, query: Option<&str>) -> Calls {
+        let after = query
+            .and_then(|query| query.strip_prefix("after="))
+            .and_then(|number| number.parse().ok());
+        let mut calls = self.calls.clone();
+        let other = calls.wait_for(|calls| Some(*calls) != after);
+        // When it is over without one, the number says so.
+        let _ = tokio::time::timeout(CALL_WAIT, other).await;
+        Calls {
+            calls: *self.calls.borrow(),
+        }
     }
 
     /// Sends every thread that serves a command; they carry it out side by side.

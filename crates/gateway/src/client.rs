@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use crate::admin::Health;
+use crate::admin::{CALL_WAIT, Calls, Health};
 use crate::evidence::Evidence;
 use crate::respond;
 use crate::table::RoutingTable;
@@ -84,15 +84,21 @@ impl AdminClient {
         self.get("/health").await
     }
 
+    /// Waits until a version without any replica was asked for, and answers how often that was: other
+    /// than `after` unless it took too long.
+    pub async fn calls(&self, after: u64) -> Result<u64, ClientError> {
+        let path = format!("/calls?after={after}");
+        let exchange = self.exchange(Method::GET, &path, Bytes::new());
+        let calls: Calls = read(&within(TIMEOUT + CALL_WAIT, exchange).await?)?;
+        Ok(calls.calls)
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let body = self.call(Method::GET, path, Bytes::new()).await?;
-        serde_json::from_slice(&body).map_err(|error| ClientError::Broken(error.into()))
+        read(&self.call(Method::GET, path, Bytes::new()).await?)
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
-        let late = |_| ClientError::Broken(io::ErrorKind::TimedOut.into());
-        let called = tokio::time::timeout(TIMEOUT, self.exchange(method, path, body));
-        called.await.map_err(late)?
+        within(TIMEOUT, self.exchange(method, path, body)).await
     }
 
     async fn exchange(
@@ -138,4 +144,17 @@ impl AdminClient {
             _ = connection => exchange.await,
         }
     }
+}
+
+async fn within(
+    longest: Duration,
+    exchange: impl Future<Output = Result<Bytes, ClientError>>,
+) -> Result<Bytes, ClientError> {
+    let late = |_| ClientError::Broken(io::ErrorKind::TimedOut.into());
+    let exchanged = tokio::time::timeout(longest, exchange).await;
+    exchanged.map_err(late)?
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| ClientError::Broken(error.into()))
 }

@@ -13,6 +13,8 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::evidence::Counters;
 use crate::fields::{self, Raw};
+use crate::hold::Held;
+use crate::load::{Load, Stay};
 use crate::queue::{self, Bounds, Line};
 use crate::replica::Replica;
 use crate::split;
@@ -44,6 +46,10 @@ pub(crate) struct LiveRoute {
     pub(crate) max_body: usize,
     /// Longest attempt.
     pub(crate) timeout: Duration,
+    /// Most requests held for one version, in all threads together.
+    pub(crate) max_held: usize,
+    /// How long one is held.
+    pub(crate) hold: Duration,
 }
 
 /// The unit of assignment.
@@ -70,6 +76,10 @@ pub(crate) struct LiveArm {
     pub(crate) weight: f64,
     /// This thread's counters of it.
     pub(crate) counters: Arc<Counters>,
+    /// This thread's requests for it.
+    pub(crate) load: Rc<Load>,
+    /// Those of all threads that wait for a replica.
+    pub(crate) held: Held,
     /// Its replicas.
     pub(crate) replicas: Vec<Rc<Replica>>,
     /// How many requests it takes.
@@ -127,6 +137,41 @@ impl LiveRoute {
 }
 
 impl LiveArm {
+    /// A request is for this version from now on, and not held if a replica answers.
+    pub(crate) fn count_in(&self, stay: &mut Option<Stay>) {
+        let stay = match stay {
+            Some(stay) => {
+                stay.go_on(&self.load);
+                stay
+            }
+            None => stay.insert(Stay::begin(&self.load)),
+        };
+        if stay.is_held() && self.is_ready() {
+            stay.release();
+        }
+    }
+
+    /// Holds a request until a replica answers; answers whether `route` allows one more of that many
+    /// bytes.
+    pub(crate) fn hold(&self, route: &LiveRoute, bytes: usize, stay: &mut Option<Stay>) -> bool {
+        let Some(stay) = stay else {
+            return false;
+        };
+        if stay.is_held() {
+            return true;
+        }
+        let hold = self
+            .held
+            .take(bytes, route.max_held, self.replicas.is_empty());
+        match hold {
+            Some(hold) => {
+                stay.hold(hold);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Whether a replica answers.
     pub(crate) fn is_ready(&self) -> bool {
         self.replicas.iter().any(|replica| replica.is_up())

@@ -31,8 +31,14 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long a connection may be without a request, or a request's head may take.
     pub idle_timeout: Duration,
-    /// How long a request waits while its version has no replica that answers; then 503.
+    /// How long a request waits while its version has no replica that answers; then 503. A service
+    /// may have another limit.
     pub replica_wait: Duration,
+    /// Most requests that wait so for one version, in all threads together; a service may have
+    /// another limit.
+    pub max_held: usize,
+    /// Most bytes that the bodies of all of them have.
+    pub max_held_bytes: usize,
     /// How long a replica may leave a ping without an answer; then it gets no requests until it
     /// answers, and those under way at it are tried elsewhere.
     pub replica_silence: Duration,
@@ -64,10 +70,10 @@ pub struct Options {
 
 impl Options {
     /// A gateway on `listen` with a thread for each core and the usual bounds: bodies up to
-    /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, 0.75 s for its pong, 30 s for
-    /// an answer, 10 s to drain, 10 min to leave, 10,000 connections, 4,096 requests at a version, 1,024
-    /// that wait for a place there for up to 1 s, 10 s without requests for outliers, the usual traffic
-    /// log.
+    /// 16 MiB within 30 s, 75 s idle, 5 s for a replica to come back, for which 1,024 requests of a
+    /// version and 64 MiB in all may wait, 0.75 s for its pong, 30 s for an answer, 10 s to drain,
+    /// 10 min to leave, 10,000 connections, 4,096 requests at a version, 1,024 that wait for a place
+    /// there for up to 1 s, 10 s without requests for outliers, the usual traffic log.
     #[must_use]
     pub fn new(state_dir: PathBuf, listen: SocketAddr) -> Self {
         Self {
@@ -80,6 +86,8 @@ impl Options {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             replica_wait: Duration::from_secs(5),
+            max_held: 1024,
+            max_held_bytes: 64 << 20,
             replica_silence: Duration::from_millis(750),
             request_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),

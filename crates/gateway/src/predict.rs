@@ -23,7 +23,9 @@ pub(crate) use attempt::Attempt;
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
+use crate::hold;
 use crate::live::{Live, LiveArm, LiveRoute};
+use crate::load::Stay;
 use crate::outlier::Conduct;
 use crate::queue::{self, Admitted, Priority, Ticket};
 use crate::replica::{CallError, Replica};
@@ -149,14 +151,16 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
     let random = worker.random();
     let mut tried = Tried::default();
     let mut began = call.began;
+    let mut since = began;
     let mut ticket = Ticket::new(began, call.priority, call.deadline);
-    let mut patience = ticket.until(began + worker.options.replica_wait);
+    let mut stay: Option<Stay> = None;
     loop {
         let live = worker.live();
         let chosen = match Chosen::new(&live, call, random) {
             Ok(chosen) => chosen,
             Err(gone) => return gone.answer(&call.base),
         };
+        chosen.arm.count_in(&mut stay);
         let step = match &chosen.malformed {
             Some(error) => Step::Done(chosen.refuse(call, error)),
             None => {
@@ -170,12 +174,16 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
                 tried.avoid = Some(replica);
                 tried.causes.push(cause);
                 began = Instant::now();
-                patience = ticket.until(began + worker.options.replica_wait);
+                since = began;
                 ticket.renew();
             }
             Step::Look => {}
             Step::Wait => {
                 let changed = worker.changed.notified();
+                if !chosen.arm.hold(chosen.route, call.body.len(), &mut stay) {
+                    return chosen.finish(worker, call, chosen.no_room());
+                }
+                let patience = ticket.until(since + chosen.route.hold);
                 let until = tokio::time::timeout_at(patience.into(), changed);
                 if until.await.is_err() {
                     let reached = chosen.give_up(call, began, &ticket);
@@ -381,6 +389,11 @@ impl<'a> Chosen<'a> {
                 return Asked::Silent;
             }
         }
+    }
+
+    fn no_room(&self) -> Reached {
+        self.arm.counters.reject();
+        Reached::unavailable(hold::NO_ROOM, self.arm.retry_after())
     }
 
     fn refuse(&self, call: &Call, error: &FieldsError) -> Reached {

@@ -24,7 +24,9 @@ use crate::clock;
 use crate::edge::{Received, collect};
 use crate::evidence::Outcome;
 use crate::fields::{self, REQUEST_ID, Wanted};
+use crate::hold;
 use crate::live::{LiveArm, LiveRoute};
+use crate::load::Stay;
 use crate::outlier::Conduct;
 use crate::predict::Attempt;
 use crate::queue::{self, Admitted, Ticket};
@@ -102,8 +104,9 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
     let random = worker.random();
     let wishes = relayed.wishes;
     let mut ticket = Ticket::new(relayed.began, wishes.priority, wishes.deadline);
-    let patience = ticket.until(Instant::now() + worker.options.replica_wait);
+    let since = Instant::now();
     let mut lost = false;
+    let mut stay: Option<Stay> = None;
     loop {
         let live = worker.live();
         let Some(route) = live.by_base(&relayed.base) else {
@@ -114,7 +117,8 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
             let message = format!("{} does not serve this version", relayed.base);
             return openai_error(StatusCode::NOT_FOUND, &message);
         };
-        match attempt(worker, route, arm, relayed, &mut ticket).await {
+        arm.count_in(&mut stay);
+        match attempt(worker, route, arm, relayed, &mut ticket, &mut stay).await {
             Tried::Answered(answer) => return *answer,
             Tried::Look => {}
             Tried::Lost if lost => {
@@ -127,6 +131,11 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
             }
             Tried::Wait => {
                 let changed = worker.changed.notified();
+                if !arm.hold(route, relayed.body.len(), &mut stay) {
+                    arm.counters.reject();
+                    return unavailable(arm, hold::NO_ROOM);
+                }
+                let patience = ticket.until(since + route.hold);
                 if tokio::time::timeout_at(patience.into(), changed)
                     .await
                     .is_err()
@@ -184,6 +193,7 @@ async fn attempt(
     arm: &LiveArm,
     relayed: &Relayed,
     ticket: &mut Ticket,
+    stay: &mut Option<Stay>,
 ) -> Tried {
     let (began, arrived) = (Instant::now(), clock::now_micros());
     let turn = arrived.unsigned_abs();
@@ -225,7 +235,7 @@ async fn attempt(
                 each: route.timeout,
                 deadline: relayed.wishes.deadline,
             };
-            stream(answer, attempt, relaying, patience, log)
+            stream(answer, attempt, relaying, patience, stay.take(), log)
         }
         Ok(Err(_)) => {
             arm.note(relaying.place(), Conduct::Failed, first);
@@ -281,6 +291,8 @@ struct Pieces {
     outcome: Outcome,
     relaying: Relaying,
     patience: Patience,
+    /// Until it is whole, the request is there.
+    _stay: Option<Stay>,
     log: Logged,
 }
 
@@ -306,6 +318,7 @@ fn stream(
     mut attempt: Attempt,
     mut relaying: Relaying,
     patience: Patience,
+    stay: Option<Stay>,
     mut log: Logged,
 ) -> Answer {
     attempt.answers();
@@ -328,6 +341,7 @@ fn stream(
         outcome,
         relaying,
         patience,
+        _stay: stay,
         log,
     };
     let pieces = unfold(Some(pieces), |pieces| async move { next(pieces?).await });

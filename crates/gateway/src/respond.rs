@@ -20,6 +20,7 @@ pub(crate) const VERSION: HeaderName = HeaderName::from_static("mainspan-version
 pub(crate) const JSON_LENGTH: HeaderName =
     HeaderName::from_static("inference-header-content-length");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const A_SECOND: HeaderValue = HeaderValue::from_static("1");
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What became of a request for a prediction, before it is an answer over HTTP or gRPC.
@@ -85,11 +86,14 @@ pub(crate) fn try_again(mut answer: Answer, seconds: u32) -> Answer {
     answer
 }
 
-/// A JSON answer.
+/// A JSON answer. One that says that there is no room now may be asked for again in a second.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Body::Whole(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, A_SECOND);
+    }
     answer
 }
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::error::GatewayError;
 use crate::evidence::Ledger;
+use crate::hold::Holding;
 use crate::join::{JoinLog, Lane};
 use crate::options::Options;
 use crate::orders::{self, Orders, table_file};
@@ -86,6 +87,7 @@ pub async fn start_in(
         commands,
         Arc::clone(&files.index),
         Arc::clone(&files.ledger),
+        files.holding.calls(),
     ));
     let mut tasks = JoinSet::new();
     let quiet = CancellationToken::new();
@@ -121,6 +123,7 @@ struct Files {
     _lock: File,
     index: Arc<Index>,
     ledger: Arc<Ledger>,
+    holding: Arc<Holding>,
     /// What is handed to threads; their writers end when the last one is gone.
     hands: Option<Hands>,
     traffic: Option<SyncSender<()>>,
@@ -165,6 +168,7 @@ impl Files {
             _lock: lock,
             index,
             ledger: Arc::new(ledger),
+            holding: Holding::new(options.max_held_bytes),
             hands: Some(Hands {
                 crowds: Arc::new(Crowds::new(threads)),
                 lanes,
@@ -185,6 +189,7 @@ impl Files {
             options: Arc::clone(options),
             ledger: Arc::clone(&self.ledger),
             crowds: Arc::clone(&hands.crowds),
+            holding: Arc::clone(&self.holding),
             index: Arc::clone(&self.index),
             lane: Arc::clone(&hands.lanes[thread]),
             join: hands.join.clone(),

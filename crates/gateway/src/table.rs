@@ -92,7 +92,8 @@ pub struct Arm {
     pub model: String,
     /// Share of the traffic, 0 to 1. At 0 the replicas stay connected.
     pub weight: f64,
-    /// Unix sockets of the replicas. May be empty while they start: requests wait for a while.
+    /// Unix sockets of the replicas. May be empty, if there are none yet or none are needed: requests
+    /// are held for a while, and the first one calls (`GET /calls`).
     pub replicas: Vec<PathBuf>,
 }
 
@@ -121,6 +122,13 @@ pub struct Limits {
     /// The class of requests that name none; normal when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// Most requests that are held while one version has no replica that answers; more are answered
+    /// 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_held: Option<usize>,
+    /// Longest that one is held, in milliseconds; then 503.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ms: Option<u64>,
 }
 
 /// Why a table cannot be served.

@@ -22,9 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::edge::{self, Admission, Date};
 use crate::evidence::Ledger;
+use crate::hold::Holding;
 use crate::join::{JoinLog, Lane};
 use crate::listen::BACKLOG;
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
+use crate::load::{Load, VersionLoad};
 use crate::options::Options;
 use crate::outlier;
 use crate::queue::{self, Bounds, Crowd, Crowds, Line};
@@ -68,8 +70,17 @@ impl Ending {
 pub(crate) enum Command {
     /// Serve this table from now on, and say when you do.
     Swap(Arc<Index>, oneshot::Sender<()>),
-    /// Say how your replicas are.
-    Report(oneshot::Sender<Vec<ReplicaReport>>),
+    /// Say how your replicas are, and what you have to do.
+    Report(oneshot::Sender<Report>),
+}
+
+/// What a thread says of itself.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// Replicas of the table, and those of former ones that still have requests.
+    pub(crate) replicas: Vec<ReplicaReport>,
+    /// Versions of the table.
+    pub(crate) loads: Vec<VersionLoad>,
 }
 
 /// How a replica is, seen by a thread or (added up) by the gateway.
@@ -105,6 +116,8 @@ pub(crate) struct Setup {
     pub(crate) ledger: Arc<Ledger>,
     /// Who waits for replicas in all threads.
     pub(crate) crowds: Arc<Crowds>,
+    /// Requests without a replica.
+    pub(crate) holding: Arc<Holding>,
     /// The first table.
     pub(crate) index: Arc<Index>,
     /// Where predictions go.
@@ -135,8 +148,12 @@ pub(crate) struct Worker {
     pub(crate) join: JoinLog,
     /// Where traffic goes.
     pub(crate) tap: Option<Arc<Tap>>,
+    holding: Arc<Holding>,
     live: RefCell<Rc<Live>>,
     replicas: RefCell<HashMap<PathBuf, Rc<Replica>>>,
+    /// No longer in the table, but not idle yet.
+    retired: RefCell<Vec<Rc<Replica>>>,
+    loads: RefCell<Vec<Rc<Load>>>,
     keepers: RefCell<JoinSet<()>>,
     /// Told when a replica came or went, or the table changed.
     pub(crate) changed: Rc<Notify>,
@@ -164,8 +181,11 @@ impl Worker {
             lane: setup.lane,
             join: setup.join,
             tap: setup.tap,
+            holding: setup.holding,
             live: RefCell::new(Rc::new(nothing)),
             replicas: RefCell::default(),
+            retired: RefCell::default(),
+            loads: RefCell::default(),
             keepers: RefCell::default(),
             changed: Rc::new(Notify::new()),
             date: Date::default(),
@@ -293,7 +313,9 @@ impl Worker {
         }
     }
 
-    fn report(&self) -> Vec<ReplicaReport> {
+    fn report(&self) -> Report {
+        let mut retired = self.retired.borrow_mut();
+        retired.retain(|replica| replica.in_flight() > 0);
         let replicas = self.replicas.borrow();
         let live = self.live();
         let report = |replica: &Rc<Replica>| {
@@ -308,29 +330,46 @@ impl Worker {
                 for_good: replica.standing().is_out() && replica.standing().is_out_for_good(),
             }
         };
-        replicas.values().map(report).collect()
+        Report {
+            replicas: replicas.values().chain(&*retired).map(report).collect(),
+            loads: self
+                .loads
+                .borrow()
+                .iter()
+                .map(|load| load.report())
+                .collect(),
+        }
     }
 
     /// Serves another table: keeps the connections that both have, makes new ones, and lets those
     /// that are no longer named go when their last request has ended.
     fn swap(&self, index: Arc<Index>) {
         let mut old = std::mem::take(&mut *self.replicas.borrow_mut());
+        let loads = std::mem::take(&mut *self.loads.borrow_mut());
         let routes = index
             .table
             .routes
             .iter()
-            .map(|route| self.route(route, &mut old))
+            .map(|route| self.route(route, &mut old, &loads))
             .collect();
         *self.live.borrow_mut() = Rc::new(Live { index, routes });
+        let mut retired = self.retired.borrow_mut();
         for replica in old.into_values() {
             replica.retire();
+            retired.push(replica);
         }
+        retired.retain(|replica| replica.in_flight() > 0);
         self.changed.notify_waiters();
     }
 
-    fn route(&self, route: &Route, old: &mut HashMap<PathBuf, Rc<Replica>>) -> LiveRoute {
+    fn route(
+        &self,
+        route: &Route,
+        old: &mut HashMap<PathBuf, Rc<Replica>>,
+        loads: &[Rc<Load>],
+    ) -> LiveRoute {
         let (options, limits) = (&self.options, &route.limits);
-        let key = route.key();
+        let key: Rc<str> = route.key().into();
         let bounds = Bounds {
             replica: limits.max_per_replica.unwrap_or(usize::MAX),
             version: limits.max_in_flight.unwrap_or(options.max_in_flight),
@@ -348,6 +387,8 @@ impl Worker {
                 header: HeaderValue::from(arm.version),
                 weight: arm.weight,
                 counters: self.ledger.counters(self.thread, route, arm.version),
+                load: self.load(&key, arm.version, loads),
+                held: self.holding.of(&key, arm.version),
                 replicas: arm
                     .replicas
                     .iter()
@@ -358,7 +399,6 @@ impl Worker {
             }
         };
         LiveRoute {
-            key: key.as_str().into(),
             seed: split::seed(&route.salt),
             sticky: Sticky::of(route),
             arms: route.arms.iter().map(arm).collect(),
@@ -368,7 +408,12 @@ impl Worker {
             timeout: limits
                 .timeout_ms
                 .map_or(options.request_timeout, Duration::from_millis),
+            max_held: limits.max_held.unwrap_or(options.max_held),
+            hold: limits
+                .hold_ms
+                .map_or(options.replica_wait, Duration::from_millis),
             route: Arc::new(route.clone()),
+            key,
         }
     }
 
@@ -377,6 +422,14 @@ impl Worker {
         let mut keepers = self.keepers.borrow_mut();
         while keepers.try_join_next().is_some() {}
         keepers.spawn_local(task);
+    }
+
+    /// A version's requests, counted on if a former table had it.
+    fn load(&self, route: &Rc<str>, version: u32, old: &[Rc<Load>]) -> Rc<Load> {
+        let known = old.iter().find(|load| load.is_of(route, version));
+        let load = known.map_or_else(|| Rc::new(Load::new(Rc::clone(route), version)), Rc::clone);
+        self.loads.borrow_mut().push(Rc::clone(&load));
+        load
     }
 
     fn replica(

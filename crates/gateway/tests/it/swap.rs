@@ -115,9 +115,16 @@ async fn an_arm_that_disappears_finishes_its_requests() {
         .route(2, vec![delay(vec![arm(2, 1.0, &[&new])])], &[&new])
         .await;
     assert_eq!(world.post("/delay", "{}").await.version, Some(2));
+    // Whoever would stop its replica sees that it has something to do.
+    let left = async || {
+        let replicas = world.health().await.replicas;
+        replicas.iter().find(|r| r.path == old).map(|r| r.in_flight)
+    };
+    assert_eq!(left().await, Some(1));
     open.send(true).unwrap();
     let got = slow.await.unwrap();
     assert_eq!((got.status, got.version), (200, Some(1)));
+    assert_eq!(left().await, None);
     // Its counters stay, for whoever asks why it went.
     assert_eq!(world.counted(1).await.requests, 1);
 }
