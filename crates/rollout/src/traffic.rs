@@ -16,6 +16,9 @@ pub trait Traffic: Clone + Send + Sync + 'static {
     fn evidence(&self) -> impl Future<Output = Result<Evidence, Self::Error>> + Send;
     /// Which replicas it is connected to.
     fn health(&self) -> impl Future<Output = Result<Health, Self::Error>> + Send;
+    /// Waits until a version without any replica was asked for, for a while, and answers how often that was; at once if
+    /// it is not `after`.
+    fn calls(&self, after: u64) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 }
 
 impl Traffic for gateway::AdminClient {
@@ -35,5 +38,9 @@ impl Traffic for gateway::AdminClient {
 
     async fn health(&self) -> Result<Health, Self::Error> {
         gateway::AdminClient::health(self).await
+    }
+
+    async fn calls(&self, after: u64) -> Result<u64, Self::Error> {
+        gateway::AdminClient::calls(self, after).await
     }
 }

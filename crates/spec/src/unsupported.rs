@@ -79,13 +79,6 @@ impl Refusal<'_> {
                 "set it to 0",
             );
         }
-        if service.scale.max > service.scale.min {
-            self.note(
-                &format!("{path}.scale.max"),
-                "`max` above `min` is",
-                "leave it out or set it to `min`",
-            );
-        }
         if service.monitor.slo.is_some() {
             self.note(&format!("{path}.monitor.slo"), "`slo` is", "remove the key");
         }

@@ -48,6 +48,19 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         frozen,
     )?;
     section(
+        "Replicas",
+        &[
+            "ENVIRONMENT",
+            "SERVICE",
+            "VERSION",
+            "REPLICAS",
+            "SINCE",
+            "WHY",
+        ],
+        &status["scales"],
+        scale,
+    )?;
+    section(
         "Roll-outs under way",
         &["ENVIRONMENT", "SERVICE", "FROM", "TO", "STATE", "WHY"],
         &status["rollouts"],
@@ -118,6 +131,17 @@ fn frozen(row: &Value) -> Vec<String> {
     ["environment", "service", "until", "window"]
         .map(|key| text(&row[key]))
         .to_vec()
+}
+
+fn scale(row: &Value) -> Vec<String> {
+    vec![
+        text(&row["environment"]),
+        text(&row["service"]),
+        text(&row["version"]),
+        text(&row["replicas"]),
+        ago(&row["since"]),
+        text(&row["reason"]),
+    ]
 }
 
 fn rollout(row: &Value) -> Vec<String> {

@@ -26,6 +26,7 @@ mod registered;
 mod reliability;
 mod requests;
 mod rollouts;
+mod scale;
 mod servers;
 mod serving;
 mod state;

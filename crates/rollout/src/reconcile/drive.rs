@@ -196,9 +196,17 @@ impl<T: Traffic> Reconciler<T> {
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let wanted = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
+        let least = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
         let place = table::place(deployment, rollout.to);
         let units = self.parts.platform.list().await?;
+        let waited = self.steady.since_first(&rollout.id);
+        // More than the least is waited for neither for ever nor where there is no room for it.
+        let wanted = match self.scaling.count(&place) {
+            Some(wanted) if waited < START_PATIENCE && self.lacks(&place).is_none() => {
+                wanted.max(least)
+            }
+            _ => least,
+        };
         let mine: Vec<_> = units
             .iter()
             .filter(|unit| super::replicas::place_of(unit).as_ref() == Some(&place))
@@ -221,7 +229,6 @@ impl<T: Traffic> Reconciler<T> {
         if self.waits(rollout, lacks, now).await? {
             return Ok(());
         }
-        let waited = self.steady.since_first(&rollout.id);
         let died = mine.iter().filter(|unit| matches!(&unit.state, platform::State::Exited(exit) if exit.reason != platform::Reason::Stopped)).count();
         if waited < START_PATIENCE && died < 2 {
             return Ok(());

@@ -38,7 +38,7 @@ impl<T: Traffic> Reconciler<T> {
             return Ok(());
         };
         let units = self.parts.platform.list().await?;
-        let wanted = self.wanted(situation, now);
+        let wanted = self.wanted(situation, &units, now);
         let Some(chosen) = choose(situation.deployments(), &units, &wanted, now).cloned() else {
             return Ok(());
         };

@@ -23,8 +23,8 @@ impl<T: Traffic> Reconciler<T> {
         situation: &Situation,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let wanted = self.wanted(situation, now);
         let units = self.parts.platform.list().await?;
+        let wanted = self.wanted(situation, &units, now);
         let mut waiting = BTreeMap::new();
         for due in replicas::moves(&wanted, &units, now.as_second()) {
             if let Move::Start {
@@ -44,24 +44,6 @@ impl<T: Traffic> Reconciler<T> {
                 tracing::warn!(service, version, lacks, "a replica waits for room");
             }
             *known = waiting;
-        }
-        Ok(())
-    }
-
-    /// Stops what nothing needs; called after the gateway has let go of it.
-    pub(super) async fn stop_unneeded(
-        &self,
-        situation: &Situation,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let wanted = self.wanted(situation, now);
-        let units = self.parts.platform.list().await?;
-        for due in replicas::moves(&wanted, &units, now.as_second()) {
-            match due {
-                Move::Stop(unit) => self.parts.platform.stop(&unit, None).await?,
-                Move::Remove(unit) => self.parts.platform.remove(&unit).await?,
-                Move::Start { .. } => {}
-            }
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 //! a roll-out is judged, several times a second; the units of steps concern it only while a replica waits for their
 //! room. The gateway may be away: then nothing moves and nothing is lost.
 
+mod called;
+mod drain;
 mod drive;
 mod evict;
 pub(crate) mod fit;
@@ -14,6 +16,7 @@ mod next;
 mod outliers;
 mod policy;
 mod replicas;
+mod scaling;
 mod silent;
 mod situation;
 mod steady;
@@ -28,10 +31,12 @@ use crate::{
     record::{self, RECONCILER},
     traffic::Traffic,
 };
+use drain::Draining;
 use gateway::RoutingTable;
 use jiff::Timestamp;
 use outliers::Told;
-use platform::{Platform, State};
+use platform::{Platform, State, UnitStatus};
+use scaling::{Scaling, follows};
 use serde_json::json;
 use silent::Silence;
 use situation::{Situation, arms};
@@ -85,6 +90,8 @@ pub struct Reconciler<T> {
     silence: Arc<Silence>,
     /// Replicas that were told to end because they are not like their siblings.
     told: Arc<Told>,
+    scaling: Arc<Scaling>,
+    draining: Arc<Draining>,
     /// Replicas that found no room in the last pass, with what is short.
     waiting: Arc<Mutex<BTreeMap<Place, String>>>,
     /// Replicas that could not be started in the last pass, with the reason.
@@ -107,6 +114,8 @@ enum Fault {
 }
 
 const IDLE: Duration = Duration::from_secs(2);
+/// How often the number of replicas is decided on.
+const SCALING: Duration = Duration::from_secs(1);
 const JUDGING: Duration = Duration::from_millis(200);
 const STARTING: Duration = Duration::from_millis(20);
 /// Changes come in handfuls (a step's end is a commit, a unit's end and another's start); one pass answers them all.
@@ -120,6 +129,8 @@ impl<T: Traffic> Reconciler<T> {
             steady: Arc::default(),
             silence: Arc::default(),
             told: Arc::default(),
+            scaling: Arc::default(),
+            draining: Arc::default(),
             waiting: Arc::default(),
             unready: Arc::default(),
             asked: Arc::default(),
@@ -134,12 +145,21 @@ impl<T: Traffic> Reconciler<T> {
 
     /// Works until told to stop; replicas and gateway go on without it.
     pub async fn run(self, shutdown: CancellationToken) {
+        let (sender, called) = watch::channel(0);
+        tokio::select! {
+            () = called::listen(&self.parts.traffic, &sender) => {}
+            () = self.work(called, shutdown) => {}
+        }
+    }
+
+    async fn work(&self, mut called: watch::Receiver<u64>, shutdown: CancellationToken) {
         let mut commits = self.parts.store.subscribe();
         let mut units = self.parts.platform.changed();
         let mut away = false;
         while !shutdown.is_cancelled() {
             commits.borrow_and_update();
             units.borrow_and_update();
+            called.borrow_and_update();
             let seen = self.replica_states().await;
             let wait = match self.pass().await {
                 Ok((wait, active)) => {
@@ -161,6 +181,8 @@ impl<T: Traffic> Reconciler<T> {
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
+                // Somebody waits.
+                Ok(()) = called.changed() => {}
                 _ = commits.changed() => tokio::time::sleep(GATHER.min(wait)).await,
                 () = self.unit_of_concern(&mut units, &seen) => {
                     tokio::time::sleep(GATHER.min(wait)).await;
@@ -198,7 +220,8 @@ impl<T: Traffic> Reconciler<T> {
         let busy = situation.active().next().is_some();
         self.steady
             .keep(situation.active().map(|rollout| &rollout.id));
-        let health = self.health(busy).await?;
+        let follows = situation.deployments().any(|it| follows(it).is_some());
+        let health = self.health(busy || follows).await?;
         if busy {
             let counted = self.parts.traffic.evidence().await.ok();
             self.drive(&situation, health.as_ref(), counted.as_ref(), now)
@@ -207,6 +230,7 @@ impl<T: Traffic> Reconciler<T> {
         }
         self.end_silent(health.as_ref(), now).await?;
         self.end_outliers(health.as_ref(), now).await?;
+        self.scale(&situation, health.as_ref(), now).await?;
         self.replicas(&situation, now).await?;
         self.route(&situation, now).await?;
         self.stop_unneeded(&situation, now).await?;
@@ -220,6 +244,8 @@ impl<T: Traffic> Reconciler<T> {
         let wait = match (starting, busy) {
             (true, _) => STARTING,
             (_, true) => JUDGING,
+            _ if self.draining.is_awaited() => JUDGING,
+            _ if follows => SCALING,
             _ => IDLE,
         };
         Ok((wait, situation.active().count()))
@@ -289,6 +315,7 @@ impl<T: Traffic> Reconciler<T> {
         let wanted = table::table(
             situation,
             &units,
+            &self.wanted(situation, &units, now),
             &self.parts.default_environment,
             served.generation,
             now,
@@ -304,15 +331,30 @@ impl<T: Traffic> Reconciler<T> {
     }
 
     /// How many replicas each version needs.
-    fn wanted(&self, situation: &Situation, now: Timestamp) -> BTreeMap<Place, u32> {
+    fn wanted(
+        &self,
+        situation: &Situation,
+        units: &[UnitStatus],
+        now: Timestamp,
+    ) -> BTreeMap<Place, u32> {
         let mut wanted = BTreeMap::new();
         for deployment in situation.deployments() {
             let rollout = situation
                 .rollout_of(deployment)
                 .filter(|rollout| rollout.state != RolloutState::Pending);
-            let count = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
+            let follows = follows(deployment);
+            let fixed = table::service_of(deployment).map_or(1, |service| service.scale.min.max(1));
             for (version, _) in arms(deployment, rollout, 0.0, now) {
-                wanted.insert(table::place(deployment, version), count);
+                let place = table::place(deployment, version);
+                let count = match follows {
+                    // Until it is decided, what runs stays.
+                    Some(_) => self.scaling.count(&place).unwrap_or_else(|| {
+                        let running = replicas::running(units, &place);
+                        running.map(|(_, number)| number + 1).max().unwrap_or(0)
+                    }),
+                    None => fixed,
+                };
+                wanted.insert(place, count);
             }
         }
         wanted

@@ -140,6 +140,7 @@ mod tests {
             generation: 1,
             threads: 2,
             replicas: units.iter().zip(letters.chars()).map(report).collect(),
+            loads: Vec::new(),
         };
         let told = told.iter().map(|id| (*id).to_owned()).collect();
         let chosen = choose(&units, &told, &health);
@@ -181,6 +182,7 @@ mod tests {
             generation: 1,
             threads: 2,
             replicas: vec![bad, good],
+            loads: Vec::new(),
         };
         assert!(choose(&units, &BTreeSet::new(), &health).is_empty());
     }

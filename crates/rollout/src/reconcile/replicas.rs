@@ -128,6 +128,25 @@ pub(super) fn place_of(unit: &UnitStatus) -> Option<Place> {
     read(unit).map(|known| known.place)
 }
 
+/// The place of a replica unit and its number there.
+pub(super) fn numbered(unit: &UnitStatus) -> Option<(Place, u32)> {
+    read(unit).map(|known| (known.place, known.replica))
+}
+
+/// Replicas of a place that are not over, with their numbers.
+pub(super) fn running<'a>(
+    units: &'a [UnitStatus],
+    place: &Place,
+) -> impl Iterator<Item = (&'a UnitStatus, u32)> {
+    units
+        .iter()
+        .filter(|unit| !unit.state.is_over())
+        .filter_map(move |unit| {
+            let (at, number) = numbered(unit)?;
+            (at == *place).then_some((unit, number))
+        })
+}
+
 fn due(last: &Known<'_>, now: i64) -> bool {
     let (ended, ran) = match &last.unit.state {
         State::Exited(exit) if exit.reason != Reason::Stopped => (

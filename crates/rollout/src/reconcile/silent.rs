@@ -97,9 +97,9 @@ fn look(unit: &UnitStatus, health: Option<&Health>, before: Option<&Seen>, now: 
 }
 
 impl<T: Traffic> Reconciler<T> {
-    /// What the gateway says of the replicas; it is not asked where there are none and nothing is rolled out.
-    pub(super) async fn health(&self, busy: bool) -> Result<Option<Health>, Fault> {
-        if !busy
+    /// What the gateway says of the replicas; it is not asked where there are none, unless somebody `asks`.
+    pub(super) async fn health(&self, asks: bool) -> Result<Option<Health>, Fault> {
+        if !asks
             && self
                 .parts
                 .platform

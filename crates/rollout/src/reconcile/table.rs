@@ -1,7 +1,7 @@
 //! The gateway's routing table as a pure function of deployments, roll-outs and replicas.
 
 use super::{
-    replicas::{Place, place_of},
+    replicas::{Place, numbered},
     situation::{Situation, arms},
 };
 use gateway::{Arm, Limits, LogRules, Priority, Route, RoutingTable, Speaks};
@@ -25,15 +25,31 @@ pub(super) fn share(rollout: &Rollout) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// Builds the table.
+/// The share that it takes in its next stage.
+pub(super) fn next_share(rollout: &Rollout) -> f64 {
+    let next = match rollout.state {
+        RolloutState::Running | RolloutState::Paused => rollout.stage + 1,
+        _ => 0,
+    };
+    let stages = rollout.policy["stages"].as_array();
+    let next = usize::try_from(next).unwrap_or(0);
+    stages
+        .and_then(|stages| stages.get(next))
+        .and_then(serde_json::Value::as_f64)
+        .unwrap_or(1.0)
+}
+
+/// Builds the table. Replicas beyond those that are `wanted` are not in it, so that they have nothing to do when they are
+/// stopped.
 pub(super) fn table(
     situation: &Situation,
     units: &[UnitStatus],
+    wanted: &BTreeMap<Place, u32>,
     default_environment: &str,
     generation: u64,
     now: Timestamp,
 ) -> RoutingTable {
-    let sockets = sockets(units);
+    let sockets = sockets(units, wanted);
     let bare = bare_names(situation, default_environment);
     let routes = situation
         .deployments()
@@ -123,9 +139,11 @@ fn log_rules(log: &spec::Log) -> LogRules {
 
 /// How many requests a service's replicas take, and how others wait.
 fn limits(service: &Service) -> Limits {
-    let queue = service.queue;
+    let (scale, queue) = (&service.scale, service.queue);
+    // A service that may be without a replica says how many requests wait for one, and how long.
+    let held = (scale.min == 0).then(|| (scale.held(), scale.held_for().get()));
     Limits {
-        max_per_replica: service.scale.concurrency.map(|most| most as usize),
+        max_per_replica: scale.concurrency.map(|most| most as usize),
         max_waiting: queue.map(|queue| queue.length as usize),
         queue_ms: queue.map(|queue| queue.wait.as_millis()),
         priority: queue.map(|queue| match queue.priority {
@@ -133,6 +151,8 @@ fn limits(service: &Service) -> Limits {
             spec::Priority::Normal => Priority::Normal,
             spec::Priority::Low => Priority::Low,
         }),
+        max_held: held.map(|(most, _)| most as usize),
+        hold_ms: held.and_then(|(_, wait)| u64::try_from(wait.as_millis()).ok()),
         ..Limits::default()
     }
 }
@@ -152,12 +172,104 @@ pub(super) fn place(deployment: &Deployment, version: u32) -> Place {
     }
 }
 
-fn sockets(units: &[UnitStatus]) -> BTreeMap<Place, Vec<PathBuf>> {
+fn sockets(units: &[UnitStatus], wanted: &BTreeMap<Place, u32>) -> BTreeMap<Place, Vec<PathBuf>> {
     let mut sockets: BTreeMap<Place, Vec<PathBuf>> = BTreeMap::new();
     for unit in units.iter().filter(|unit| !unit.state.is_over()) {
-        if let (Some(place), Some(endpoint)) = (place_of(unit), &unit.endpoint) {
+        if let (Some((place, number)), Some(endpoint)) = (numbered(unit), &unit.endpoint)
+            && wanted.get(&place).is_none_or(|count| number < *count)
+        {
             sockets.entry(place).or_default().push(endpoint.clone());
         }
     }
     sockets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::deployment, reconcile::situation::ProjectView};
+    use platform::State;
+    use serde_json::json;
+
+    fn unit(number: u32) -> UnitStatus {
+        let (number, text) = (number.to_string(), str::to_owned);
+        let labels = [
+            ("kind", text("replica")),
+            ("project", text("flights")),
+            ("environment", text("prod")),
+            ("service", text("delay")),
+            ("version", text("1")),
+            ("replica", number.clone()),
+            ("restart", text("0")),
+        ];
+        UnitStatus {
+            id: number.clone(),
+            project: "flights".into(),
+            labels: labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            endpoint: Some(number.into()),
+            state: State::Running {
+                pid: 1,
+                since: Timestamp::UNIX_EPOCH,
+            },
+        }
+    }
+
+    /// The route of a service of this scale with three replicas that run, of which so many are wanted.
+    fn route(scale: &serde_json::Value, wanted: Option<u32>) -> Route {
+        let deployment = Deployment {
+            shape: json!({ "model": "delay", "scale": scale }),
+            ..deployment(Some(1), None)
+        };
+        let wanted = wanted.map(|count| (place(&deployment, 1), count));
+        let situation = Situation {
+            projects: vec![ProjectView {
+                name: "flights".into(),
+                environments: vec!["prod".into()],
+                deployments: vec![deployment],
+                rollouts: Vec::new(),
+                passed: BTreeMap::new(),
+            }],
+        };
+        let (units, wanted) = ([0, 1, 2].map(unit), wanted.into_iter().collect());
+        let table = table(
+            &situation,
+            &units,
+            &wanted,
+            "prod",
+            1,
+            Timestamp::UNIX_EPOCH,
+        );
+        table.routes.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_wanted_has_nothing_to_do() {
+        let fixed = json!({ "min": 3 });
+        for (wanted, expect) in [
+            (Some(3), vec!["0", "1", "2"]),
+            (Some(1), vec!["0"]),
+            (Some(0), vec![]),
+            (None, vec!["0", "1", "2"]),
+        ] {
+            let expect: Vec<PathBuf> = expect.into_iter().map(PathBuf::from).collect();
+            assert_eq!(route(&fixed, wanted).arms[0].replicas, expect);
+        }
+    }
+
+    #[test]
+    fn only_where_there_may_be_no_replica_the_file_says_how_many_wait() {
+        let limits = |scale| route(&scale, None).limits;
+        assert_eq!(limits(json!({ "min": 1, "max": 4 })), Limits::default());
+        let said = |max_held, hold_ms| Limits {
+            max_held: Some(max_held),
+            hold_ms: Some(hold_ms),
+            ..Limits::default()
+        };
+        assert_eq!(limits(json!({ "min": 0 })), said(100, 30_000));
+        let scale = json!({ "min": 0, "hold": 7, "wait": "2s" });
+        assert_eq!(limits(scale), said(7, 2_000));
+    }
 }

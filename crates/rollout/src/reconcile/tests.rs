@@ -66,6 +66,9 @@ impl Traffic for Nobody {
     async fn health(&self) -> Result<Health, Self::Error> {
         unreachable!()
     }
+    async fn calls(&self, _: u64) -> Result<u64, Self::Error> {
+        unreachable!()
+    }
 }
 
 /// A reconciler whose store has two versions, this deployment and this roll-out.

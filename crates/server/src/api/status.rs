@@ -8,12 +8,13 @@ use crate::{
 use axum::{Extension, Json, extract::State, routing::get};
 use guard::Permission;
 use http::Method;
+use rollout::scaled::Scaled;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use store::{
     Alarm, AlarmFilter, Alarms as _, Deployment, Deployments as _, Project, Projects as _, Rollout,
-    RolloutFilter, Rollouts as _, Run, RunFilter, RunState, Runs as _,
+    RolloutFilter, Rollouts as _, Run, RunFilter, RunState, Runs as _, Tx,
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -61,6 +62,8 @@ struct StatusAnswer {
     deployments: Vec<Deployment>,
     /// Those to which nothing is deployed for a while.
     frozen: Vec<FrozenService>,
+    /// How many replicas versions should have, where that follows the requests.
+    scales: Vec<Scaled>,
     /// Roll-outs that are not over.
     rollouts: Vec<Rollout>,
     /// Runs that are not over.
@@ -110,10 +113,12 @@ async fn status(
             ..AlarmFilter::default()
         };
         let deployments = tx.deployments(Some(&name))?;
+        let rollouts = tx.rollouts(&active)?;
         Ok(Some(StatusAnswer {
             frozen: frozen::services(&deployments, now),
+            scales: scales(tx, &deployments, &rollouts)?,
             deployments,
-            rollouts: tx.rollouts(&active)?,
+            rollouts,
             active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,
             alarms: tx.alarms(&raised)?,
@@ -126,6 +131,29 @@ async fn status(
             "no project `{asked}`: run `mainspan apply` in its folder first"
         ))
     })
+}
+
+/// Those of the versions that serve, are kept, or are rolled out.
+fn scales(
+    tx: &mut Tx<'_>,
+    deployments: &[Deployment],
+    rollouts: &[Rollout],
+) -> store::Result<Vec<Scaled>> {
+    let mut scales = Vec::new();
+    for deployment in deployments {
+        let here = rollouts.iter().find(|rollout| {
+            (&rollout.environment, &rollout.service)
+                == (&deployment.environment, &deployment.service)
+        });
+        let versions = [
+            deployment.version,
+            deployment.previous,
+            here.map(|rollout| rollout.to),
+        ];
+        let versions: Vec<u32> = versions.into_iter().flatten().collect();
+        scales.extend(rollout::scaled::read(tx, deployment, &versions)?);
+    }
+    Ok(scales)
 }
 
 /// Without branches that are gone.

@@ -3,6 +3,7 @@
 //! The roll-out reconciler and the gateway's routes follow it.
 
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 use super::warmup::{Warmup, is_path};
 use super::{Log, Monitor, Queue, Rollout};
@@ -94,19 +95,29 @@ pub struct ServiceResources {
     pub gpu: u32,
 }
 
-/// How many replicas of each version that serves.
+/// How many replicas of each version that serves: as many as its requests need, between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
-    /// Replicas at the least; one when left out.
+    /// Replicas at the least; one when left out. With zero, none runs while there are no requests.
     #[serde(default = "Scale::one")]
     pub min: u32,
-    /// Replicas at the most; `min` when left out.
+    /// Replicas at the most; `min` when left out, but one at the least.
     #[serde(default = "Scale::one")]
     pub max: u32,
     /// Requests one replica takes at a time, more wait; as many as come when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Requests are averaged over this time, and replicas that a peak needed are kept for it and longer; `60s` when left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
+    /// Requests that are held while there is no replica, with `min: 0`; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<u32>,
+    /// How long one is held; `30s` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
 }
 
 impl Service {
@@ -260,13 +271,44 @@ impl Default for Scale {
             min: 1,
             max: 1,
             concurrency: None,
+            window: None,
+            hold: None,
+            wait: None,
         }
     }
 }
 
 impl Scale {
-    pub(crate) const KEYS: &[&str] = &["min", "max", "concurrency"];
+    pub(crate) const KEYS: &[&str] = &["min", "max", "concurrency", "window", "hold", "wait"];
     const MOST: u32 = 1000;
+    const MOST_HELD: u32 = 10_000;
+    const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+    const WINDOWS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
+
+    /// Whether the number of replicas follows the requests.
+    pub fn follows(&self) -> bool {
+        self.min < self.max
+    }
+
+    /// The time over which requests are averaged.
+    pub fn averaged_over(&self) -> Duration {
+        self.window.unwrap_or(Duration::from_secs(60))
+    }
+
+    /// Requests at a time that one replica is counted on for, however many it takes.
+    pub fn counted_on(&self) -> u32 {
+        self.concurrency.unwrap_or(8)
+    }
+
+    /// Requests that are held while there is no replica.
+    pub fn held(&self) -> u32 {
+        self.hold.unwrap_or(100)
+    }
+
+    /// How long one is held.
+    pub fn held_for(&self) -> Duration {
+        self.wait.unwrap_or(Duration::from_secs(30))
+    }
 
     fn one() -> u32 {
         1
@@ -277,16 +319,29 @@ impl Read for Scale {
     fn read(reader: &mut Reader, node: &Node, path: &str) -> Option<Self> {
         let section = Section::open(reader, node, path, Self::KEYS)?;
         let min = section.or(reader, "min", 1);
-        let max = section.or(reader, "max", min);
+        let max = section.or(reader, "max", min.max(1));
         let scale = Self {
             min,
             max,
             concurrency: section.optional(reader, "concurrency"),
+            window: section.optional(reader, "window"),
+            hold: section.optional(reader, "hold"),
+            wait: section.optional(reader, "wait"),
         };
-        let wrong = if scale.min == 0 {
-            "a service has at least one replica; set `min` to 1 or more"
+        let wrong = if scale.max == 0 {
+            "a service that never has a replica answers nobody; set `max` to 1 or more"
         } else if scale.max < scale.min {
             "`max` is below `min`; raise it or leave it out"
+        } else if !scale.follows() && scale.window.is_some() {
+            "the number of replicas does not follow the requests; remove `window`, or set `max` above `min`"
+        } else if !Self::WINDOWS.contains(&scale.averaged_over()) {
+            "requests are averaged over two seconds to an hour"
+        } else if scale.min > 0 && (scale.hold.is_some() || scale.wait.is_some()) {
+            "requests are held only where there may be no replica; remove `hold` and `wait`, or set `min: 0`"
+        } else if !(1..=Self::MOST_HELD).contains(&scale.held()) {
+            "1 to 10000 requests are held"
+        } else if scale.held_for() > Self::LONGEST_WAIT {
+            "a request is held for an hour at the most"
         } else if scale.max > Self::MOST {
             "a service has at most 1000 replicas"
         } else if scale.concurrency == Some(0) {

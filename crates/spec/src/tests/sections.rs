@@ -264,6 +264,37 @@ fn wrong_types() {
            |                                       ^
     "#]],
     );
+    check(
+        "{ min: 2 }",
+        "{ min: 0, max: 0 }",
+        &expect![[r#"
+        error: a service that never has a replica answers nobody; set `max` to 1 or more
+          --> mainspan.yaml:49:39
+           |
+        49 |   prod: { services: { delay: { scale: { min: 0, max: 0 } } } }
+           |                                       ^
+    "#]],
+    );
+    check(
+        "{ min: 2 }",
+        "{ min: 2, hold: 5 }",
+        &expect![[r#"
+        error: requests are held only where there may be no replica; remove `hold` and `wait`, or set `min: 0`
+          --> mainspan.yaml:49:39
+           |
+        49 |   prod: { services: { delay: { scale: { min: 2, hold: 5 } } } }
+           |                                       ^
+    "#]],
+    );
+    for (wrong, says) in [
+        ("hold: 0", "10000 requests"),
+        ("wait: 2h", "an hour"),
+        ("window: 1s", "two seconds"),
+    ] {
+        let text = changed("{ min: 2 }", &format!("{{ min: 0, {wrong} }}"));
+        let found = parse("mainspan.yaml", &text).unwrap_err().to_string();
+        assert!(found.contains(says), "{found}");
+    }
 }
 
 #[test]
