@@ -11,6 +11,7 @@ mod onnx;
 mod process;
 mod product;
 mod report;
+mod scale;
 mod serving;
 mod steps;
 mod trees;
@@ -44,6 +45,8 @@ enum Topic {
     Serving,
     /// Compiled ensembles of trees beside ONNX Runtime, in process (needs Python with pip, not the binary)
     Trees,
+    /// Who decides how many replicas there are, simulated on recorded requests (needs no binary)
+    Scale,
 }
 
 impl Args {
@@ -55,6 +58,7 @@ impl Args {
             Topic::Growth => mlflow::growth::measure(&self.binary()?)?,
             Topic::Serving => serving::measure(&self.binary()?)?,
             Topic::Trees => trees::measure()?,
+            Topic::Scale => scale::measure()?,
         };
         report::print(&figures, self.output)?;
         Ok(if figures.iter().all(Figure::holds) {
