@@ -59,6 +59,7 @@ demo-test: ## test the demo's own client, stream and summary
 
 test-long: test-tools ## the tests again, optimised, with far more random inputs, and beside a real MLflow server
 	$(POSTGRES) PROPTEST_CASES=8192 MAINSPAN_CRASH_ROUNDS=10 MAINSPAN_RELIABILITY_ROUNDS=20 MAINSPAN_LOAD_SECONDS=300 MAINSPAN_FILE_MB=5120 $(CARGO) test --locked --profile long --workspace --no-fail-fast
+	$(CARGO) xtask fuzz --minutes 10
 	target/test-python/bin/python tests/mlflow/endpoints.py
 	target/test-python/bin/python tests/mlflow/compare.py target/long/mainspan
 	target/test-python/bin/python tests/mlflow/filters.py target/long/mainspan --cases 400

@@ -4,6 +4,7 @@
 
 mod bench;
 mod documents;
+mod fuzz;
 mod tidy;
 mod tree;
 
@@ -32,6 +33,8 @@ enum Chore {
     Openapi(documents::Args),
     /// Measure the release binary; exit code 1 if a goal is missed
     Bench(bench::Args),
+    /// Try random inputs on the decoders, for minutes each
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Schema(args) => args.run(&documents::SCHEMA),
         Chore::Openapi(args) => args.run(&documents::OPENAPI),
         Chore::Bench(args) => args.run(),
+        Chore::Fuzz(args) => args.run(),
     };
     match outcome {
         Ok(code) => code,

@@ -208,3 +208,28 @@ proptest! {
         prop_assert!(protocol(&body, WANTED).is_ok() || !valid);
     }
 }
+
+#[test]
+fn fuzz_fields() {
+    let one = br#"{"a":[1,{"user":"no"}],"request_id":"r1","user":17,"flown_at":"2013-04-01"}"#;
+    let many = br#"[{"request_id":1,"user":"\u00e9"},{"us\u0065r":true}]"#;
+    let oip = br#"{"id":"a","parameters":{"user":5},"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
+    let v1 = br#"{"instances":[{"request_id":"a","user":1.5}]}"#;
+    fuzz::run("fields", &[one, many, oip, v1], |body| {
+        let rows = [rows(body, WANTED), instances(body, WANTED)];
+        let understood = rows.iter().any(Result::is_ok);
+        for row in rows.iter().flatten().flat_map(Rows::as_slice) {
+            for raw in [row.id, row.value, row.time].into_iter().flatten() {
+                let scalar: Value = serde_json::from_str(raw).unwrap();
+                assert!(!scalar.is_object() && !scalar.is_array() && !scalar.is_null());
+                let _ = text(raw);
+            }
+        }
+        let protocol = protocol(body, WANTED);
+        if let Ok(found) = &protocol {
+            let _ = found.id.map(text);
+            let _ = found.value.map(text);
+        }
+        understood || protocol.is_ok()
+    });
+}

@@ -74,7 +74,10 @@ pub(crate) fn name_model(message: &Bytes, name: &str, version: u32) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use inference::oip::grpc::message::{ModelInferResponse, Parameter};
+    use crate::grpc::frames;
+    use inference::oip::grpc::message::{
+        InferInputTensor, ModelInferRequest, ModelInferResponse, Parameter,
+    };
     use prost::Message as _;
 
     #[test]
@@ -127,5 +130,56 @@ mod tests {
         check("x", Some("user"), fields("\"x\"", Some("\"a\\\"b\"")));
         check("", Some("key"), fields("\"r1\"", Some("\"r1\"")));
         check("x", Some("absent"), fields("\"x\"", None));
+    }
+    /// A stream of messages, each with its prefix.
+    #[test]
+    fn fuzz_messages() {
+        let parameter = |choice| Parameter {
+            choice: Some(choice),
+        };
+        let request = ModelInferRequest {
+            model_name: "delay".into(),
+            model_version: "3".into(),
+            id: "a \"quoted\" id".into(),
+            parameters: HashMap::from([
+                ("user".into(), parameter(Choice::String("\u{1f600}".into()))),
+                ("flown_at".into(), parameter(Choice::Int64(-1))),
+                ("third".into(), parameter(Choice::Double(f64::NAN))),
+            ]),
+            inputs: vec![InferInputTensor {
+                name: "x".into(),
+                datatype: "FP32".into(),
+                shape: vec![1, 2],
+                ..InferInputTensor::default()
+            }],
+            ..ModelInferRequest::default()
+        };
+        let message = frames::prefixed(&request.encode_to_vec());
+        let wanted = Wanted {
+            id: "flight",
+            value: Some("user"),
+            time: Some("flown_at"),
+        };
+        fuzz::run("messages", &[&message, &message.repeat(2)], |stream| {
+            let mut left = Bytes::copy_from_slice(stream);
+            let mut understood = false;
+            while let Ok(Some((message, rest))) = frames::split(left) {
+                left = rest;
+                let Ok(head) = RequestHead::decode(message.clone()) else {
+                    continue;
+                };
+                understood = true;
+                let found = Head::new(&head);
+                let found = found.fields(wanted);
+                for raw in [found.id, found.value, found.time].into_iter().flatten() {
+                    serde_json::from_str::<serde_json::Value>(raw).unwrap();
+                }
+                // What decides where it goes is what the engine reads.
+                if let Ok(whole) = ModelInferRequest::decode(message) {
+                    assert_eq!((head.model_name, head.id), (whole.model_name, whole.id));
+                }
+            }
+            understood
+        });
     }
 }

@@ -52,11 +52,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         "testkit",
         &["engine", "guard", "platform", "server", "store"],
     ),
+    ("fuzz", &[]),
     ("xtask", &["spec", "server"]),
 ];
 
 /// Crates that may be known by tests of any crate, and by nothing else.
-const TESTS_ONLY: &[&str] = &["testkit"];
+const TESTS_ONLY: &[&str] = &["testkit", "fuzz"];
 
 /// Crates without input and output, and what would bring it in.
 const PURE: &[&str] = &["spec", "stats", "mlflow", "inference"];

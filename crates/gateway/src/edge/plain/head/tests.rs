@@ -112,3 +112,26 @@ fn long_heads_are_left_to_hyper() {
     let endless = format!("GET /{}", "a".repeat(MOST_HEAD));
     assert_eq!(told(endless.as_bytes()), "other");
 }
+
+#[test]
+fn fuzz_heads() {
+    let post =
+        b"POST /v2/models/a/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabcGET";
+    let get =
+        b"GET /v2?x=1 HTTP/1.1\r\nhost:b\r\nX-Own:  two words \r\nConnection: Keep-Alive\r\n\r\n";
+    fuzz::run("heads", &[post, get], |bytes| {
+        let mut buffer = BytesMut::from(bytes);
+        let Ok(Some(head)) = parse(&mut buffer) else {
+            assert_eq!(buffer, bytes, "nothing is taken");
+            return false;
+        };
+        assert!(bytes.ends_with(&buffer), "the rest stays as it is");
+        assert!(bytes[..bytes.len() - buffer.len()].ends_with(b"\n"));
+        assert!(head.length <= MOST_BODY);
+        // What decides where a request ends is either understood here, or not there.
+        let headers = head.request.headers();
+        assert!(!headers.contains_key(http::header::TRANSFER_ENCODING));
+        assert!(headers.get_all(CONTENT_LENGTH).iter().count() <= 1);
+        true
+    });
+}
