@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
+use bytes::Bytes;
 use gateway::{Handle, Options, Seat};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -182,6 +183,40 @@ async fn one_that_leaves_answers_what_it_has_by_the_newest_table() {
     first.stopped().await.unwrap();
     assert_eq!(world.counted(3).await.requests, 1);
     assert_eq!(world.counted(4).await.requests, 1);
+    places.stop.cancel();
+}
+
+#[tokio::test]
+async fn one_that_leaves_tells_its_http2_clients() {
+    let (world, places) = world(1).await;
+    let socket = world.socket("v3");
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let holds = move || Act::Hold(gate.clone(), good(3.0));
+    let held = Engine::start(&socket, always(holds));
+    let first = places.gateway(world.options()).await;
+    world
+        .route(1, vec![delay(vec![arm(3, 1.0, &[&socket])])], &[&socket])
+        .await;
+    let stream = tokio::net::TcpStream::connect(world.address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let uri = format!("http://{}/delay", world.address);
+    let request = http::Request::post(uri).body(http_body_util::Full::new(Bytes::from("{}")));
+    let answer = tokio::spawn(sender.send_request(request.unwrap()));
+    until("the engine has the request", async || held.seen() == 1).await;
+
+    let _second = places.gateway(world.options()).await;
+    first.leave();
+    // The stream that is open is answered; then the connection is over, which the client would have kept.
+    open.send(true).unwrap();
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    connection.await.unwrap().unwrap();
+    drop(sender);
+    first.stopped().await.unwrap();
     places.stop.cancel();
 }
 
