@@ -22,6 +22,7 @@ pub mod edetector;
 pub mod ratio;
 pub mod rng;
 pub mod sketch;
+pub mod spread;
 
 /// `ln(Σ exp(x))` without overflow; `-inf` for nothing.
 pub fn log_sum_exp(values: impl IntoIterator<Item = f64> + Clone) -> f64 {

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("mlflow", &[]),
     ("inference", &[]),
+    ("compare", &["stats", "inference"]),
     ("moving", &["mlflow"]),
     ("store", &[]),
     ("platform", &[]),
@@ -60,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const TESTS_ONLY: &[&str] = &["testkit", "fuzz"];
 
 /// Crates without input and output, and what would bring it in.
-const PURE: &[&str] = &["spec", "stats", "mlflow", "inference"];
+const PURE: &[&str] = &["spec", "stats", "mlflow", "inference", "compare"];
 const IMPURE: &[&str] = &[
     "tokio",
     "axum",
