@@ -6,15 +6,10 @@ use super::{
     situation::Situation,
     table,
 };
-use crate::{engines::Start, traffic::Traffic};
+use crate::traffic::Traffic;
 use jiff::Timestamp;
-use platform::{HOME, LogLimits, TEMPORARY, UNIT_DIR, UnitSpec};
-use spec::Service;
-use std::{collections::BTreeMap, path::PathBuf, sync::PoisonError, time::Duration};
+use std::{collections::BTreeMap, sync::PoisonError};
 use store::{Digest, Models as _};
-
-/// Name of a replica's socket in its folder.
-const SOCKET: &str = "engine.sock";
 
 impl<T: Traffic> Reconciler<T> {
     /// Starts the replicas that are missing.
@@ -102,49 +97,15 @@ impl<T: Traffic> Reconciler<T> {
             }
         };
         self.can_start(place);
-        let unit = unit(place, replica, restart, &service, start, &self.parts.engine);
+        let id = id(place, replica, restart);
+        let mut unit = start.unit(id, &place.project, &service, &self.parts.engine);
+        unit.labels.extend(labels(place, replica, restart));
         match self.parts.platform.start(unit).await {
             Ok(_) => Ok(None),
             Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => Ok(Some(what)),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn unit(
-    place: &Place,
-    replica: u32,
-    restart: u32,
-    service: &Service,
-    start: Start,
-    engine: &[String],
-) -> UnitSpec {
-    let mut argv = engine.to_vec();
-    argv.extend(["--socket".to_owned(), format!("{UNIT_DIR}/{SOCKET}")]);
-    argv.extend(start.arguments);
-    let mut unit = UnitSpec::new(id(place, replica, restart), &place.project, argv);
-    unit.labels = start.labels;
-    unit.labels.extend(labels(place, replica, restart));
-    unit.env = BTreeMap::from([
-        ("LANG".to_owned(), "C.UTF-8".to_owned()),
-        ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
-        ("HOME".to_owned(), format!("{UNIT_DIR}/{HOME}")),
-        ("TMPDIR".to_owned(), format!("{UNIT_DIR}/{TEMPORARY}")),
-    ]);
-    unit.env.extend(start.env);
-    unit.inputs = start.inputs;
-    unit.endpoint = Some(PathBuf::from(SOCKET));
-    unit.limits.cpu = Some(service.resources.cpu.get());
-    unit.limits.cpu_enforced = false;
-    unit.limits.memory = Some(service.resources.memory.bytes());
-    unit.limits.gpu = service.resources.gpu;
-    unit.limits.pids = Some(512);
-    unit.log = LogLimits {
-        max_bytes: 4 << 20,
-        keep: 1,
-    };
-    unit.grace = Duration::from_secs(10);
-    unit
 }
 
 /// Short, because a Unix socket's path may have 107 bytes; the labels say the rest.
