@@ -5,7 +5,7 @@
 //! thing, which need not be whoever began the roll-out.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use spec::Service;
 use store::{
     Aliases as _, Deployment, Deployments as _, Error, Events as _, Happening, ModelVersion,
@@ -186,6 +186,34 @@ pub fn begin(tx: &mut Tx<'_>, rollout: &Rollout) -> Result<()> {
         reason: rollout.reason.clone(),
         before: None,
         after: Some(json!({ "rollout": rollout.id, "version": rollout.to, "from": rollout.from })),
+    })?;
+    Ok(())
+}
+
+/// The part of a roll-out's comparison that is of captured requests.
+pub const CAPTURED: &str = "captured";
+
+/// Records how the answers of a roll-out's versions to captured requests compare; `headline` says it in one line.
+///
+/// # Errors
+/// When the roll-out is gone.
+pub fn compared(
+    tx: &mut Tx<'_>,
+    rollout: &Rollout,
+    headline: &str,
+    comparison: &Value,
+    now: Timestamp,
+) -> Result<()> {
+    tx.set_comparison(&rollout.id, CAPTURED, comparison)?;
+    tx.append_event(&NewEvent {
+        project: Some(rollout.project.clone()),
+        at: now,
+        actor: RECONCILER.to_owned(),
+        kind: "rollout.compared".to_owned(),
+        subject: subject(&rollout.service, &rollout.environment),
+        reason: headline.to_owned(),
+        before: None,
+        after: Some(json!({ "rollout": rollout.id, "version": rollout.to })),
     })?;
     Ok(())
 }

@@ -137,6 +137,11 @@ pub trait Rollouts {
     fn rollout(&mut self, id: &str) -> Result<Option<Rollout>>;
     /// The roll-outs that match, newest first.
     fn rollouts(&mut self, filter: &RolloutFilter) -> Result<Vec<Rollout>>;
+    /// Keeps one part (on what was captured, say) of how the answers of a roll-out's versions compare. It is not in
+    /// [`Rollout`], which is read and written much more often, and by others.
+    fn set_comparison(&mut self, rollout_id: &str, part: &str, found: &Json) -> Result<()>;
+    /// How the answers of a roll-out's versions compare: an object of the parts that are known.
+    fn comparison(&mut self, rollout_id: &str) -> Result<Option<Json>>;
     /// Keeps a verdict under the next number of its roll-out, which it returns.
     fn append_verdict(&mut self, verdict: &Verdict) -> Result<u64>;
     /// The last verdicts of a roll-out, newest first.

@@ -23,6 +23,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         include_str!("../migrations/0004/labels.sql"),
         include_str!("../migrations/0004/workspaces.sql"),
     ),
+    include_str!("../migrations/0005.sql"),
 ];
 
 /// The newest version.

@@ -18,6 +18,7 @@ pub(super) const FIXTURES: &[&str] = &[
     include_str!("fixtures/v2.sql"),
     include_str!("fixtures/v3.sql"),
     include_str!("fixtures/v4.sql"),
+    include_str!("fixtures/v5.sql"),
 ];
 
 pub(super) fn database(dump: &str) -> (StateDir, tempfile::TempDir) {

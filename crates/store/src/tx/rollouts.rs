@@ -1,5 +1,7 @@
 //! [`Rollouts`] in SQL.
 
+use serde_json::Value as Json;
+
 use super::filter::Filter;
 use super::{Tx, must, must_be_new, params, record::record};
 use crate::error::Result;
@@ -33,6 +35,27 @@ impl Rollouts for Tx<'_> {
         }
         let (rest, values) = wanted.finish("\"id\" DESC", filter.limit, 100);
         self.select(&rest, &values)
+    }
+
+    fn set_comparison(&mut self, rollout_id: &str, part: &str, found: &Json) -> Result<()> {
+        let mut parts = match self.comparison(rollout_id)? {
+            Some(Json::Object(parts)) => parts,
+            _ => serde_json::Map::new(),
+        };
+        parts.insert(part.to_owned(), found.clone());
+        let changed = self.execute(
+            "UPDATE rollouts SET \"comparison\" = ?2 WHERE \"id\" = ?1",
+            params![rollout_id, Json::Object(parts)],
+        )?;
+        must(changed > 0, "roll-out", rollout_id)
+    }
+
+    fn comparison(&mut self, rollout_id: &str) -> Result<Option<Json>> {
+        let found: Option<Option<Json>> = self.single(
+            "SELECT \"comparison\" FROM rollouts WHERE \"id\" = ?1",
+            params![rollout_id],
+        )?;
+        Ok(found.flatten())
     }
 
     fn append_verdict(&mut self, verdict: &Verdict) -> Result<u64> {

@@ -93,6 +93,27 @@ async fn rollouts(store: &Store) {
         read(store, move |tx| tx.rollouts(&of(true))).await,
         [moved.clone()]
     );
+    // Who moves a roll-out on does not know the comparison, and leaves it.
+    let found = json!({"captured": {"rows": 3}, "shadow": {"rows": 5}});
+    let parts = [("shadow", 4), ("captured", 3), ("shadow", 5)];
+    write(store, move |tx| {
+        for (part, rows) in parts {
+            tx.set_comparison("o2", part, &json!({"rows": rows}))?;
+        }
+        Ok(())
+    })
+    .await;
+    let again = moved.clone();
+    write(store, move |tx| tx.update_rollout(&again)).await;
+    let (of_two, of_one, of_none) = read(store, |tx| {
+        let of = ["o2", "o1", "o9"].map(|id| tx.comparison(id));
+        let [two, one, none] = of;
+        Ok((two?, one?, none?))
+    })
+    .await;
+    assert_eq!((of_two, of_one, of_none), (Some(found), None, None));
+    let unknown = refused(store, |tx| tx.set_comparison("o9", "shadow", &json!(1))).await;
+    assert!(unknown.contains("o9"), "{unknown}");
     assert_eq!(
         read(store, move |tx| tx.rollouts(&of(false))).await,
         [moved, done]
