@@ -109,6 +109,8 @@ enum Verb {
     Models(verbs::models::Models),
     /// Datasets as runs have read them
     Datasets,
+    /// Compare the answers of two versions to the same requests
+    Diff(verbs::diff::Diff),
     /// List roll-outs, or show one with its verdicts
     Rollouts(verbs::rollouts::Rollouts),
     /// Roll a version out by hand
@@ -181,6 +183,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Logs(verb) => verb.run(common),
         Verb::Models(verb) => verb.run(common),
         Verb::Datasets => verbs::models::datasets(common),
+        Verb::Diff(verb) => verb.run(common),
         Verb::Rollouts(verb) => verb.run(common),
         Verb::Promote(verb) => verb.run(common),
         Verb::Rollback(verb) => verb.run(common),

@@ -18,5 +18,5 @@ pub mod scaled;
 pub mod traffic;
 
 pub use engines::{Engines, Start, Starting};
-pub use reconcile::{Parts, Reconciler};
+pub use reconcile::{Parts, Reconciler, fit::difference};
 pub use traffic::Traffic;

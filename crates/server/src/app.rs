@@ -1,6 +1,7 @@
 //! What handlers and reconcilers share: a cheap handle on the store, the blobs, the platform and the keys.
 
 use crate::{
+    compare::Desk,
     http::{Known, Passwords},
     options::Options,
     pace::Pace,
@@ -40,6 +41,7 @@ struct Parts {
     known: Known,
     names: Names,
     pace: Pace,
+    desk: Desk,
     sender: Sender,
     reports: Mutex<Vec<(&'static str, Report)>>,
 }
@@ -140,6 +142,7 @@ impl App {
             known: Known::default(),
             names,
             pace: Pace::default(),
+            desk: Desk::default(),
             sender,
             reports: Mutex::default(),
         };
@@ -203,6 +206,11 @@ impl App {
     /// How many requests services have had of late.
     pub fn pace(&self) -> &Pace {
         &self.parts.pace
+    }
+
+    /// Where wishes for a comparison of versions wait.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.parts.desk
     }
 
     /// Who speaks to the receivers of webhooks.

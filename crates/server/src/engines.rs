@@ -58,6 +58,17 @@ impl Local {
         }
     }
 
+    /// Whether the Python of a version is being prepared, so that its start fails for a while.
+    pub(crate) fn prepares(&self, version: &ModelVersion) -> bool {
+        let lineage = Lineage::deserialize(&version.lineage).unwrap_or_default();
+        let preparing = self
+            .preparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = lineage.lock.and_then(|lock| preparing.get(&lock));
+        matches!(known, Some(Preparing::Running(_)))
+    }
+
     async fn onnx(&self, model: &Digest, service: &Service) -> Result<Start, String> {
         let library = self.app.library()?.display().to_string();
         let file = format!("{UNIT_DIR}/{MODEL}.onnx");

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod apply;
+mod compare;
 mod engines;
 mod follow;
 mod frozen;

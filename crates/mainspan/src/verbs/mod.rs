@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod completion;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod export;

@@ -82,10 +82,11 @@ fn show(common: &Common, answer: &Value) -> anyhow::Result<bool> {
     Ok(!plan.is_empty())
 }
 
-/// The plan, with what roll-outs could find before its last line.
+/// The plan, with what roll-outs could find and how the versions on their way answer before its last line.
 fn render(plan: &spec::plan::Plan, answer: &Value) -> String {
-    let rollouts = answer["rollouts_text"].as_str().unwrap_or_default();
-    plan.render_with(rollouts, output::colour())
+    let more = ["rollouts_text", "versions_text"].map(|name| answer[name].as_str().unwrap_or(""));
+    let more: Vec<&str> = more.into_iter().filter(|text| !text.is_empty()).collect();
+    plan.render_with(&more.join("\n"), output::colour())
 }
 
 /// What is no part of the plan and yet good to know.

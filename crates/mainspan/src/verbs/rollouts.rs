@@ -128,6 +128,9 @@ fn one(r: &Value) -> anyhow::Result<()> {
     for note in r["baseline"]["left_out"].as_array().into_iter().flatten() {
         output::line(&format!("note: {}", text(note)))?;
     }
+    for line in r["comparison_text"].as_str().unwrap_or_default().lines() {
+        output::line(line)?;
+    }
     for verdict in output::rows(&r["verdicts"])?.iter().rev() {
         output::line(&format!(
             "{}  stage {}  {}",

@@ -66,6 +66,13 @@ pub(crate) fn run(common: &Common) -> anyhow::Result<u8> {
         &status["rollouts"],
         rollout,
     )?;
+    for rollout in output::rows(&status["rollouts"])? {
+        if let Some(found) = status["comparisons"][text(&rollout["id"])].as_str() {
+            let (service, place) = (text(&rollout["service"]), text(&rollout["environment"]));
+            let version = text(&rollout["to"]);
+            output::line(&format!("{service} {version} in {place}: {found}"))?;
+        }
+    }
     section(
         "Runs under way",
         &["RUN", "PIPELINE", "STATE", "SINCE", "WHY"],

@@ -9,6 +9,7 @@ mod access;
 mod branches;
 mod capacity;
 mod clients;
+mod compare;
 mod crash;
 mod crowded;
 mod engines;

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// What differs between the inputs of two versions, by their stored signatures. Without a signature (a model that was
 /// registered by a client, say) nothing can be said, and the roll-out's judge has the word.
-pub(crate) fn difference(old: &Value, new: &Value) -> Option<Mismatch> {
+#[must_use]
+pub fn difference(old: &Value, new: &Value) -> Option<Mismatch> {
     let (old, new) = (
         ModelDescription::deserialize(old).ok()?,
         ModelDescription::deserialize(new).ok()?,

@@ -3,6 +3,7 @@
 //! Handlers unpack, make one call and convert. Shapes are the store's records unless a file here says otherwise.
 
 mod backup;
+mod comparisons;
 mod doctor;
 mod events;
 mod models;
@@ -23,6 +24,7 @@ pub fn routes(routes: Routes) -> Routes {
     let routes = runs::routes(routes);
     let routes = models::routes(routes);
     let routes = rollouts::routes(routes);
+    let routes = comparisons::routes(routes);
     let routes = events::routes(routes);
     let routes = tokens::routes(routes);
     let routes = users::routes(routes);

@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     apply::{self, ApplyError, Source},
+    compare::{OnItsWay, on_their_way},
     follow, frozen,
     http::{ApiError, Caller, Routes},
     outlook,
@@ -96,6 +97,18 @@ struct PlanAnswer {
     rollouts: Vec<Outlook>,
     /// The same as people read it.
     rollouts_text: String,
+    /// Versions on their way, and how their answers compare with those of what serves (plan only).
+    versions: Vec<OnItsWay>,
+    /// The same as people read it.
+    versions_text: String,
+}
+
+/// The answers that a plan is completed with.
+#[derive(Default)]
+struct Beside {
+    notes: Vec<String>,
+    rollouts: Vec<Outlook>,
+    versions: Vec<OnItsWay>,
 }
 
 async fn list(State(app): State<App>) -> Result<Json<Vec<Project>>, ApiError> {
@@ -113,7 +126,14 @@ async fn plan(
     notes.extend(rollouts.iter().filter_map(Outlook::note));
     notes.extend(room::notes(&planned.file, &app.platform().capacity()));
     notes.extend(frozen::notes(&planned.file, app.now()));
-    Ok(answer(planned, notes, rollouts))
+    let project = planned.file.project.clone();
+    let versions = app.store().read(move |tx| on_their_way(tx, &project));
+    let beside = Beside {
+        notes,
+        rollouts,
+        versions: versions.await?,
+    };
+    Ok(answer(planned, beside))
 }
 
 async fn apply(
@@ -126,8 +146,10 @@ async fn apply(
     named(&caller, apply::plan(&app, &source).await?)?;
     Ok(answer(
         apply::apply(&app, &source, shown.as_deref(), &caller.identity.actor()).await?,
-        notes,
-        Vec::new(),
+        Beside {
+            notes,
+            ..Beside::default()
+        },
     ))
 }
 
@@ -199,15 +221,17 @@ async fn source(request: FileRequest) -> Result<(Source, Vec<String>), ApiError>
     Ok((source, notes))
 }
 
-fn answer(planned: apply::Planned, notes: Vec<String>, rollouts: Vec<Outlook>) -> Json<PlanAnswer> {
+fn answer(planned: apply::Planned, beside: Beside) -> Json<PlanAnswer> {
     let (digest, text) = (planned.plan.digest(), planned.plan.render(false));
     Json(PlanAnswer {
         plan: planned.plan,
         digest,
         text,
-        notes,
-        rollouts_text: rollouts.iter().map(Outlook::text).collect(),
-        rollouts,
+        notes: beside.notes,
+        rollouts_text: beside.rollouts.iter().map(Outlook::text).collect(),
+        rollouts: beside.rollouts,
+        versions_text: beside.versions.iter().map(OnItsWay::text).collect(),
+        versions: beside.versions,
     })
 }
 

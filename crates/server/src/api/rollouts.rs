@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    compare::Kept,
     http::{ApiError, Caller, Routes},
 };
 use axum::{
@@ -72,12 +73,15 @@ struct ListQuery {
     limit: Option<u32>,
 }
 
-/// A roll-out and what the judge said of it, newest first.
+/// A roll-out, what the judge said of it, newest first, and how the answers of its versions compare.
 #[derive(Debug, Serialize)]
 struct RolloutAnswer {
     #[serde(flatten)]
     rollout: Rollout,
     verdicts: Vec<Verdict>,
+    comparison: Kept,
+    /// The same as people read it.
+    comparison_text: String,
 }
 
 /// Where, why, and which version.
@@ -116,13 +120,18 @@ async fn one(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Json<RolloutAnswer>, ApiError> {
     let asked = id.clone();
-    let found = app
-        .store()
-        .read(move |tx| Ok((tx.rollout(&id)?, tx.verdicts(&id, 100)?)))
-        .await?;
-    match found {
-        (Some(rollout), verdicts) if rollout.project == caller.project() => {
-            Ok(Json(RolloutAnswer { rollout, verdicts }))
+    let found = app.store().read(move |tx| {
+        let (rollout, verdicts) = (tx.rollout(&id)?, tx.verdicts(&id, 100)?);
+        Ok((rollout, verdicts, Kept::of(tx, &id)?))
+    });
+    match found.await? {
+        (Some(rollout), verdicts, comparison) if rollout.project == caller.project() => {
+            Ok(Json(RolloutAnswer {
+                rollout,
+                verdicts,
+                comparison_text: comparison.text(),
+                comparison,
+            }))
         }
         _ => Err(ApiError::not_found(format!(
             "no roll-out `{asked}`: `mainspan status` shows those under way"
@@ -203,18 +212,7 @@ async fn wish(
     change: &Change,
 ) -> Result<Wish, ApiError> {
     let project = caller.project().to_owned();
-    let name = project.clone();
-    let applied = app.store().read(move |tx| tx.applied(&name)).await?;
-    let applied = applied.ok_or_else(|| {
-        ApiError::not_found(format!(
-            "no project `{project}`: run `mainspan apply` in its folder first"
-        ))
-    })?;
-    let key = ResourceKey::new(ResourceKind::Project, &project).to_string();
-    let environments: Vec<String> =
-        serde_json::from_value(applied.resources[key.as_str()]["environments"].clone())
-            .unwrap_or_default();
-    let last = environments.last().cloned().unwrap_or_default();
+    let last = last_environment(app, &project).await?;
     let environment = change.environment.clone().unwrap_or_else(|| last.clone());
     Ok(Wish {
         last_environment: environment == last,
@@ -226,4 +224,20 @@ async fn wish(
         id: uuid::Uuid::now_v7().to_string(),
         now: app.now(),
     })
+}
+
+/// A project's last environment, which is meant where none is named.
+pub(super) async fn last_environment(app: &App, project: &str) -> Result<String, ApiError> {
+    let name = project.to_owned();
+    let applied = app.store().read(move |tx| tx.applied(&name)).await?;
+    let applied = applied.ok_or_else(|| {
+        ApiError::not_found(format!(
+            "no project `{project}`: run `mainspan apply` in its folder first"
+        ))
+    })?;
+    let key = ResourceKey::new(ResourceKind::Project, project).to_string();
+    let environments: Vec<String> =
+        serde_json::from_value(applied.resources[key.as_str()]["environments"].clone())
+            .unwrap_or_default();
+    Ok(environments.last().cloned().unwrap_or_default())
 }

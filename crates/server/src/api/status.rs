@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    compare::Kept,
     frozen::{self, FrozenService},
     http::{ApiError, Caller, Routes},
 };
@@ -66,6 +67,9 @@ struct StatusAnswer {
     scales: Vec<Scaled>,
     /// Roll-outs that are not over.
     rollouts: Vec<Rollout>,
+    /// How the answers of their versions compare, in a line, by the roll-out's id; those of which it is not known yet are
+    /// missing.
+    comparisons: BTreeMap<String, String>,
     /// Runs that are not over.
     active_runs: Vec<Run>,
     /// The newest runs.
@@ -114,11 +118,17 @@ async fn status(
         };
         let deployments = tx.deployments(Some(&name))?;
         let rollouts = tx.rollouts(&active)?;
+        let mut comparisons = BTreeMap::new();
+        for rollout in &rollouts {
+            let headline = Kept::of(tx, &rollout.id)?.headline();
+            comparisons.extend(headline.map(|line| (rollout.id.clone(), line)));
+        }
         Ok(Some(StatusAnswer {
             frozen: frozen::services(&deployments, now),
             scales: scales(tx, &deployments, &rollouts)?,
             deployments,
             rollouts,
+            comparisons,
             active_runs: tx.runs(&running)?,
             recent_runs: tx.runs(&all)?,
             alarms: tx.alarms(&raised)?,

@@ -14,7 +14,7 @@ mod webhooks;
 
 pub(crate) use push::FILE;
 
-use crate::app::App;
+use crate::{app::App, compare::Comparer, engines::Local};
 use std::sync::Arc;
 use store::StoreUrl;
 use tokio::task::JoinSet;
@@ -37,7 +37,9 @@ pub(crate) fn spawn(tasks: &mut JoinSet<()>, app: &App, shutdown: &CancellationT
 fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &CancellationToken) {
     let toolchains = executor::toolchains(app);
     let executor = executor::executor(app, Arc::clone(&toolchains), machine);
-    let rollouts = rollouts::reconciler(app, toolchains);
+    let engines = Arc::new(Local::new(app.clone(), toolchains));
+    let rollouts = rollouts::reconciler(app, Arc::clone(&engines));
+    let comparer = Comparer::new(app.clone(), engines, shutdown.clone());
     let watcher = watch::Watcher::new(watch::Parts {
         store: app.store().clone(),
         traffic: app.state_dir().join("traffic"),
@@ -55,6 +57,7 @@ fn begin(tasks: &mut JoinSet<()>, app: &App, machine: Option<&str>, shutdown: &C
     app.report("webhooks", teller.status());
     tasks.spawn(executor.run(shutdown.clone()));
     tasks.spawn(rollouts.run(shutdown.clone()));
+    tasks.spawn(comparer.run());
     tasks.spawn(watcher.run(shutdown.clone()));
     tasks.spawn(triggers.run(shutdown.clone()));
     tasks.spawn(retention.run(shutdown.clone()));

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stats",
             "mlflow",
             "inference",
+            "compare",
             "store",
             "platform",
             "engine",
