@@ -95,6 +95,7 @@ fn prepare(state: &Path, socket: &Path) -> Result<(), Failure> {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     };
     let table = RoutingTable {
         generation: 1,

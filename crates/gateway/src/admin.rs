@@ -1,7 +1,7 @@
 //! The admin socket: tables in, evidence out. HTTP/1.1 with JSON over a private Unix socket.
 //!
 //! `PUT /routes` (answered when the table is on disk and every thread serves it), `GET /routes`,
-//! `GET /evidence` (what is shown is on disk), `GET /health` (replicas, and how many requests each
+//! `GET /evidence` (what is shown is on disk), `GET /mirrors`, `GET /health` (replicas, and how many requests each
 //! version has), `GET /calls?after=N` (answered when a request waits for a version without any replica).
 //! Who may open the socket may do all.
 
@@ -30,6 +30,7 @@ use crate::edge::{Received, collect};
 use crate::error::GatewayError;
 use crate::evidence::{Evidence, Ledger};
 use crate::load::VersionLoad;
+use crate::mirror;
 use crate::respond;
 use crate::table::{Index, RoutingTable, TableError};
 use crate::worker::{Command, ReplicaReport};
@@ -78,6 +79,7 @@ pub(crate) struct Admin {
     index: Mutex<Arc<Index>>,
     ledger: Arc<Ledger>,
     calls: watch::Receiver<u64>,
+    mirrored: mirror::Known,
 }
 
 /// A request that is refused, or failed.
@@ -98,7 +100,9 @@ enum AdminError {
     Disk(io::Error),
     #[error("the gateway is stopping")]
     Stopping,
-    #[error("nothing is here; use PUT or GET /routes, GET /evidence, GET /health, GET /calls")]
+    #[error(
+        "nothing is here; use PUT or GET /routes, GET /evidence, GET /mirrors, GET /health, GET /calls"
+    )]
     NotFound,
 }
 
@@ -177,7 +181,7 @@ impl Admin {
         address: SocketAddr,
         threads: Vec<mpsc::Sender<Command>>,
         index: Arc<Index>,
-        ledger: Arc<Ledger>,
+        (ledger, mirrored): (Arc<Ledger>, mirror::Known),
         calls: watch::Receiver<u64>,
     ) -> Self {
         Self {
@@ -187,6 +191,7 @@ impl Admin {
             index: Mutex::new(index),
             ledger,
             calls,
+            mirrored,
         }
     }
 
@@ -201,6 +206,11 @@ impl Admin {
             }
             (&Method::GET, "/routes") => json(&self.index.lock().await.table),
             (&Method::GET, "/evidence") => json(&self.evidence().await?),
+            (&Method::GET, "/mirrors") => {
+                let known = Arc::clone(&self.mirrored);
+                let seen = spawn_blocking(move || mirror::evidence(&known)).await;
+                json(&seen.map_err(|_| AdminError::Stopping)?)
+            }
             (&Method::GET, "/health") => json(&self.health().await?),
             (&Method::GET, "/calls") => json(&self.called(request.uri().query()).await),
             _ => Err(AdminError::NotFound),

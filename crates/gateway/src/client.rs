@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 
 use crate::admin::{CALL_WAIT, Calls, Health};
 use crate::evidence::Evidence;
+use crate::mirror::MirrorEvidence;
 use crate::respond;
 use crate::table::RoutingTable;
 
@@ -77,6 +78,11 @@ impl AdminClient {
     /// The counters of all versions.
     pub async fn evidence(&self) -> Result<Evidence, ClientError> {
         self.get("/evidence").await
+    }
+
+    /// What copies of requests have shown.
+    pub async fn mirrors(&self) -> Result<Vec<MirrorEvidence>, ClientError> {
+        self.get("/mirrors").await
     }
 
     /// How the gateway and its replicas are.

@@ -7,7 +7,8 @@
 //! Inside: threads (`worker`) that share nothing which is locked on a request's way; each has its
 //! own listener (`edge`), routing table (`live`) and connections (`replica`). What they know of each
 //! other are counts (`evidence`, `queue`). The join log (`join`) and the traffic log (`traffic`) are
-//! written by threads of their own.
+//! written by threads of their own, and one more compares the answers to copies of requests
+//! (`mirror`).
 
 mod address;
 mod admin;
@@ -25,6 +26,7 @@ mod labels;
 mod listen;
 mod live;
 mod load;
+mod mirror;
 mod options;
 mod orders;
 mod outlier;
@@ -54,6 +56,7 @@ pub use client::{AdminClient, ClientError};
 pub use error::GatewayError;
 pub use evidence::{Evidence, RouteEvidence, VersionEvidence};
 pub use load::VersionLoad;
+pub use mirror::{Mirror, MirrorEvidence};
 pub use options::{Options, TokenHash, TokenHashError};
 pub use queue::Priority;
 pub use seat::Seat;

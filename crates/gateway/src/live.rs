@@ -15,6 +15,7 @@ use crate::evidence::Counters;
 use crate::fields::{self, Raw};
 use crate::hold::Held;
 use crate::load::{Load, Stay};
+use crate::mirror::LiveMirror;
 use crate::queue::{self, Bounds, Line};
 use crate::replica::Replica;
 use crate::split;
@@ -50,6 +51,8 @@ pub(crate) struct LiveRoute {
     pub(crate) max_held: usize,
     /// How long one is held.
     pub(crate) hold: Duration,
+    /// Who gets copies of its requests.
+    pub(crate) mirror: Option<LiveMirror>,
 }
 
 /// The unit of assignment.

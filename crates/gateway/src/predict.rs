@@ -7,6 +7,7 @@
 //! does, since asking a model again does no harm.
 
 mod attempt;
+mod copied;
 mod record;
 
 use std::path::PathBuf;
@@ -169,7 +170,10 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
             }
         };
         match step {
-            Step::Done(reached) => return chosen.finish(worker, call, reached),
+            Step::Done(reached) => {
+                chosen.mirror(worker, call, &reached);
+                return chosen.finish(worker, call, reached);
+            }
             Step::Again(replica, cause) => {
                 tried.avoid = Some(replica);
                 tried.causes.push(cause);

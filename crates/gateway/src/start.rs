@@ -22,6 +22,7 @@ use crate::error::GatewayError;
 use crate::evidence::Ledger;
 use crate::hold::Holding;
 use crate::join::{JoinLog, Lane};
+use crate::mirror::{self, Mirrors};
 use crate::options::Options;
 use crate::orders::{self, Orders, table_file};
 use crate::queue::Crowds;
@@ -86,7 +87,7 @@ pub async fn start_in(
         address,
         commands,
         Arc::clone(&files.index),
-        Arc::clone(&files.ledger),
+        (Arc::clone(&files.ledger), Arc::clone(&files.mirrored)),
         files.holding.calls(),
     ));
     let mut tasks = JoinSet::new();
@@ -127,6 +128,7 @@ struct Files {
     /// What is handed to threads; their writers end when the last one is gone.
     hands: Option<Hands>,
     traffic: Option<SyncSender<()>>,
+    mirrored: mirror::Known,
     writers: Vec<JoinHandle<()>>,
     evidence: std::path::PathBuf,
 }
@@ -136,6 +138,7 @@ struct Hands {
     lanes: Vec<Arc<Lane>>,
     taps: Vec<Arc<Tap>>,
     join: JoinLog,
+    mirrors: Mirrors,
 }
 
 impl Files {
@@ -152,7 +155,8 @@ impl Files {
         let join_folder = folder.join("join");
         let (join, writer) = JoinLog::start(&join_folder, JOIN_FILE_BYTES, lanes.clone())
             .map_err(GatewayError::file(&join_folder))?;
-        let mut writers = vec![writer];
+        let (mirrors, comparing) = Mirrors::start().map_err(GatewayError::Thread)?;
+        let mut writers = vec![writer, comparing];
         let mut taps = Vec::new();
         let mut running = None;
         if let Some(wanted) = &options.traffic {
@@ -169,11 +173,13 @@ impl Files {
             index,
             ledger: Arc::new(ledger),
             holding: Holding::new(options.max_held_bytes),
+            mirrored: mirrors.known(),
             hands: Some(Hands {
                 crowds: Arc::new(Crowds::new(threads)),
                 lanes,
                 taps,
                 join,
+                mirrors,
             }),
             traffic: running,
             writers,
@@ -194,6 +200,7 @@ impl Files {
             lane: Arc::clone(&hands.lanes[thread]),
             join: hands.join.clone(),
             tap: hands.taps.get(thread).cloned(),
+            mirrors: hands.mirrors.clone(),
             // Each RandomState has keys of its own.
             random: RandomState::new().build_hasher().finish(),
         })

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mirror::Mirror;
 use crate::queue::Priority;
 
 pub use log::LogRules;
@@ -63,6 +64,9 @@ pub struct Route {
     /// What the traffic log keeps of it.
     #[serde(default, skip_serializing_if = "LogRules::is_usual")]
     pub log: LogRules,
+    /// The version that gets copies of requests, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
 }
 
 /// What the replicas of a service speak.
@@ -201,6 +205,19 @@ pub enum TableError {
         /// Its weight.
         weight: f64,
     },
+    /// Copies for a version that has no replicas, or of a share out of range.
+    #[error(
+        "{route}: copies of a share of {share} go to version {version}; use a share above 0 and up to 1, and \
+         the version of an arm whose replicas speak frames"
+    )]
+    Mirror {
+        /// Which route.
+        route: String,
+        /// Which version.
+        version: u32,
+        /// Its share.
+        share: f64,
+    },
     /// Weights that do not add up.
     #[error("{route}: the weights of the arms add up to {sum}; they must add up to 1")]
     Sum {
@@ -256,6 +273,7 @@ impl RoutingTable {
             }
             validate_arms(&key, &route.arms)?;
             route.log.validate(route)?;
+            validate_mirror(&key, route)?;
             if route.root && !roots.insert(&route.service) {
                 return Err(TableError::Root(route.service.clone()));
             }
@@ -295,6 +313,21 @@ fn validate_arms(route: &str, arms: &[Arm]) -> Result<(), TableError> {
         return Err(TableError::Sum { route, sum });
     }
     Ok(())
+}
+
+fn validate_mirror(key: &str, route: &Route) -> Result<(), TableError> {
+    let Some(Mirror { version, share }) = route.mirror else {
+        return Ok(());
+    };
+    let is_known = route.arms.iter().any(|arm| arm.version == version);
+    if is_known && share > 0.0 && share <= 1.0 && route.speaks.is_frames() {
+        return Ok(());
+    }
+    Err(TableError::Mirror {
+        route: key.to_owned(),
+        version,
+        share,
+    })
 }
 
 /// A validated table with the ways to find a route in it.

@@ -27,6 +27,7 @@ use crate::join::{JoinLog, Lane};
 use crate::listen::BACKLOG;
 use crate::live::{Live, LiveArm, LiveRoute, Sticky};
 use crate::load::{Load, VersionLoad};
+use crate::mirror::Mirrors;
 use crate::options::Options;
 use crate::outlier;
 use crate::queue::{self, Bounds, Crowd, Crowds, Line};
@@ -126,6 +127,8 @@ pub(crate) struct Setup {
     pub(crate) join: JoinLog,
     /// Where traffic goes.
     pub(crate) tap: Option<Arc<Tap>>,
+    /// Who gets copies.
+    pub(crate) mirrors: Mirrors,
     /// Makes assignments of requests without a sticky value, and ids, differ between threads.
     pub(crate) random: u64,
 }
@@ -149,6 +152,7 @@ pub(crate) struct Worker {
     /// Where traffic goes.
     pub(crate) tap: Option<Arc<Tap>>,
     holding: Arc<Holding>,
+    mirrors: Mirrors,
     live: RefCell<Rc<Live>>,
     replicas: RefCell<HashMap<PathBuf, Rc<Replica>>>,
     /// No longer in the table, but not idle yet.
@@ -182,6 +186,7 @@ impl Worker {
             join: setup.join,
             tap: setup.tap,
             holding: setup.holding,
+            mirrors: setup.mirrors,
             live: RefCell::new(Rc::new(nothing)),
             replicas: RefCell::default(),
             retired: RefCell::default(),
@@ -412,6 +417,7 @@ impl Worker {
             hold: limits
                 .hold_ms
                 .map_or(options.replica_wait, Duration::from_millis),
+            mirror: self.mirrors.of(route),
             route: Arc::new(route.clone()),
             key,
         }

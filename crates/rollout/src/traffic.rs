@@ -1,6 +1,6 @@
 //! What the reconciler needs of the gateway, so that tests can stand in for it.
 
-use gateway::{Evidence, Health, RoutingTable};
+use gateway::{Evidence, Health, MirrorEvidence, RoutingTable};
 use std::future::Future;
 
 /// A gateway, near or far.
@@ -14,6 +14,8 @@ pub trait Traffic: Clone + Send + Sync + 'static {
     fn table(&self) -> impl Future<Output = Result<RoutingTable, Self::Error>> + Send;
     /// Counters of every version since the state directory was made.
     fn evidence(&self) -> impl Future<Output = Result<Evidence, Self::Error>> + Send;
+    /// What copies of requests have shown.
+    fn mirrors(&self) -> impl Future<Output = Result<Vec<MirrorEvidence>, Self::Error>> + Send;
     /// Which replicas it is connected to.
     fn health(&self) -> impl Future<Output = Result<Health, Self::Error>> + Send;
     /// Waits until a version without any replica was asked for, for a while, and answers how often that was; at once if
@@ -34,6 +36,10 @@ impl Traffic for gateway::AdminClient {
 
     async fn evidence(&self) -> Result<Evidence, Self::Error> {
         gateway::AdminClient::evidence(self).await
+    }
+
+    async fn mirrors(&self) -> Result<Vec<MirrorEvidence>, Self::Error> {
+        gateway::AdminClient::mirrors(self).await
     }
 
     async fn health(&self) -> Result<Health, Self::Error> {

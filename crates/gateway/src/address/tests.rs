@@ -24,6 +24,7 @@ fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     }
 }
 

@@ -19,6 +19,7 @@ fn route(service: &str) -> Route {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     }
 }
 

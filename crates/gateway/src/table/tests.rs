@@ -27,6 +27,7 @@ fn route(address: &str, arms: Vec<Arm>) -> Route {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     }
 }
 
@@ -93,6 +94,30 @@ fn a_table_is_checked_before_it_is_served() {
         vec![rooted("a/prod/x"), rooted("b/prod/x")],
         "two routes want this bare name",
     );
+}
+
+#[test]
+fn copies_go_to_an_arm_that_speaks_frames() {
+    let check = |version, share, speaks, expect: bool| {
+        let routes = vec![Route {
+            mirror: Some(Mirror { version, share }),
+            speaks,
+            ..route("a/prod/x", vec![arm(1, 1.0), arm(2, 0.0)])
+        }];
+        let table = RoutingTable {
+            generation: 1,
+            routes,
+        };
+        let got = table.validate();
+        assert_eq!(got.is_ok(), expect, "{got:?}");
+    };
+    check(2, 1.0, Speaks::Frames, true);
+    check(2, 0.01, Speaks::Frames, true);
+    check(3, 0.5, Speaks::Frames, false);
+    check(2, 0.0, Speaks::Frames, false);
+    check(2, 1.01, Speaks::Frames, false);
+    check(2, f64::NAN, Speaks::Frames, false);
+    check(2, 0.5, Speaks::Http, false);
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     };
     Row {
         time: 1_700_000_000_000_000 + i64::from(number),

@@ -14,6 +14,7 @@ mod engine;
 mod held;
 mod labels;
 mod lost;
+mod mirror;
 mod outlier;
 mod plain;
 mod queue;

@@ -277,6 +277,7 @@ pub(crate) fn delay(arms: Vec<Arm>) -> Route {
         limits: Limits::default(),
         speaks: Default::default(),
         log: Default::default(),
+        mirror: None,
     }
 }
 

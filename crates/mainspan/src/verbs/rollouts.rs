@@ -132,12 +132,12 @@ fn one(r: &Value) -> anyhow::Result<()> {
         output::line(line)?;
     }
     for verdict in output::rows(&r["verdicts"])?.iter().rev() {
-        output::line(&format!(
-            "{}  stage {}  {}",
-            text(&verdict["at"]),
-            verdict["stage"].as_i64().unwrap_or(0) + 1,
-            text(&verdict["decision"])
-        ))?;
+        let stage = match verdict["stage"].as_i64().unwrap_or(0) {
+            ..0 => "shadow".to_owned(),
+            stage => format!("stage {}", stage + 1),
+        };
+        let (at, decision) = (text(&verdict["at"]), text(&verdict["decision"]));
+        output::line(&format!("{at}  {stage}  {decision}"))?;
         for reason in verdict["reasons"]["text"].as_array().into_iter().flatten() {
             output::line(&format!("    {}", text(reason)))?;
         }

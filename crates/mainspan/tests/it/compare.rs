@@ -121,6 +121,81 @@ fn two_versions_are_compared_on_what_was_asked() {
 }
 
 #[test]
+fn copies_show_what_a_version_would_answer_before_any_client_sees_it() {
+    let staged = "rollout: { stages: [50%], shadow: 100%, sticky: request_id, judge: [errors], at_least: 60 requests }";
+    let file = PROJECT
+        .replace("rollout: { stages: [], sticky: request_id }", staged)
+        .replace("environments: [staging, prod]", "environments: [prod]");
+    let world = World::applied(&file);
+    world.run_of(&world.ship(1.0));
+    serves(&world);
+    // Of a version that fails on what the other one answers, no client hears.
+    world.project.write("model.onnx", onnx::failing_from(50));
+    world.run_of(&world.project.commit("Fails on some"));
+    let ask = |n: u32, versions: &[u32]| {
+        let row = json!({ "request_id": format!("r{n}"), "dep_delay": n % 100 });
+        let answer = world.product.predict("/delay", &row).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(versions.contains(&answer.version.unwrap()), "{answer:?}");
+    };
+    let reason = |version: u32| {
+        let rollout = world.rollout(version)?;
+        Some(rollout["reason"].as_str()?.to_owned())
+    };
+    until("copies", || {
+        reason(2)?.starts_with("shadow: ").then_some(())
+    });
+    let mut n = 0;
+    let held = until("version 2 is held", || {
+        n += 1;
+        ask(n, &[1]);
+        reason(2).filter(|reason| reason.contains("is held"))
+    });
+    assert!(held.contains("version 2 fails "), "{held}");
+    let rollout = world.rollout(2).unwrap();
+    assert_eq!(
+        (&rollout["state"], &rollout["stage"]),
+        (&json!("running"), &json!(-1))
+    );
+    let id = rollout["id"].as_str().unwrap();
+    let shown = world.say(&["rollouts", id]).stdout;
+    assert!(
+        shown.contains("version 2 on copies of 100% of requests"),
+        "{shown}"
+    );
+    assert!(shown.contains("  shadow  hold"), "{shown}");
+    let status = world.say(&["status"]).stdout;
+    assert!(status.contains("on copies, "), "{status}");
+    world.say(&["rollback", "delay", "-o", "json"]).json();
+
+    // A version that answers goes on to its first stage.
+    world.run_of(&world.ship(4.0));
+    until("copies", || {
+        reason(3)?.starts_with("shadow: ").then_some(())
+    });
+    let passed = until("the first stage", || {
+        n += 1;
+        ask(n, &[1, 3]);
+        world.rollout(3).filter(|rollout| rollout["stage"] == 0)
+    });
+    let id = passed["id"].as_str().unwrap();
+    let whole = world.product.read(&format!("projects/tiny/rollouts/{id}"));
+    let shadow = &whole["comparison"]["shadow"];
+    assert!(shadow["report"]["requests"].as_u64() >= Some(60), "{whole}");
+    assert_eq!(
+        shadow["report"]["changed"], shadow["report"]["rows"],
+        "{whole}"
+    );
+    assert_eq!(shadow["report"]["worst"][0]["difference"], 3.0, "{whole}");
+    let verdicts = whole["verdicts"].as_array().unwrap();
+    let first = verdicts.last().unwrap();
+    assert_eq!(
+        (&first["decision"], &first["stage"]),
+        (&json!("promote"), &json!(-1))
+    );
+}
+
+#[test]
 fn a_plan_shows_how_the_version_on_its_way_answers() {
     let staged = "rollout: { stages: [10%], sticky: request_id, judge: [errors], at_least: 100000 requests }";
     let file = PROJECT

@@ -4,6 +4,7 @@ use super::{
     Fault, Reconciler, fit,
     look::Stored,
     policy::{self, History},
+    shadow,
     situation::Situation,
     table,
 };
@@ -64,6 +65,9 @@ impl<T: Traffic> Reconciler<T> {
                             .await?;
                     }
                 }
+                RolloutState::Running if rollout.stage < 0 => {
+                    self.shadow(rollout, deployment, counted, last, now).await?;
+                }
                 RolloutState::Running => self.look(rollout, deployment, counted, last, now).await?,
                 _ => {}
             }
@@ -108,7 +112,12 @@ impl<T: Traffic> Reconciler<T> {
         let mut next = rollout.clone();
         next.from = deployment.version;
         next.policy = serde_json::to_value(&fixed.policy)?;
-        next.baseline = json!({ "left_out": fixed.left_out, "fixed_at": now });
+        let shadow = service.rollout.shadow.filter(|_| !at_once);
+        next.baseline = json!({
+            "left_out": fixed.left_out,
+            "fixed_at": now,
+            shadow::SHARE: shadow.map(spec::Percent::fraction),
+        });
         freeze::carry(rollout, &mut next);
         next.state = RolloutState::Starting;
         next.stage_started_at = Some(now);
@@ -300,6 +309,26 @@ impl<T: Traffic> Reconciler<T> {
         last: bool,
         now: Timestamp,
     ) -> Result<(), Fault> {
+        match rollout.baseline[shadow::SHARE].as_f64() {
+            Some(share) if deployment.version.is_some() => {
+                self.begin_shadow(rollout, share, now).await
+            }
+            _ => {
+                self.begin_stages(rollout, deployment, counted, last, now)
+                    .await
+            }
+        }
+    }
+
+    /// Begins the first stage, or lets the version serve where there are none.
+    pub(super) async fn begin_stages(
+        &self,
+        rollout: &Rollout,
+        deployment: &Deployment,
+        counted: &Counted,
+        last: bool,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let policy: Policy = serde_json::from_value(rollout.policy.clone())?;
         if policy.stages.is_empty() || deployment.version.is_none() {
             let reason = match (deployment.version, rollout.kind) {
@@ -332,7 +361,7 @@ impl<T: Traffic> Reconciler<T> {
             .await?;
         stored.judged.look(&policy, &base);
         next.evidence = serde_json::to_value(&stored)?;
-        self.step(next, RolloutState::Starting, now).await
+        self.step(next, rollout.state, now).await
     }
 
     /// Where the labels of this roll-out's own requests begin.

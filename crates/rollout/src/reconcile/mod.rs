@@ -17,6 +17,7 @@ mod outliers;
 mod policy;
 mod replicas;
 mod scaling;
+mod shadow;
 mod silent;
 mod situation;
 mod steady;

@@ -2,6 +2,7 @@
 
 use super::{
     replicas::{Place, numbered},
+    shadow,
     situation::{Situation, arms},
 };
 use gateway::{Arm, Limits, LogRules, Priority, Route, RoutingTable, Speaks};
@@ -125,6 +126,7 @@ fn route(
         limits,
         speaks,
         log,
+        mirror: rollout.and_then(shadow::mirror),
     }
 }
 

@@ -63,6 +63,9 @@ impl Traffic for Nobody {
     async fn evidence(&self) -> Result<Evidence, Self::Error> {
         unreachable!()
     }
+    async fn mirrors(&self) -> Result<Vec<gateway::MirrorEvidence>, Self::Error> {
+        unreachable!()
+    }
     async fn health(&self) -> Result<Health, Self::Error> {
         unreachable!()
     }

@@ -7,6 +7,7 @@ use crate::{
     traffic::Traffic,
 };
 use jiff::Timestamp;
+use serde_json::Value;
 use store::{Priority, Rollout, RolloutState, Rollouts as _, Tx, Verdict};
 
 impl<T: Traffic> Reconciler<T> {
@@ -28,6 +29,19 @@ impl<T: Traffic> Reconciler<T> {
                 tx.append_verdict(verdict)?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// Keeps how answers compare, as `part` of what a roll-out has of it.
+    pub(super) async fn keep_comparison(
+        &self,
+        rollout: &Rollout,
+        part: &'static str,
+        found: Value,
+    ) -> Result<(), Fault> {
+        self.unless_ended(Priority::Bulk, rollout.clone(), move |tx, rollout| {
+            tx.set_comparison(&rollout.id, part, &found)
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! What cannot be compared says why, and is not tried again.
 
 use super::{Compared, Comparer, Fault, Unfit, pair};
-use ::compare::Options;
+use ::compare::{Options, Report};
 use jiff::{SignedDuration, Timestamp};
 use rollout::record;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,34 @@ impl Outcome {
 pub(crate) struct Kept {
     /// On captured requests; null until it is known.
     captured: Option<Outcome>,
+    /// On copies, before its first stage.
+    shadow: Option<Shadow>,
+}
+
+/// What copies of requests have shown, as the roll-out reconciler keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shadow {
+    /// The version that got copies.
+    version: u32,
+    /// The share of requests that were copied.
+    share: f64,
+    /// How many were, and how many more were meant and found no room.
+    copies: u64,
+    dropped: u64,
+    report: Report,
+}
+
+impl Shadow {
+    fn text(&self) -> String {
+        let after = format!("version {}", self.version);
+        format!(
+            "{after} on copies of {}% of requests: {} sent, {} dropped\n{}",
+            self.share * 100.0,
+            self.copies,
+            self.dropped,
+            self.report.text("the version that serves", &after)
+        )
+    }
 }
 
 impl Kept {
@@ -55,16 +83,21 @@ impl Kept {
 
     /// In one line; none while nothing is known.
     pub(crate) fn headline(&self) -> Option<String> {
-        self.captured.as_ref().map(Outcome::headline)
+        let captured = self.captured.as_ref().map(Outcome::headline);
+        let shadow = self.shadow.as_ref();
+        let shadow = shadow.map(|shadow| format!("on copies, {}", shadow.report.headline()));
+        let both: Vec<String> = captured.into_iter().chain(shadow).collect();
+        (!both.is_empty()).then(|| both.join("; "))
     }
 
     /// All of it, as people read it.
     pub(crate) fn text(&self) -> String {
-        match &self.captured {
+        let captured = match &self.captured {
             None => String::new(),
             Some(Outcome::Compared(compared)) => compared.text(),
             Some(outcome @ Outcome::LeftOut(_)) => format!("{}\n", outcome.headline()),
-        }
+        };
+        captured + &self.shadow.as_ref().map(Shadow::text).unwrap_or_default()
     }
 }
 

@@ -16,6 +16,10 @@ use crate::read::{Node, Read, Reader, Section};
 pub struct Rollout {
     /// Shares of traffic on the way to all of it, rising; none means at once.
     pub stages: Vec<Percent>,
+    /// Share of requests of which the new version gets copies before its first stage, whose answers are compared and given to
+    /// nobody; no such stage when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Percent>,
     /// The unit of randomisation: a field of the request, `header:NAME`, or `each request`.
     #[serde(default)]
     pub sticky: Sticky,
@@ -259,6 +263,7 @@ impl Default for Rollout {
     fn default() -> Self {
         Self {
             stages: Vec::new(),
+            shadow: None,
             sticky: Sticky::default(),
             judge: Vec::new(),
             false_rollbacks: Self::default_false_rollbacks(),
@@ -273,6 +278,7 @@ impl Default for Rollout {
 impl Rollout {
     pub(crate) const KEYS: &[&str] = &[
         "stages",
+        "shadow",
         "sticky",
         "judge",
         "false_rollbacks",
@@ -297,6 +303,7 @@ impl Read for Rollout {
         let default = Self::default();
         let rollout = Self {
             stages: section.required(reader, "stages").unwrap_or_default(),
+            shadow: section.optional(reader, "shadow"),
             sticky: section.or(reader, "sticky", default.sticky),
             judge: section.or(reader, "judge", default.judge),
             false_rollbacks: section.or(reader, "false_rollbacks", default.false_rollbacks),
@@ -314,6 +321,14 @@ impl Read for Rollout {
             reader.wrong(
                 stages.span,
                 "stages rise and lie between 0% and 100%, both left out, like `[5%, 25%, 50%]`",
+            );
+        }
+        if let (Some(shadow), Some(place)) = (rollout.shadow, section.node("shadow"))
+            && !(shadow.percent() > 0.0 && shadow.percent() <= 100.0)
+        {
+            reader.wrong(
+                place.span,
+                "shadow is above 0% and up to 100%, like `20%`; leave it out for no such stage",
             );
         }
         let budget = rollout.false_rollbacks.percent();

@@ -148,6 +148,13 @@ impl Read for Service {
         if let Some(node) = section.node("warmup") {
             Warmup::check(reader, node, engine);
         }
+        let rollout = section.or(reader, "rollout", Rollout::default());
+        if let (EngineKind::Command, Some(_), Some(node)) =
+            (engine, rollout.shadow, section.node("rollout"))
+        {
+            let wrong = "requests to `engine: command` are handed on as they come, and not copied; remove `shadow`";
+            reader.wrong(node.span, wrong);
+        }
         Some(Self {
             engine,
             command,
@@ -157,7 +164,7 @@ impl Read for Service {
             resources: section.or(reader, "resources", ServiceResources::default()),
             scale: section.or(reader, "scale", Scale::default()),
             queue: section.optional(reader, "queue"),
-            rollout: section.or(reader, "rollout", Rollout::default()),
+            rollout,
             monitor: section.or(reader, "monitor", Monitor::default()),
             log: section.or(reader, "log", Log::default()),
             freeze: None,

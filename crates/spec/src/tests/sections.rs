@@ -100,6 +100,17 @@ fn wrong_types() {
     "#]],
     );
     check(
+        "stages: [5%, 25%, 50%]",
+        "shadow: 0%\n      stages: []",
+        &expect![[r#"
+            error: shadow is above 0% and up to 100%, like `20%`; leave it out for no such stage
+              --> mainspan.yaml:33:15
+               |
+            33 |       shadow: 0%
+               |               ^^
+        "#]],
+    );
+    check(
         "[5%, 25%, 50%]",
         "[25%, 5%]",
         &expect![[r#"
@@ -405,6 +416,9 @@ fn a_command_and_its_engine_belong_together() {
     let file = parse("mainspan.yaml", &accepted).unwrap();
     let service = file.service_in("prod", "delay").unwrap();
     assert_eq!(service.command.as_deref(), Some("serve $PORT"));
+    let shadowed = accepted.replace("stages: [", "shadow: 20%\n      stages: [");
+    let wrong = parse("mainspan.yaml", &shadowed).unwrap_err().to_string();
+    assert!(wrong.contains("remove `shadow`"), "{wrong}");
     refused(
         "command",
         &expect![[r#"

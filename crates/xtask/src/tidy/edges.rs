@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("platform", &[]),
     ("engine", &["inference"]),
-    ("gateway", &["inference"]),
+    ("gateway", &["inference", "compare"]),
     (
         "pipeline",
         &["spec", "store", "platform", "inference", "mlflow"],
