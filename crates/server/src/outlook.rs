@@ -160,6 +160,8 @@ fn seen(
                     .map(|loss| metric.loss(loss.prediction, loss.label))
                     .collect()
             }),
+            // Plays of what could be found at best need none.
+            past: Vec::new(),
         },
         label_delays: delays(losses),
     }

@@ -1,7 +1,6 @@
 //! Resampling in blocks: thresholds from a service's own history, with its order in time kept within each block.
 //!
-//! `watch` calibrates its budget of false alarms with it and `rollout` the length of a block, below which looks are
-//! not independent. Random numbers come from the caller's seeded [`Rng`].
+//! `watch` calibrates its budget of false alarms with it. Random numbers come from the caller's seeded [`Rng`].
 
 use crate::rng::Rng;
 
@@ -59,43 +58,6 @@ pub fn threshold<T: Clone>(
         .get(rank.saturating_sub(1))
         .copied()
         .unwrap_or(f64::INFINITY)
-}
-
-/// The autocorrelation of a series at `lag`; 0 for one that is constant or too short.
-pub fn autocorrelation(series: &[f64], lag: usize) -> f64 {
-    let mean = series.iter().sum::<f64>() / series.len().max(1) as f64;
-    let squares: f64 = series.iter().map(|x| (x - mean).powi(2)).sum();
-    let products: f64 = series
-        .iter()
-        .zip(series.iter().skip(lag))
-        .map(|(a, b)| (a - mean) * (b - mean))
-        .sum();
-    if squares > 0.0 {
-        products / squares
-    } else {
-        0.0
-    }
-}
-
-/// The shortest block length (in points) from which on the sums of neighbouring blocks no longer go together:
-/// lengths 1, 2, 3, 5, 8, … up to an eighth of the series, the first whose lag-one autocorrelation is under
-/// one standard error, 1/√blocks. `None` if there is none, so that the series is too short for its memory.
-///
-/// A rule of thumb, not a test: it errs towards longer blocks, since the estimate of the autocorrelation of few
-/// blocks is biased downwards by about 1/blocks, which is added back (Kendall 1954).
-pub fn independent_length(series: &[f64]) -> Option<usize> {
-    let lengths =
-        std::iter::successors(Some((1_usize, 2_usize)), |&(a, b)| Some((b, a + b))).map(|(a, _)| a);
-    lengths
-        .take_while(|length| length * 8 <= series.len())
-        .find(|&length| {
-            let sums: Vec<f64> = series
-                .chunks_exact(length)
-                .map(|chunk| chunk.iter().sum())
-                .collect();
-            let blocks = sums.len() as f64;
-            autocorrelation(&sums, 1) + 1.0 / blocks < 1.0 / blocks.sqrt()
-        })
 }
 
 #[cfg(test)]

@@ -10,15 +10,20 @@
 //! at 1/α is safe whenever and however often one looks (Ramdas, Grünwald, Vovk, Shafer: "Game-theoretic statistics
 //! and safe anytime-valid inference", Statistical Science 2023). All evidence is kept as natural logarithms.
 
+pub mod arms;
+pub mod belief;
 pub mod beta;
 pub mod betting;
 pub mod blocks;
 pub mod coin;
 pub mod conformal;
 pub mod confseq;
+pub mod contrast;
 pub mod difference;
 pub mod distance;
 pub mod edetector;
+pub mod level;
+pub mod noise;
 pub mod ratio;
 pub mod rng;
 pub mod sketch;

@@ -3,7 +3,9 @@
 //! Looks arrive as counts of a stretch of time in which both arms had traffic. Two e-processes read them: one takes
 //! each *request* as the unit (it has the tolerance, and needs independent requests), one takes each *look* as the unit
 //! (it holds for noise that comes and goes from look to look, however over-dispersed, but has no tolerance).
-//! [`RateRatio::log_evidence`] is the smaller: a false alarm needs both to fail.
+//! [`RateRatio::log_evidence`] is the smaller: a false alarm needs both to fail. Neither holds where noise of one arm lasts
+//! from look to look: where a history says what noise there is, [`crate::contrast`] judges, and this one is asked only for
+//! the odds that the tolerance is passed, and for what is plain ([`RateRatio::log_evidence_plain`]).
 
 use crate::beta::ln_upper_tail;
 use crate::betting::Wealth;
@@ -23,6 +25,9 @@ pub struct Arm {
 const POINTS: usize = 121;
 const FIRST: f64 = -5.0;
 const STEP: f64 = 0.1;
+
+/// The logarithm of a ratio that noise between two arms of one version does not have: three times as much.
+const PLAIN: f64 = 1.1;
 
 fn grid(i: usize) -> f64 {
     FIRST + STEP * i as f64
@@ -95,7 +100,11 @@ impl RateRatio {
     /// p1 ≤ r0·p0, E[(θ/θ0)^s] E[((1−θ)/(1−θ0))^f] ≤ exp((θ−θ0)(n1·r0 + n0)(p1/r0 − p0)) ≤ 1 because 1 + x ≤ e^x:
     /// an exact supermartingale, also when events are not rare.
     pub fn log_evidence_by_request(&self) -> f64 {
-        let floor = self.tolerance.ln();
+        self.mixed_above(self.tolerance.ln(), self.at_tolerance)
+    }
+
+    /// The mixture of ratios above `floor` (a logarithm) against the log-likelihood at it.
+    fn mixed_above(&self, floor: f64, at_floor: f64) -> f64 {
         let above = (0..POINTS).filter(|&i| grid(i) > floor);
         let top = above
             .clone()
@@ -107,7 +116,7 @@ impl RateRatio {
             weights += weight;
             sum += weight * (self.points[i] - top).exp();
         }
-        (sum / weights).ln() + top - self.at_tolerance
+        (sum / weights).ln() + top - at_floor
     }
 
     /// Evidence with each look as the unit, against H0: the arms are alike (ratio 1), whatever the noise.
@@ -125,6 +134,25 @@ impl RateRatio {
     pub fn log_evidence(&self) -> f64 {
         self.log_evidence_by_request()
             .min(self.log_evidence_by_look())
+    }
+
+    /// The evidence that the candidate has more than three times the champion's rate (or the tolerance, if that is more),
+    /// by request and by look: of a size, and in so many looks, that noise between two arms of one version is not.
+    pub fn log_evidence_plain(&self) -> f64 {
+        let plain = (0..POINTS).find(|&i| grid(i) >= PLAIN.max(self.tolerance.ln()));
+        let by_request = plain.map_or(0.0, |i| self.mixed_above(grid(i), self.points[i]));
+        by_request.min(self.log_evidence_by_look())
+    }
+
+    /// How much more likely a ratio above the tolerance is than one within it, by the requests alone and before which
+    /// every ratio was as likely as any other: log odds.
+    pub fn log_odds_above(&self) -> f64 {
+        let floor = self.tolerance.ln();
+        let side = |above: bool| {
+            let points = (0..POINTS).filter(move |&i| (grid(i) > floor) == above);
+            log_sum_exp(points.map(|i| self.points[i]))
+        };
+        side(true) - side(false)
     }
 
     /// A confidence sequence for the rate ratio: contains it at all times at once with probability 1 − `alpha`, for

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use testkit::{Product, Repository, Said, onnx, until};
+use testkit::{Product, Repository, Said, onnx, until, until_or};
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mainspan");
@@ -178,7 +178,11 @@ impl World {
 
     /// Waits until a roll-out of a version in production is over; answers it.
     pub(crate) fn rolled_out(&self, version: u32) -> Value {
-        until(&format!("the end of version {version}'s roll-out"), || {
+        let stands = || {
+            let stands = self.rollout(version).unwrap_or_default();
+            format!("the end of version {version}'s roll-out: {stands}")
+        };
+        until_or(stands, || {
             self.rollout(version)
                 .filter(|rollout| !rollout["ended_at"].is_null())
         })

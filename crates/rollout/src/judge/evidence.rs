@@ -129,7 +129,7 @@ impl Evidence {
             seen: [Counters::default(), Counters::default()],
             block: [empty.clone(), empty],
             block_lasted: Duration::ZERO,
-            measures: Measure::begin(&policy.judges),
+            measures: Measure::begin(&policy.judges, &policy.methods),
             shares: ShareCheck::default(),
             settled: false,
         }
@@ -213,7 +213,7 @@ impl Evidence {
         let share = self.share(policy);
         let [champion, candidate] = &self.block;
         for measure in &mut self.measures {
-            measure.observe(champion, candidate);
+            measure.observe(champion, candidate, self.block_lasted);
         }
         if self.settled {
             self.shares

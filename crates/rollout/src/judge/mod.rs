@@ -8,16 +8,20 @@
 
 mod evidence;
 mod measure;
+mod method;
 mod policy;
 pub mod power;
+mod reading;
 mod reason;
 mod share;
 mod verdict;
 pub mod worlds;
 
 pub use evidence::{Counters, Evidence, Look, Loss};
-pub use measure::{Interval, Losses, Rate, Reading, Tally};
+pub use measure::{Losses, Tally};
+pub use method::{Basis, Known, Method, Test};
 pub use policy::{AtLeast, Judge, Policy, PolicyError, Quiet, Then};
+pub use reading::{Interval, Rate, Reading};
 pub use reason::Reason;
 pub use stats::difference::Side;
 pub use verdict::{Decision, Verdict, judge};

@@ -3,6 +3,7 @@
 //! Made once, when the roll-out starts, from the project file and the champion's history, and stored with it: a
 //! threshold that moved during the trial would void the guarantee.
 
+use super::method::{Basis, Method};
 use inference::latency::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,15 +15,17 @@ pub struct Policy {
     pub stages: Vec<f64>,
     /// What is compared.
     pub judges: Vec<Judge>,
-    /// α: the chance that a candidate no worse than the tolerances is ever rolled back; divided by the judges.
+    /// α: the chance that a candidate as good as the champion is ever rolled back; divided by the judges.
     pub false_rollbacks: f64,
     /// What each stage must have seen before it may be passed.
     pub at_least: AtLeast,
     /// What to do with a stage that does not get that far; without it the stage waits for ever.
     pub quiet: Option<Quiet>,
-    /// The shortest stretch of time that counts as one observation where looks are the unit. Noise that lasts
-    /// longer than a block is outside the guarantee; 1 s by default, more where [`stats::blocks`] says so.
+    /// The shortest stretch of time that counts as one observation where looks are the unit; 1 s by default.
     pub block: Duration,
+    /// How each judge tells a rate from noise, in the judges' order; one that is missing knows nothing of noise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Method>,
 }
 
 /// One thing that is compared between the arms.
@@ -241,6 +244,14 @@ impl Policy {
             before = share;
         }
         self.judges.iter().try_for_each(Judge::check)
+    }
+
+    /// How this judge tells a rate from noise, and why so.
+    pub(super) fn basis(&self, judge: usize) -> Basis {
+        self.methods
+            .get(judge)
+            .map(|method| method.basis)
+            .unwrap_or_default()
     }
 
     /// 1/α for each judge: the evidence at which one of them rolls back.

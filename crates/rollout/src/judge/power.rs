@@ -99,6 +99,7 @@ fn play(
             lasting: Duration::ZERO,
         },
         block: Duration::ZERO,
+        methods: policy.methods.get(judge).cloned().into_iter().collect(),
         ..policy.clone()
     };
     let threshold = policy.threshold().ln();
@@ -145,7 +146,7 @@ fn play(
         let [champion, candidate] = arms.clone();
         let look = Look {
             at: at(look),
-            passed: alone.block,
+            passed: Duration::from_secs_f64(step),
             champion,
             candidate,
             losses: vec![losses],

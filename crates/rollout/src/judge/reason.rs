@@ -2,8 +2,8 @@
 //!
 //! Stored with the verdict and shown by the command line, the API and the event log.
 
-use super::measure::{Rate, Reading, odds, short, thousands};
 use super::policy::Then;
+use super::reading::{Rate, Reading, odds, short, thousands};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;

@@ -54,6 +54,7 @@ pub(super) fn policy() -> Policy {
             then: Then::Hold,
         }),
         block: Duration::from_secs(1),
+        methods: Vec::new(),
     }
 }
 

@@ -3,8 +3,8 @@
 //! Called by the reconciler after every look and by `plan` in simulation; pure.
 
 use super::evidence::Evidence;
-use super::measure::Reading;
 use super::policy::{Judge, Policy, Then};
+use super::reading::Reading;
 use super::reason::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -161,9 +161,13 @@ fn readings(evidence: &Evidence, policy: &Policy) -> Vec<Reading> {
         .judges
         .iter()
         .zip(&evidence.measures)
-        .zip(&evidence.peaks);
+        .zip(&evidence.peaks)
+        .enumerate();
     judges
-        .map(|((judge, m), &peak)| m.reading(judge.name(), &evidence.total, peak, threshold))
+        .map(|(index, ((judge, m), &peak))| {
+            let basis = policy.basis(index);
+            m.reading(judge.name(), basis, &evidence.total, peak, threshold)
+        })
         .collect()
 }
 

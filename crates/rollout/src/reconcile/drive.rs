@@ -160,7 +160,10 @@ impl<T: Traffic> Reconciler<T> {
         let Some(version) = deployment.version else {
             return Ok(History::default());
         };
-        let mut history = History::default();
+        let mut history = History {
+            past: self.past.of(deployment),
+            ..History::default()
+        };
         if let Some(evidence) = counted.and_then(|counted| of_version(counted, deployment, version))
         {
             history.latency = evidence.latency.clone();

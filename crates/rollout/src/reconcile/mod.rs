@@ -14,6 +14,7 @@ mod launch;
 mod look;
 mod next;
 mod outliers;
+mod past;
 mod policy;
 mod replicas;
 mod scaling;
@@ -24,6 +25,7 @@ mod steady;
 mod table;
 mod write;
 
+pub use past::Mark;
 pub use policy::{Fixed, History, fix};
 pub use replicas::Place;
 
@@ -36,6 +38,7 @@ use drain::Draining;
 use gateway::RoutingTable;
 use jiff::Timestamp;
 use outliers::Told;
+use past::Past;
 use platform::{Platform, State, UnitStatus};
 use scaling::{Scaling, follows};
 use serde_json::json;
@@ -88,6 +91,7 @@ pub struct Status {
 pub struct Reconciler<T> {
     parts: Parts<T>,
     steady: Arc<Steady>,
+    past: Arc<Past>,
     silence: Arc<Silence>,
     /// Replicas that were told to end because they are not like their siblings.
     told: Arc<Told>,
@@ -128,6 +132,7 @@ impl<T: Traffic> Reconciler<T> {
         Reconciler {
             parts,
             steady: Arc::default(),
+            past: Arc::default(),
             silence: Arc::default(),
             told: Arc::default(),
             scaling: Arc::default(),
@@ -223,8 +228,16 @@ impl<T: Traffic> Reconciler<T> {
             .keep(situation.active().map(|rollout| &rollout.id));
         let follows = situation.deployments().any(|it| follows(it).is_some());
         let health = self.health(busy || follows).await?;
+        let counted = if busy || self.past.is_due(Instant::now()) {
+            self.parts.traffic.evidence().await.ok()
+        } else {
+            None
+        };
+        if let Some(counted) = &counted {
+            self.past
+                .take(counted, situation.deployments(), Instant::now());
+        }
         if busy {
-            let counted = self.parts.traffic.evidence().await.ok();
             self.drive(&situation, health.as_ref(), counted.as_ref(), now)
                 .await?;
             situation = self.situation().await?;

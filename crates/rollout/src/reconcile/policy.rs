@@ -2,9 +2,11 @@
 //!
 //! Pure. What could not be fixed (no history yet) is left out of the judges and said so.
 
-use crate::judge::{AtLeast, Judge, Policy, Quiet, Then};
+use super::past::Mark;
+use crate::judge::{AtLeast, Counters, Judge, Method, Policy, Quiet, Then};
 use inference::latency::Histogram;
 use spec::{Measure, QuietAction, Rollout};
+use stats::{noise::Block, ratio::Arm};
 use std::time::Duration;
 
 /// What is known of the version that serves.
@@ -14,6 +16,8 @@ pub struct History {
     pub latency: Histogram,
     /// Its losses, for each live metric of the policy, as values.
     pub losses: Vec<f64>,
+    /// Its counters of late, minute by minute.
+    pub past: Vec<Mark>,
 }
 
 /// Rules, and what they cannot judge.
@@ -67,7 +71,7 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
         QuietAction::Hold => Then::Hold,
         QuietAction::Promote => Then::Promote,
     };
-    let policy = Policy {
+    let mut policy = Policy {
         stages: if at_once {
             Vec::new()
         } else {
@@ -85,8 +89,41 @@ pub fn fix(rollout: &Rollout, history: &History, at_once: bool) -> Fixed {
             then,
         }),
         block: BLOCK,
+        methods: Vec::new(),
     };
+    policy.methods = methods(&policy, &history.past);
     Fixed { policy, left_out }
+}
+
+/// How each judge tells a rate from noise, by what the champion's past says of it.
+///
+/// Its two halves are not counted apart, so its whole series is taken for that of an arm: noise that both arms would
+/// share is counted too, which makes verdicts slower and never rasher. A minute says nothing of noise within it.
+fn methods(policy: &Policy, past: &[Mark]) -> Vec<Method> {
+    let counters = |mark: &Mark| Counters::of(policy, mark.requests, mark.errors, &mark.latency);
+    let marks: Vec<(Duration, Counters)> =
+        past.iter().map(|mark| (mark.at, counters(mark))).collect();
+    let mut slow = 0;
+    let of_judge = |judge: &Judge| {
+        let index = slow;
+        let events = |counters: &Counters| match judge {
+            Judge::Errors { .. } => counters.errors,
+            Judge::Latency { .. } => counters.slow.get(index).copied().unwrap_or(0),
+            // Losses are judged by the coin that sent the request to its arm: no noise is in question.
+            Judge::Live { .. } => 0,
+        };
+        slow += usize::from(matches!(judge, Judge::Latency { .. }));
+        let block = |two: &[(Duration, Counters)]| Block {
+            seconds: (two[1].0.saturating_sub(two[0].0)).as_secs_f64(),
+            counts: Arm {
+                requests: two[1].1.requests.saturating_sub(two[0].1.requests),
+                events: events(&two[1].1).saturating_sub(events(&two[0].1)),
+            },
+        };
+        let blocks: Vec<Block> = marks.windows(2).map(block).collect();
+        Method::after(&blocks)
+    };
+    policy.judges.iter().map(of_judge).collect()
 }
 
 fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge, String> {
@@ -119,6 +156,8 @@ fn judge(measure: Measure, history: &History, at_least: AtLeast) -> Result<Judge
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Test;
+    use stats::noise::{Class, Noise};
 
     fn rollout() -> Rollout {
         Rollout {
@@ -147,6 +186,44 @@ mod tests {
                 .stages
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn noise_comes_from_the_past_of_each_judge() {
+        let past = |minutes: u64, errors: fn(u64) -> u64| -> Vec<Mark> {
+            let mark = |minute: u64| Mark {
+                at: Duration::from_secs(60 * minute),
+                requests: 24_000 * minute,
+                errors: (0..minute).map(errors).sum(),
+                latency: Histogram::default(),
+            };
+            (0..=minutes).map(mark).collect()
+        };
+        // How much likelier lasting noise is than none.
+        let lasting = |noise: &Noise| {
+            let kinds = stats::noise::Kind::all().iter().enumerate();
+            let lasting = kinds.filter(|(_, kind)| kind.class == Class::Lasting);
+            let best = lasting.map(|(index, _)| noise.kinds()[index].log);
+            best.fold(f64::NEG_INFINITY, f64::max) - noise.kinds()[0].log
+        };
+        let of = |past: Vec<Mark>| {
+            let history = History {
+                past,
+                ..History::default()
+            };
+            fix(&rollout(), &history, false).policy.methods
+        };
+        let short = of(past(5, |_| 100));
+        assert_eq!(short[0].basis.test, Test::Blocks);
+        assert_eq!(short[0].basis.known.time, Duration::from_secs(300));
+        // Ten minutes good, ten minutes bad; and a series that hardly moves.
+        let waves = of(past(
+            60,
+            |minute| if minute / 10 % 2 == 0 { 50 } else { 200 },
+        ));
+        let still = of(past(60, |minute| 95 + minute % 10));
+        assert!(lasting(&waves[0].noise) > 20.0, "{}", waves[0].basis);
+        assert!(lasting(&still[0].noise) < -5.0, "{}", still[0].basis);
     }
 
     #[test]

@@ -64,23 +64,3 @@ fn the_threshold_keeps_its_level_on_further_histories() {
         f64::INFINITY
     );
 }
-
-#[test]
-fn independent_blocks_are_as_long_as_the_memory() {
-    let mut rng = Rng::new(4);
-    let mut series = |phi: f64| {
-        let mut x = 0.0;
-        (0..4_000)
-            .map(|_| {
-                x = phi * x + rng.normal();
-                x
-            })
-            .collect::<Vec<f64>>()
-    };
-    assert!(independent_length(&series(0.0)).is_some_and(|l| l <= 2));
-    assert!(independent_length(&series(0.9)).is_some_and(|l| (21..=377).contains(&l)));
-    assert_eq!(
-        independent_length(&(0..400).map(f64::from).collect::<Vec<_>>()),
-        None
-    );
-}

@@ -82,6 +82,36 @@ fn the_interval_keeps_the_true_ratio() {
 }
 
 #[test]
+fn odds_say_on_which_side_of_the_tolerance_the_ratio_is() {
+    let check = |candidate: u64, from: f64, to: f64| {
+        let mut test = RateRatio::above(1.25);
+        test.observe(arm(10_000, 100), arm(10_000, candidate));
+        let odds = test.log_odds_above();
+        assert!((from..to).contains(&odds), "{candidate}: {odds}");
+    };
+    check(100, -6.0, -1.0);
+    check(125, -1.0, 1.0);
+    check(200, 4.0, 12.0);
+}
+
+#[test]
+fn what_is_plain_is_found_however_late_it_begins() {
+    let mut rng = Rng::new(8);
+    let mut test = RateRatio::above(1.25);
+    let mut look = |candidate: f64, test: &mut RateRatio| {
+        let events = [(380, 0.01), (20, candidate)].map(|(n, p)| arm(n, rng.binomial(n, p)));
+        test.observe(events[0], events[1]);
+        test.log_evidence_plain()
+    };
+    for _ in 0..600 {
+        let evidence = look(0.02, &mut test);
+        assert!(evidence < 300_f64.ln(), "{evidence} for twice as much");
+    }
+    let found = (0..60).position(|_| look(1.0, &mut test) >= 300_f64.ln());
+    assert!(found.is_some_and(|looks| looks < 40), "{found:?}");
+}
+
+#[test]
 fn one_bad_look_alone_cannot_decide() {
     let mut test = RateRatio::above(1.25);
     for _ in 0..5 {

@@ -113,8 +113,8 @@ fn too_little_seen_continues_and_says_what_is_missing() {
         .expect(Decision::Continue, &expect![[r#"
             60 of the 500 requests that this stage needs
             live.mae: 0 of the 100 labels that this stage needs, 7 predictions wait for theirs
-            errors: 0 of 60 (0%) against 3 of 1,140 (0.26%), 0 to 148 times as much; evidence 1 : 1, threshold 300 : 1
-            latency.p99: 0 of 60 (0%) against 0 of 1,140 (0%); evidence 1 : 1, threshold 300 : 1
+            errors: 0 of 60 (0%) against 3 of 1,140 (0.26%), 0 to 148 times as much; evidence 1 : 1, threshold 300 : 1, by request and block (0 minutes of history, noise takes 10)
+            latency.p99: 0 of 60 (0%) against 0 of 1,140 (0%); evidence 1 : 1, threshold 300 : 1, by request and block (0 minutes of history, noise takes 10)
             live.mae: no label against no label; evidence 1 : 1, threshold 300 : 1
         "#]]);
 }
@@ -124,7 +124,7 @@ fn harm_rolls_back_with_its_numbers() {
     Hand::new(errors_only())
         .seconds(20, [(380, 1), (20, 2)])
         .expect(Decision::RollBack, &expect![[r#"
-            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 7.7e20 : 1, threshold 100 : 1
+            errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 7.7e20 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10)
         "#]]);
 }
 
@@ -133,7 +133,7 @@ fn a_passed_stage_goes_on_and_the_last_one_takes_everything() {
     let mut hand = Hand::new(errors_only()).seconds(25, [(380, 1), (20, 0)]);
     hand.expect(Decision::Promote, &expect![[r#"
         stage 1 of 3 passed without finding harm
-        errors: 0 of 500 (0%) against 25 of 9,500 (0.26%), 0 to 5 times as much; evidence 1 : 1, threshold 100 : 1
+        errors: 0 of 500 (0%) against 25 of 9,500 (0.26%), 0 to 5 times as much; evidence 1 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10)
     "#]]);
     hand.evidence.enter(&hand.policy.clone(), 2, at(hand.now));
     let hand = hand.seconds(1, [(200, 0), (200, 0)]);
@@ -141,7 +141,7 @@ fn a_passed_stage_goes_on_and_the_last_one_takes_everything() {
     hand.seconds(2, [(200, 0), (200, 0)])
         .expect(Decision::Promote, &expect![[r#"
             stage 3 of 3 passed without finding harm: all traffic goes to the candidate
-            errors: 0 of 1,100 (0%) against 25 of 10,100 (0.25%), 0 to 5 times as much; evidence 1 : 1, threshold 100 : 1
+            errors: 0 of 1,100 (0%) against 25 of 10,100 (0.25%), 0 to 5 times as much; evidence 1 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10)
         "#]]);
 }
 
@@ -155,8 +155,8 @@ fn late_labels_are_waited_for_until_the_quiet_rule_ends_it() {
     hand.expect(Decision::Hold, &expect![[r#"
         too quiet for 60m: held; promote or roll back by hand, or send traffic
         live.mae: 99 of the 100 labels that this stage needs, 7 predictions wait for theirs
-        errors: 0 of 600 (0%) against 0 of 11,400 (0%); evidence 1 : 1, threshold 300 : 1
-        latency.p99: 0 of 600 (0%) against 0 of 11,400 (0%); evidence 1 : 1, threshold 300 : 1
+        errors: 0 of 600 (0%) against 0 of 11,400 (0%); evidence 1 : 1, threshold 300 : 1, by request and block (0 minutes of history, noise takes 10)
+        latency.p99: 0 of 600 (0%) against 0 of 11,400 (0%); evidence 1 : 1, threshold 300 : 1, by request and block (0 minutes of history, noise takes 10)
         live.mae: mean 12 over 99 labels against mean 12 over 99 labels, 1 to 1 times as much; evidence 1 : 1, threshold 300 : 1
     "#]]);
     hand.policy.quiet = Some(Quiet {
@@ -180,9 +180,9 @@ fn no_traffic_at_all_continues_until_the_quiet_rule() {
     hand.expect(
         Decision::Continue,
         &expect![[r#"
-        0 of the 1 requests that this stage needs
-        errors: no request against no request; evidence 1 : 1, threshold 100 : 1
-    "#]],
+            0 of the 1 requests that this stage needs
+            errors: no request against no request; evidence 1 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10)
+        "#]],
     );
     assert_eq!(hand.until(3601).verdict().decision, Decision::Hold);
 }
@@ -232,7 +232,7 @@ fn a_suspicious_judge_prolongs_the_stage() {
     })
     .seconds(2, [(380, 0), (20, 2)]);
     hand.expect(Decision::Continue, &expect![[r#"
-        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 65.6 : 1, threshold 100 : 1; now 65.6 : 1, so the stage goes on until that falls or decides
+        errors: 4 of 40 (10%) against 0 of 760 (0%), 5 times as much or more; evidence 65.6 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10); now 65.6 : 1, so the stage goes on until that falls or decides
     "#]]);
     // Four times what the stage needs is as long as suspicion alone can hold it up.
     let hand = hand.seconds(5, [(380, 0), (20, 0)]);
@@ -249,7 +249,7 @@ fn a_wrong_share_of_traffic_holds() {
         .seconds(60, [(200, 0), (200, 0)])
         .expect(Decision::Hold, &expect![[r#"
             the candidate got 11,800 of 23,600 (50%) where 5% were meant; evidence 3.5e51 : 1, threshold 20,000 : 1; check the routing and the sticky key, then promote or roll back by hand
-            errors: 0 of 12,000 (0%) against 0 of 12,000 (0%); evidence 1 : 1, threshold 100 : 1
+            errors: 0 of 12,000 (0%) against 0 of 12,000 (0%); evidence 1 : 1, threshold 100 : 1, by request and block (0 minutes of history, noise takes 10)
         "#]]);
     let mut hand = Hand::new(Policy {
         stages: vec![0.5],
@@ -316,6 +316,70 @@ fn evidence_survives_the_store_and_resumes() {
     };
     again.look(Vec::new());
     assert_eq!(again.verdict(), before);
+}
+
+/// The same champion as in [`Service`] for so many minutes.
+fn known(minutes: usize) -> Vec<Method> {
+    let block = |requests, events| stats::noise::Block {
+        seconds: 60.0,
+        counts: stats::ratio::Arm { requests, events },
+    };
+    let method = |events| Method::after(&vec![block(24_000, events); minutes]);
+    vec![method(10), method(240), Method::default()]
+}
+
+#[test]
+fn what_is_known_of_the_champion_decides_how_rates_are_judged() {
+    let judged = |minutes: usize, expect: &Expect| {
+        let policy = Policy {
+            methods: known(minutes),
+            ..errors_only()
+        };
+        Hand::new(policy)
+            .seconds(20, [(380, 1), (20, 2)])
+            .expect(Decision::RollBack, expect);
+    };
+    judged(
+        9,
+        &expect![[r#"
+        errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 7.7e20 : 1, threshold 100 : 1, by request and block (9 minutes of history, noise takes 10)
+    "#]],
+    );
+    judged(
+        60,
+        &expect![[r#"
+        errors: 40 of 400 (10%) against 20 of 7,600 (0.26%), 13.5 to 122 times as much; evidence 1.3e18 : 1, threshold 100 : 1, against the noise of 60 minutes before
+    "#]],
+    );
+}
+
+#[test]
+fn against_known_noise_evidence_is_small_and_resumes() {
+    let policy = Policy {
+        methods: known(60),
+        ..policy()
+    };
+    let hand = Hand::new(policy).seconds(8, [(380, 1), (20, 0)]);
+    let evidence = serde_json::to_string(&hand.evidence).unwrap();
+    assert!(
+        evidence.len() < 60_000,
+        "{} bytes at each look",
+        evidence.len()
+    );
+    let policy = serde_json::to_string(&hand.policy).unwrap();
+    assert!(policy.len() < 6_000, "{} bytes once", policy.len());
+    let told = serde_json::to_string(&hand.verdict()).unwrap();
+    assert!(told.len() < 3_000, "{} bytes in each verdict", told.len());
+    let (before, verdict) = (hand.evidence.clone(), hand.verdict());
+    let restored = Hand {
+        evidence: serde_json::from_str(&evidence).unwrap(),
+        policy: serde_json::from_str(&policy).unwrap(),
+        ..hand
+    };
+    assert_eq!(restored.evidence, before);
+    assert_eq!(restored.verdict(), verdict);
+    let found = restored.seconds(20, [(380, 0), (20, 2)]).verdict().decision;
+    assert_eq!(found, Decision::RollBack);
 }
 
 #[test]
