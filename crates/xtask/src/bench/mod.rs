@@ -1,8 +1,8 @@
 //! `cargo xtask bench <topic>`: measures the release binary as its users see it, against the goals written here.
 //!
 //! A plain harness: it starts the binary on a state directory of its own, drives it by its command line and HTTP, and
-//! compares within one run wherever it can. It must never reach into the product's files or crates; what only shows inside of
-//! a crate is measured by an example of that crate.
+//! compares within one run wherever it can. It must never reach into the product's files or crates: what only shows inside of
+//! a crate is measured by an example of that crate, and `verdicts` alone, which simulates, plays the product's judge.
 
 mod connection;
 mod http;
@@ -15,6 +15,7 @@ mod scale;
 mod serving;
 mod steps;
 mod trees;
+mod verdicts;
 
 use report::{Figure, Format};
 use std::{path::PathBuf, process::ExitCode};
@@ -47,6 +48,8 @@ enum Topic {
     Trees,
     /// Who decides how many replicas there are, simulated on recorded requests (needs no binary)
     Scale,
+    /// False roll-backs and the time until harm is found, in simulated worlds; needs no binary
+    Verdicts,
 }
 
 impl Args {
@@ -59,6 +62,7 @@ impl Args {
             Topic::Serving => serving::measure(&self.binary()?)?,
             Topic::Trees => trees::measure()?,
             Topic::Scale => scale::measure()?,
+            Topic::Verdicts => verdicts::measure()?,
         };
         report::print(&figures, self.output)?;
         Ok(if figures.iter().all(Figure::holds) {

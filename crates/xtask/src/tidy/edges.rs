@@ -55,7 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["engine", "guard", "platform", "server", "store"],
     ),
     ("fuzz", &[]),
-    ("xtask", &["spec", "server"]),
+    ("xtask", &["spec", "stats", "rollout", "server"]),
 ];
 
 /// Crates that may be known by tests of any crate, and by nothing else.
