@@ -21,10 +21,11 @@ use compare::{Answered, Comparison, Options, Report, Side};
 use inference::frame::{Reply, Request, Wire};
 use serde::{Deserialize, Serialize};
 
-use crate::live::LiveArm;
+use crate::live::LiveRoute;
 use crate::replica::{CallError, Replica};
 use crate::split;
 use crate::table::Route;
+use crate::traffic::{Payload, Protocol};
 
 /// Copies under way for one version, over all threads.
 const IN_FLIGHT: usize = 64;
@@ -78,6 +79,8 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 struct Pair {
     seen: Arc<Seen>,
+    /// Says what of it is never written.
+    route: Arc<Route>,
     id: String,
     wire: Wire,
     body: Bytes,
@@ -218,12 +221,11 @@ impl LiveMirror {
     /// The task that asks a copy and hands the pair on; none when there is no room for it.
     pub(crate) fn copy(
         &self,
-        arms: &[LiveArm],
+        route: &LiveRoute,
         answer: Answer<'_>,
-        patience: Duration,
     ) -> Option<impl Future<Output = ()> + use<>> {
         let version = self.seen.version;
-        let arm = arms.iter().find(|arm| arm.version == version);
+        let arm = route.arms.iter().find(|arm| arm.version == version);
         let replica = arm.and_then(|arm| arm.least_loaded(None, self.seen.copies.load(Relaxed)));
         let fits = answer.body.len() <= LONGEST && answer.said.len() <= LONGEST;
         let (Some(replica), Some(place), true) = (replica, Place::take(&self.seen), fits) else {
@@ -233,6 +235,7 @@ impl LiveMirror {
         self.seen.copies.fetch_add(1, Relaxed);
         let pair = Pair {
             seen: Arc::clone(&self.seen),
+            route: Arc::clone(&route.route),
             id: answer.id,
             wire: answer.wire,
             body: answer.body.clone(),
@@ -244,6 +247,7 @@ impl LiveMirror {
             after: Err(String::new()),
         };
         let (mirrors, replica) = (self.mirrors.clone(), Rc::clone(replica));
+        let patience = route.timeout;
         Some(async move {
             let after = ask(&replica, pair.wire, &pair.body, patience).await;
             drop(place);
@@ -295,6 +299,28 @@ impl Pair {
     /// Bytes that it keeps.
     fn len(&self) -> usize {
         self.body.len() + said(&self.before) + said(&self.after)
+    }
+
+    /// Takes out what its service does not want written: the rows that change most are kept.
+    fn redact(&mut self) {
+        let names = &self.route.log.redact;
+        if names.is_empty() {
+            return;
+        }
+        let protocol = Protocol::of(self.wire);
+        let json = match self.wire {
+            Wire::OipRaw(json) => json,
+            _ => 0,
+        };
+        let body = Payload::body(&self.body, json).without(names, protocol);
+        self.body = body.bytes;
+        if let Wire::OipRaw(json) = &mut self.wire {
+            *json = body.json;
+        }
+        for answer in [&mut self.before, &mut self.after].into_iter().flatten() {
+            let left = Payload::answer(&answer.body, answer.json).without(names, protocol);
+            (answer.body, answer.json) = (left.bytes, left.json);
+        }
     }
 
     /// Slices would keep the buffers that they came in.

@@ -28,10 +28,10 @@ pub(super) fn start(
 fn run(pairs: &Receiver<Pair>, waiting: &AtomicUsize) {
     // Without mirrors it waits for the first pair, and costs nothing.
     while let Ok(first) = pairs.recv() {
-        compare(&first, waiting);
+        compare(first, waiting);
         for _ in 1..HANDFUL {
             match pairs.try_recv() {
-                Ok(pair) => compare(&pair, waiting),
+                Ok(pair) => compare(pair, waiting),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return,
             }
@@ -40,8 +40,9 @@ fn run(pairs: &Receiver<Pair>, waiting: &AtomicUsize) {
     }
 }
 
-fn compare(pair: &Pair, waiting: &AtomicUsize) {
+fn compare(mut pair: Pair, waiting: &AtomicUsize) {
     waiting.fetch_sub(pair.len(), Relaxed);
+    pair.redact();
     let asked = Asked {
         id: &pair.id,
         wire: pair.wire,

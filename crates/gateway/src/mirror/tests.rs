@@ -34,6 +34,7 @@ fn pair(seen: &Arc<Seen>, answer: usize) -> Pair {
     };
     Pair {
         seen: Arc::clone(seen),
+        route: Arc::new(route("a", 2)),
         id: "r".into(),
         wire: Wire::Rows,
         body: Bytes::from_static(b"{}"),
@@ -91,4 +92,27 @@ fn what_has_no_room_is_dropped_and_counted() {
     assert!(places.iter().all(Option::is_some) && Place::take(&seen).is_none());
     drop(places);
     assert!(Place::take(&seen).is_some());
+}
+
+#[test]
+fn what_is_not_to_be_written_is_not_kept() {
+    let (mirrors, thread) = Mirrors::start().unwrap();
+    let seen = mirrors.of(&route("a", 2)).unwrap().seen;
+    let mut secret = route("a", 2);
+    secret.log.redact = vec!["ssn".into()];
+    mirrors.hand_on(Pair {
+        route: Arc::new(secret),
+        body: Bytes::from_static(b"{\"ssn\":\"123-45-6789\",\"dep_delay\":7.5}"),
+        after: Ok(Answered {
+            status: 200,
+            json: 0,
+            body: Bytes::from_static(b"{\"prediction\":2}"),
+        }),
+        ..pair(&seen, 10)
+    });
+    drop(mirrors);
+    thread.join().unwrap();
+    let kept = serde_json::to_string(&seen.evidence()).unwrap();
+    assert!(kept.contains("7.5"), "{kept}");
+    assert!(!kept.contains("123-45-6789"), "{kept}");
 }

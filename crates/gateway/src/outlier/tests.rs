@@ -1,3 +1,5 @@
+//! Which replicas are left out, by what was seen of them and their siblings.
+
 use super::*;
 
 /// A replica: `.` and `x` for good and failed answers, the last one last.

@@ -35,7 +35,7 @@ impl Chosen<'_> {
             json: reached.json,
             said: &reached.body,
         };
-        if let Some(copy) = mirror.copy(&self.route.arms, answer, self.route.timeout) {
+        if let Some(copy) = mirror.copy(self.route, answer) {
             worker.keep(copy);
         }
     }

@@ -71,6 +71,12 @@ impl Payload {
         }
     }
 
+    /// The same less the values of `names`.
+    pub(crate) fn without(mut self, names: &[String], protocol: Protocol) -> Self {
+        redact(&mut self, protocol, Names(names));
+        self
+    }
+
     /// How much of it is kept where at most `max` bytes are.
     pub(super) fn kept(&self, max: usize) -> usize {
         self.bytes.len().min(max)

@@ -7,6 +7,7 @@ use super::*;
 mod documents;
 mod references;
 mod sections;
+mod serving;
 
 const WHOLE: &str = include_str!("../fixtures/whole.yaml");
 pub(crate) const SUPPORTED: &str = include_str!("../fixtures/supported.yaml");
