@@ -152,7 +152,6 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
     let random = worker.random();
     let mut tried = Tried::default();
     let mut began = call.began;
-    let mut since = began;
     let mut ticket = Ticket::new(began, call.priority, call.deadline);
     let mut stay: Option<Stay> = None;
     loop {
@@ -178,7 +177,6 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
                 tried.avoid = Some(replica);
                 tried.causes.push(cause);
                 began = Instant::now();
-                since = began;
                 ticket.renew();
             }
             Step::Look => {}
@@ -187,7 +185,7 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
                 if !chosen.arm.hold(chosen.route, call.body.len(), &mut stay) {
                     return chosen.finish(worker, call, chosen.no_room());
                 }
-                let patience = ticket.until(since + chosen.route.hold);
+                let patience = ticket.hold(chosen.route.hold);
                 let until = tokio::time::timeout_at(patience.into(), changed);
                 if until.await.is_err() {
                     let reached = chosen.give_up(call, began, &ticket);

@@ -104,7 +104,6 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
     let random = worker.random();
     let wishes = relayed.wishes;
     let mut ticket = Ticket::new(relayed.began, wishes.priority, wishes.deadline);
-    let since = Instant::now();
     let mut lost = false;
     let mut stay: Option<Stay> = None;
     loop {
@@ -135,7 +134,7 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
                     arm.counters.reject();
                     return unavailable(arm, hold::NO_ROOM);
                 }
-                let patience = ticket.until(since + route.hold);
+                let patience = ticket.hold(route.hold);
                 if tokio::time::timeout_at(patience.into(), changed)
                     .await
                     .is_err()

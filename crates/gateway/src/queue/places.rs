@@ -72,6 +72,8 @@ pub(crate) struct Ticket {
     deadline: Option<Instant>,
     /// When it first found no place.
     queued: Option<Instant>,
+    /// Until when it may wait for a replica, since it first found none.
+    held: Option<Instant>,
 }
 
 impl Ticket {
@@ -82,6 +84,7 @@ impl Ticket {
             since,
             deadline,
             queued: None,
+            held: None,
         }
     }
 
@@ -103,9 +106,22 @@ impl Ticket {
             .map_or(most, |deadline| left(deadline).min(most))
     }
 
+    /// Until when it waits for a replica, `most` at the most from when it first found none.
+    pub(crate) fn hold(&mut self, most: Duration) -> Instant {
+        let end = *self.held.get_or_insert_with(|| Instant::now() + most);
+        self.until(end)
+    }
+
+    /// Until when it waits for a place, `most` at the most. One that was held has what is left of that time, too:
+    /// those who were held together come to the first replica together.
+    fn queue(&mut self, most: Duration) -> Instant {
+        let end = *self.queued.get_or_insert_with(Instant::now) + most;
+        self.until(self.held.map_or(end, |held| held.max(end)))
+    }
+
     /// It had a place and needs another: it may wait anew.
     pub(crate) fn renew(&mut self) {
-        self.queued = None;
+        (self.queued, self.held) = (None, None);
     }
 }
 
@@ -174,6 +190,14 @@ impl LiveArm {
         self.free_place(avoid, turn)
     }
 
+    /// Takes a place that nobody needs, or none.
+    pub(crate) fn spare(&self, turn: u64) -> Option<Place> {
+        match self.take(None, turn) {
+            Taken::Place(place) => Some(place),
+            Taken::Full | Taken::Down => None,
+        }
+    }
+
     fn free_place(&self, avoid: Option<&Path>, turn: u64) -> Taken {
         let Some(replica) = self.least_loaded(avoid, turn) else {
             return Taken::Down;
@@ -189,8 +213,7 @@ impl LiveArm {
         if self.bounds.wait.is_zero() {
             return Admitted::Full;
         }
-        let queued = *ticket.queued.get_or_insert_with(Instant::now);
-        let until = ticket.until(queued + self.bounds.wait);
+        let until = ticket.queue(self.bounds.wait);
         let class = ticket.class.unwrap_or(self.bounds.class);
         let changed = changed.notified();
         let avoid = avoid.map(Path::to_owned);
