@@ -141,10 +141,11 @@ pub(crate) async fn serve(listener: UnixListener, admin: Arc<Admin>, stop: &Canc
 }
 
 async fn client(stream: UnixStream, admin: Arc<Admin>, stop: CancellationToken) {
+    let ends = stop.clone();
     let service = service_fn(move |request| {
-        let admin = Arc::clone(&admin);
+        let (admin, ends) = (Arc::clone(&admin), ends.clone());
         async move {
-            let (status, body) = match admin.answer(request).await {
+            let (status, body) = match admin.answer(request, &ends).await {
                 Ok(body) => (StatusCode::OK, body),
                 Err(error) => {
                     tracing::warn!(%error, "admin request refused");
@@ -196,7 +197,11 @@ impl Admin {
     }
 
     /// The JSON that answers a request.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, AdminError> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<u8>, AdminError> {
         match (request.method(), request.uri().path()) {
             (&Method::PUT, "/routes") => {
                 let body = &mut Received::Coming(request.into_body());
@@ -212,7 +217,14 @@ impl Admin {
                 json(&seen.map_err(|_| AdminError::Stopping)?)
             }
             (&Method::GET, "/health") => json(&self.health().await?),
-            (&Method::GET, "/calls") => json(&self.called(request.uri().query()).await),
+            (&Method::GET, "/calls") => {
+                let called = self.called(request.uri().query());
+                // Whoever waits for a call does not hold up the end.
+                match stop.run_until_cancelled(called).await {
+                    Some(calls) => json(&calls),
+                    None => Err(AdminError::Stopping),
+                }
+            }
             _ => Err(AdminError::NotFound),
         }
     }
