@@ -91,6 +91,7 @@ pub(super) async fn serve(
         let client = Client {
             stream,
             ahead: buffer,
+            patience: worker.options.idle_timeout,
         };
         let written = writer.write(&worker.date, client, answer).await;
         if !matches!(written, Ok(true)) {

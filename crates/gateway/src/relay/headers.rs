@@ -26,7 +26,11 @@ pub(super) fn passed_on(headers: &HeaderMap, with_tokens: bool) -> HeaderMap {
 
 /// An answer's.
 pub(super) fn passed_back(headers: &HeaderMap) -> HeaderMap {
-    let kept = headers.iter().filter(|(name, _)| !is_hop(name));
+    // A length beside another coding is not the length (RFC 9112, section 6.3).
+    let is_coded = headers.contains_key(TRANSFER_ENCODING);
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !(is_hop(name) || is_coded && **name == CONTENT_LENGTH));
     kept.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
@@ -63,6 +67,11 @@ mod tests {
             &["authorization", "content-type", "x-own"],
         );
         check(passed_on(&headers, false), &["content-type", "x-own"]);
+        // A length beside a coding is none.
+        let back = ["authorization", "content-type", "host", "x-own"];
+        check(passed_back(&headers), &back);
+        let mut headers = headers;
+        headers.remove(TRANSFER_ENCODING);
         let back = [
             "authorization",
             "content-length",

@@ -14,6 +14,7 @@ use http::response::Parts;
 use http_body::Frame;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::hung_up;
 use crate::relay::Broken;
@@ -34,6 +35,8 @@ pub(super) struct Writer {
 pub(super) struct Client<'a> {
     pub(super) stream: &'a mut TcpStream,
     pub(super) ahead: &'a mut BytesMut,
+    /// How long it may take none of a piece.
+    pub(super) patience: Duration,
 }
 
 impl Writer {
@@ -80,6 +83,9 @@ impl Writer {
             let _ = write!(self.out, "content-length: {}\r\n", body.len());
         }
         self.out.put_slice(b"\r\n");
+        if !may_have_body(parts.status) {
+            return stream.write_all(&self.out).await;
+        }
         if body.len() <= TOGETHER {
             self.out.put_slice(&body);
             stream.write_all(&self.out).await
@@ -127,7 +133,8 @@ impl Writer {
             }
             let end: &[u8] = if chunked { b"\r\n" } else { b"" };
             let mut whole = self.out.as_ref().chain(data).chain(end);
-            client.stream.write_all_buf(&mut whole).await?;
+            // A client that takes nothing would keep its place at the server.
+            timeout(client.patience, client.stream.write_all_buf(&mut whole)).await??;
         }
         if chunked {
             client.stream.write_all(b"0\r\n\r\n").await?;
