@@ -7,6 +7,7 @@
 use super::{
     Fault, Reconciler,
     replicas::{Place, running},
+    shadow,
     situation::{Situation, arms},
     table,
 };
@@ -94,6 +95,8 @@ struct SeenReplica {
     unit: String,
     number: u32,
     ready: bool,
+    /// Ready, and not left out by the gateway.
+    good: bool,
 }
 
 /// A version that should have another number of replicas.
@@ -197,6 +200,11 @@ pub(super) fn follows(deployment: &Deployment) -> Option<Scale> {
     scale.follows().then_some(scale)
 }
 
+/// The share of requests of which a roll-out's candidate gets copies now.
+fn copies(rollout: &Rollout) -> f64 {
+    shadow::mirror(rollout).map_or(0.0, |mirror| mirror.share)
+}
+
 fn sight(
     deployment: &Deployment,
     rollout: Option<&Rollout>,
@@ -209,7 +217,7 @@ fn sight(
         let role = match begun {
             _ if deployment.version == Some(version) => Role::Serves,
             Some(rollout) if rollout.to == version => Role::Candidate(match deployment.version {
-                Some(_) => table::next_share(rollout),
+                Some(_) => table::next_share(rollout).max(copies(rollout)),
                 None => 1.0,
             }),
             _ => Role::Kept,
@@ -218,10 +226,12 @@ fn sight(
         let replicas = running(units, &place).map(|(unit, number)| {
             let mut reports = health.replicas.iter();
             let report = reports.find(|report| Some(&report.path) == unit.endpoint.as_ref());
+            let ready = report.is_some_and(|report| report.connections >= health.threads);
             SeenReplica {
                 unit: unit.id.clone(),
                 number,
-                ready: report.is_some_and(|report| report.connections >= health.threads),
+                ready,
+                good: ready && report.is_some_and(|report| report.ejected == 0),
             }
         });
         Seen {
@@ -397,11 +407,11 @@ impl Seen {
         u32::try_from(self.replicas.iter().filter(|it| it.ready).count()).unwrap_or(u32::MAX)
     }
 
-    /// Whether the first `count` replicas answer.
+    /// Whether the first `count` replicas answer, and as they should.
     fn answers(&self, count: u32) -> bool {
         (0..count).all(|number| {
             let mut all = self.replicas.iter();
-            all.any(|replica| replica.number == number && replica.ready)
+            all.any(|replica| replica.number == number && replica.good)
         })
     }
 }

@@ -29,6 +29,7 @@ fn seen(version: u32, role: Role, replicas: &[bool]) -> Seen {
         unit: format!("v{version}-{number}"),
         number,
         ready: *ready,
+        good: *ready,
     };
     Seen {
         version,
@@ -122,6 +123,20 @@ fn none_goes_before_those_that_stay_answer() {
         &[load(1, 120, 0, 60)],
     );
     world.check(&["120 s: v1 2 → 1: 0.2 requests at a time over 60 s"]);
+}
+
+#[test]
+fn one_that_is_left_out_does_not_stay_alone() {
+    let mut world = World::new(2);
+    let mut both = [seen(1, Role::Serves, &[true, true])];
+    both[0].replicas[0].good = false;
+    for second in 0..200 {
+        world.look(second, &both, &[load(1, second, 0, second / 2)]);
+    }
+    world.check(&[]);
+    both[0].replicas[0].good = true;
+    world.look(200, &both, &[load(1, 200, 0, 100)]);
+    world.check(&["200 s: v1 2 → 1: 0.2 requests at a time over 60 s"]);
 }
 
 #[test]
