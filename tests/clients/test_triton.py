@@ -307,7 +307,7 @@ class Grpc(Http):
 
     def test_a_deadline(self):
         refused = self.refused("", "fp32", [self.given("x", VALUES["FP32"], "FP32")], client_timeout=1e-9)
-        self.assertIn("Deadline", str(refused))
+        self.assertIn("DEADLINE_EXCEEDED", str(refused))
 
     def test_metadata_addresses_a_service(self):
         given = self.given("x", VALUES["FP32"], "FP32")

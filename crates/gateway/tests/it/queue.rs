@@ -141,7 +141,10 @@ async fn the_urgent_go_first() {
     for request in served {
         assert_eq!(request.await.unwrap().status, 200);
     }
-    assert_eq!(order.try_iter().collect::<Vec<_>>(), [0, 3, 2, 4, 1]);
+    let mut order: Vec<_> = order.try_iter().collect();
+    // Of two of one class that wait in two threads, either may be first.
+    order[2..4].sort_unstable();
+    assert_eq!(order, [0, 3, 2, 4, 1]);
 }
 
 #[tokio::test]
