@@ -226,9 +226,10 @@ impl LiveMirror {
     ) -> Option<impl Future<Output = ()> + use<>> {
         let version = self.seen.version;
         let arm = route.arms.iter().find(|arm| arm.version == version);
-        let replica = arm.and_then(|arm| arm.least_loaded(None, self.seen.copies.load(Relaxed)));
+        // A copy takes no request's place.
+        let spare = arm.and_then(|arm| arm.spare(self.seen.copies.load(Relaxed)));
         let fits = answer.body.len() <= LONGEST && answer.said.len() <= LONGEST;
-        let (Some(replica), Some(place), true) = (replica, Place::take(&self.seen), fits) else {
+        let (Some(spare), Some(place), true) = (spare, Place::take(&self.seen), fits) else {
             self.seen.drop_one();
             return None;
         };
@@ -246,11 +247,10 @@ impl LiveMirror {
             }),
             after: Err(String::new()),
         };
-        let (mirrors, replica) = (self.mirrors.clone(), Rc::clone(replica));
-        let patience = route.timeout;
+        let (mirrors, patience) = (self.mirrors.clone(), route.timeout);
         Some(async move {
-            let after = ask(&replica, pair.wire, &pair.body, patience).await;
-            drop(place);
+            let after = ask(spare.replica(), pair.wire, &pair.body, patience).await;
+            drop((spare, place));
             match after {
                 Some(after) => mirrors.hand_on(Pair { after, ..pair }),
                 None => pair.seen.drop_one(),
@@ -263,6 +263,8 @@ impl LiveMirror {
 async fn ask(replica: &Rc<Replica>, wire: Wire, body: &Bytes, patience: Duration) -> Option<Side> {
     let request = Request::Infer(wire, body.clone());
     match tokio::time::timeout(patience, replica.call(&request)).await {
+        // It has no room, which says nothing of its answers.
+        Ok(Ok(Reply::Answer(answer))) if answer.status == 503 => None,
         Ok(Ok(Reply::Answer(answer))) => Some(Ok(Answered {
             status: answer.status,
             json: answer.json,

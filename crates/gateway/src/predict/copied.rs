@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::{Call, Chosen, Reached};
 use crate::fields::text;
 use crate::mirror::Answer;
+use crate::request_id;
 use crate::worker::Worker;
 
 impl Chosen<'_> {
@@ -26,7 +27,10 @@ impl Chosen<'_> {
             return;
         }
         let first = self.rows.first();
-        let id = first.id.or(self.minted.as_deref()).map(text);
+        let id = match self.route.route.hides_ids() {
+            true => Some(request_id::minted(worker.random()).into()),
+            false => first.id.or(self.minted.as_deref()).map(text),
+        };
         let answer = Answer {
             id: id.map_or_else(String::new, Cow::into_owned),
             wire: call.wire,

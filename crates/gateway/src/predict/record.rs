@@ -7,7 +7,7 @@ use inference::frame::Wire;
 
 use super::{Call, Reached};
 use crate::clock::event_micros;
-use crate::fields::{Fields, REQUEST_ID, Rows, text};
+use crate::fields::{Fields, Rows, text};
 use crate::join::Prediction;
 use crate::live::{LiveArm, LiveRoute};
 use crate::request_id;
@@ -59,9 +59,7 @@ impl Record<'_> {
         if !tap.admits([&body, &answer], &self.arm.counters) {
             return;
         }
-        // An id that nobody joins by may be what is not to be written.
-        let is_id = |name: &String| name == REQUEST_ID || name == "id";
-        let hides = self.route.route.join.is_none() && rules.redact.iter().any(is_id);
+        let hides = self.route.route.hides_ids();
         let request_id = match hides {
             true => request_id::minted(worker.random()),
             false => self.id.to_owned(),

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Route, TableError};
+use crate::fields::REQUEST_ID;
 use crate::split;
 
 /// What is kept of a service's requests. What is left out keeps everything, for as long as the gateway keeps files.
@@ -33,6 +34,14 @@ impl Default for LogRules {
             keep_seconds: None,
             bodies: Self::yes(),
         }
+    }
+}
+
+impl Route {
+    /// Whether ids of requests are not to be written: one that nobody joins by may be anything.
+    pub(crate) fn hides_ids(&self) -> bool {
+        let is_id = |name: &String| name == REQUEST_ID || name == "id";
+        self.join.is_none() && self.log.redact.iter().any(is_id)
     }
 }
 

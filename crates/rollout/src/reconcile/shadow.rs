@@ -6,6 +6,7 @@
 
 use super::{Fault, Reconciler, drive::percent};
 use crate::{
+    freeze,
     judge::{Judge, Policy, Then},
     traffic::Traffic,
 };
@@ -81,6 +82,14 @@ pub(super) fn decide(
     ))
 }
 
+/// In a freeze nothing goes on; the copies do.
+fn unless_frozen(next: Next, held: Option<String>) -> Next {
+    match (next, held) {
+        (Next::Pass(reason), Some(held)) => Next::Wait(format!("{reason}; {held}")),
+        (next, _) => next,
+    }
+}
+
 /// Whether the new version fails what the other one answers, by more than chance accounts for.
 fn worse(found: &MirrorEvidence, policy: &Policy) -> Option<String> {
     let judged = policy
@@ -140,7 +149,8 @@ impl<T: Traffic> Reconciler<T> {
         // What is held is looked at several times a second, and written seldom.
         let known = rollout.baseline[COMPARED].as_u64().unwrap_or(0);
         let has_grown = found.is_some_and(|found| found.report.requests > known + known / 2);
-        match decide(found, share, passed, &policy) {
+        let held = freeze::holds(deployment, rollout, now);
+        match unless_frozen(decide(found, share, passed, &policy), held) {
             Next::Wait(reason) if reason == rollout.reason => Ok(()),
             Next::Hold(_) if is_held && !has_grown => Ok(()),
             Next::Wait(reason) => {
@@ -236,6 +246,17 @@ mod tests {
             "route": "flights/prod/delay", "salt": "r", "version": 2, "copies": requests, "dropped": 0, "report": report,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn nothing_passes_in_a_freeze() {
+        let held = || Some("frozen until Monday".to_owned());
+        let pass = Next::Pass("shadow: all same".into());
+        let waits = Next::Wait("shadow: all same; frozen until Monday".into());
+        assert_eq!(unless_frozen(pass.clone(), held()), waits);
+        assert_eq!(unless_frozen(pass.clone(), None), pass);
+        let hold = Next::Hold("shadow is held".into());
+        assert_eq!(unless_frozen(hold.clone(), held()), hold);
     }
 
     #[test]
