@@ -59,6 +59,10 @@ pub struct Health {
     pub threads: usize,
     /// Replicas of the table, and those of former tables that still have requests.
     pub replicas: Vec<ReplicaReport>,
+    /// Whether another gateway, whose place this one has taken, still answers what it had: requests of which nothing is
+    /// said here.
+    #[serde(default)]
+    pub leaving: bool,
     /// Versions of the table.
     #[serde(default)]
     pub loads: Vec<VersionLoad>,
@@ -325,12 +329,17 @@ impl Admin {
             }
         }
         replicas.sort_by(|a, b| a.path.cmp(&b.path));
+        let table = self.path.clone();
+        let leaving =
+            spawn_blocking(move || table.parent().map_or(Ok(false), orders::is_any_leaving));
+        let leaving = leaving.await.map_err(|_| AdminError::Stopping)?;
         Ok(Health {
             pid: std::process::id(),
             address: self.address,
             generation: self.index.lock().await.table.generation,
             threads: self.threads.len(),
             replicas,
+            leaving: leaving.map_err(AdminError::Disk)?,
             loads,
         })
     }

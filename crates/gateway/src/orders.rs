@@ -5,6 +5,7 @@
 //! the next one when its holder leaves or dies, at whatever line. Must never let two write the table.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Orders {
     table: PathBuf,
     address: SocketAddr,
     lock: File,
+    /// Locked, together with others, by each that leaves, until its last answer is sent.
+    leaving: File,
     /// There when nobody else had the orders.
     socket: Option<UnixListener>,
 }
@@ -41,12 +44,15 @@ impl Orders {
         let state = &options.state_dir;
         let path = state.join("orders.lock");
         let lock = durable::lock_file(&path).map_err(GatewayError::file(path))?;
+        let path = leaving_file(state);
+        let leaving = durable::lock_file(&path).map_err(GatewayError::file(path))?;
         let mut orders = Self {
             admin: options.admin.clone(),
             card: state.join("gateway.json"),
             table: table_file(state),
             address,
             lock,
+            leaving,
             socket: None,
         };
         if orders.try_lock()? {
@@ -85,6 +91,11 @@ impl Orders {
             // What is left of sockets says that nobody is here; failing to remove them does not matter.
             let _ = std::fs::remove_file(&self.admin);
             let _ = std::fs::remove_file(&self.card);
+        } else {
+            // Before another one has the orders, which is asked whether there is more than it knows.
+            self.leaving
+                .lock_shared()
+                .map_err(GatewayError::file(&self.admin))?;
         }
         self.lock
             .unlock()
@@ -132,6 +143,20 @@ impl Orders {
         durable::replace(&self.card, running.to_string().as_bytes())
             .map_err(GatewayError::file(&self.card))?;
         Ok(socket)
+    }
+}
+
+fn leaving_file(state: &Path) -> PathBuf {
+    state.join("leaving.lock")
+}
+
+/// Whether a gateway that left still answers what it had.
+pub(crate) fn is_any_leaving(state: &Path) -> io::Result<bool> {
+    // Closing the file lets go of the lock.
+    match durable::lock_file(&leaving_file(state))?.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -162,6 +162,10 @@ async fn one_that_leaves_answers_what_it_has_by_the_newest_table() {
         tokio::spawn(async move { waits.send_and_see(request("POST", "/delay", "{}")).await });
     until("the engine has the request", async || held.seen() == 1).await;
 
+    // Somebody who waits for calls does not keep the orders from going on.
+    let path = world.state().join("gateway.sock");
+    let calls = tokio::spawn(async move { gateway::AdminClient::new(path).calls(0).await });
+    assert!(!world.health().await.leaving);
     let _second = places.gateway(world.options()).await;
     first.leave();
     until("the second takes orders", async || {
@@ -174,6 +178,8 @@ async fn one_that_leaves_answers_what_it_has_by_the_newest_table() {
     })
     .await;
     until("both to serve it", async || engine.described() == 2).await;
+    calls.await.unwrap().unwrap_err();
+    assert!(world.health().await.leaving);
     // The idle connection is open, and closes with its next answer; the one that waits gets its answer.
     let (got, closes) = idle.send_and_see(request("POST", "/delay", "{}")).await;
     assert_eq!((got.status, got.version, closes), (200, Some(4), true));
@@ -181,6 +187,7 @@ async fn one_that_leaves_answers_what_it_has_by_the_newest_table() {
     let (got, closes) = waits.await.unwrap();
     assert_eq!((got.status, got.version, closes), (200, Some(3), true));
     first.stopped().await.unwrap();
+    assert!(!world.health().await.leaving);
     assert_eq!(world.counted(3).await.requests, 1);
     assert_eq!(world.counted(4).await.requests, 1);
     places.stop.cancel();

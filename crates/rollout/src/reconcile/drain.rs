@@ -44,7 +44,8 @@ impl Draining {
             let mut reports = health.replicas.iter();
             let report = reports.find(|report| Some(&report.path) == unit.endpoint.as_ref());
             let since = *known.entry(unit.id.clone()).or_insert(now);
-            let is_busy = report.is_some_and(|report| report.in_flight > 0);
+            // A gateway that leaves may have requests there, too.
+            let is_busy = health.leaving || report.is_some_and(|report| report.in_flight > 0);
             if !is_busy || now.duration_since(since) >= LONGEST {
                 known.remove(&unit.id);
                 done.push(*unit);
@@ -121,6 +122,7 @@ mod tests {
                 })
                 .into_iter()
                 .collect(),
+            leaving: false,
             loads: Vec::new(),
         };
         let begin = Instant::now();
@@ -145,5 +147,12 @@ mod tests {
             draining.done(&[], &health(Some(1)), begin);
             assert!(!draining.is_awaited());
         }
+        let leaving = Health {
+            leaving: true,
+            ..health(None)
+        };
+        let draining = Draining::default();
+        assert!(draining.done(&[&unit], &leaving, begin).is_empty());
+        assert_eq!(draining.done(&[&unit], &health(None), begin).len(), 1);
     }
 }

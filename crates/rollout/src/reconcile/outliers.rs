@@ -140,6 +140,7 @@ mod tests {
             generation: 1,
             threads: 2,
             replicas: units.iter().zip(letters.chars()).map(report).collect(),
+            leaving: false,
             loads: Vec::new(),
         };
         let told = told.iter().map(|id| (*id).to_owned()).collect();
@@ -182,6 +183,7 @@ mod tests {
             generation: 1,
             threads: 2,
             replicas: vec![bad, good],
+            leaving: false,
             loads: Vec::new(),
         };
         assert!(choose(&units, &BTreeSet::new(), &health).is_empty());

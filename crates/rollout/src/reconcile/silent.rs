@@ -216,6 +216,7 @@ mod tests {
             generation: 1,
             threads: 2,
             replicas,
+            leaving: false,
             loads: Vec::new(),
         })
     }
