@@ -52,18 +52,19 @@ pub(crate) async fn call(worker: &Rc<Worker>, request: Request<Received>) -> Ans
         if method == "ModelStreamInfer" {
             return Ok(stream::answer(Rc::clone(worker), wishes, request));
         }
-        let headers = request.headers().clone();
-        let body = message(worker, request).await?;
+        let (parts, body) = request.into_parts();
+        let headers = &parts.headers;
+        let body = message(worker, body).await?;
         let message = match method.as_str() {
             "ModelInfer" => {
-                let (message, id) = infer(worker, &headers, wishes, body).await?;
+                let (message, id) = infer(worker, headers, wishes, body).await?;
                 let mut answer = status::unary(&message);
                 if let Some(id) = id {
                     answer.headers_mut().insert(request_id::HEADER, id);
                 }
                 return Ok(answer);
             }
-            other => questions::answer(worker, &headers, other, &body).await?,
+            other => questions::answer(worker, headers, other, &body).await?,
         };
         Ok(status::unary(&message))
     };
@@ -79,9 +80,9 @@ fn wishes(headers: &HeaderMap) -> Result<Wishes, Status> {
 }
 
 /// The one message of a request.
-async fn message(worker: &Worker, request: Request<Received>) -> Result<Bytes, Status> {
+async fn message(worker: &Worker, mut body: Received) -> Result<Bytes, Status> {
     let limit = worker.options.max_body.saturating_add(PREFIX);
-    let body = collect(&mut request.into_body(), limit, worker.options.body_timeout).await;
+    let body = collect(&mut body, limit, worker.options.body_timeout).await;
     let body = body.map_err(|error| Status::of(error.status(), &error.to_string()))?;
     let (message, rest) = frames::split(body)?.ok_or_else(frames::cut)?;
     if rest.is_empty() {
