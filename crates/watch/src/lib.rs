@@ -10,6 +10,7 @@ mod error;
 pub mod join;
 mod leap;
 pub mod live;
+pub mod log;
 mod memory;
 pub mod monitor;
 mod reconcile;

@@ -1,33 +1,19 @@
 //! What a service was asked, from the gateway's traffic log or from lines of a file.
 //!
-//! The log is a sample (the gateway drops what it cannot take), which is good enough to compare by. Columns are read by
-//! name, so that a log with further ones is read too; one that says neither how a body is written nor how long it was is
-//! guessed at. Blocking: run it on a blocking thread.
+//! A log that says neither how a body is written nor how long it was is guessed at. Blocking: run it on a blocking thread.
 
 use bytes::Bytes;
 use compare::wire_of;
 use inference::frame::Wire;
 use jiff::Timestamp;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
-use parquet::schema::types::Type;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::VecDeque,
-    fmt,
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::VecDeque, fmt, io, path::Path};
+use watch::log::{self, Place};
 
 /// The columns that are read, where they are there.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 7] = [
     "time",
-    "project",
-    "environment",
-    "service",
     "request_id",
     "status",
     "body",
@@ -39,14 +25,6 @@ const COLUMNS: [&str; 10] = [
 const BYTES: usize = 128 << 20;
 /// Bytes of the newest files that are looked at: what is older is not found.
 const LOOKED_AT: u64 = 256 << 20;
-
-/// Whose requests to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) project: String,
-    pub(crate) environment: String,
-    pub(crate) service: String,
-}
 
 /// A request that can be asked again.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,12 +77,11 @@ pub(crate) fn recent(folder: &Path, place: &Place, most: usize) -> io::Result<Ca
         ..Kept::default()
     };
     let mut looked_at = 0;
-    for file in files(folder)? {
+    for file in log::newest_first(folder)? {
         let mut newer = std::mem::take(&mut kept.requests);
-        if let Err(error) = read(&file, place, &mut kept, newer.len()) {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(file = %file.display(), error, "a file of the traffic log cannot be read");
-        }
+        log::read(&file, place, &COLUMNS, |row| {
+            kept.take(logged(row), newer.len());
+        });
         kept.requests.append(&mut newer);
         looked_at += std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
         if kept.requests.len() >= most || kept.bytes >= BYTES || looked_at >= LOOKED_AT {
@@ -186,24 +163,6 @@ pub(crate) fn of_lines(lines: &[String], most: usize) -> Captured {
     captured
 }
 
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("traffic-") && name.ends_with(".parquet") {
-            found.push(path);
-        }
-    }
-    // Their names say when they were begun.
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found)
-}
-
 /// A row of the log.
 #[derive(Debug, Default)]
 struct Logged {
@@ -240,31 +199,10 @@ impl Logged {
     }
 }
 
-/// Takes a service's rows of a file, in its order.
-fn read(path: &Path, place: &Place, kept: &mut Kept, newer: usize) -> Result<(), ParquetError> {
-    let reader = SerializedFileReader::new(File::open(path)?)?;
-    let whole = reader.metadata().file_metadata().schema();
-    let fields = whole.get_fields().iter();
-    let fields = fields.filter(|field| COLUMNS.contains(&field.name()));
-    let wanted = Type::group_type_builder(whole.name())
-        .with_fields(fields.map(Arc::clone).collect())
-        .build()?;
-    for row in reader.get_row_iter(Some(wanted))? {
-        if let Some(logged) = logged(&row?, place) {
-            kept.take(logged, newer);
-        }
-    }
-    Ok(())
-}
-
-/// A row of the service; none if it is of another.
-fn logged(row: &Row, place: &Place) -> Option<Logged> {
+fn logged(row: &Row) -> Logged {
     let mut logged = Logged::default();
     for (name, field) in row.get_column_iter() {
         match (name.as_str(), field) {
-            ("project", Field::Str(text)) if *text != place.project => return None,
-            ("environment", Field::Str(text)) if *text != place.environment => return None,
-            ("service", Field::Str(text)) if *text != place.service => return None,
             ("time", Field::TimestampMicros(time) | Field::Long(time)) => logged.time = *time,
             ("request_id", Field::Str(text)) => logged.request_id.clone_from(text),
             ("status", Field::Int(status)) => logged.status = *status,
@@ -275,7 +213,7 @@ fn logged(row: &Row, place: &Place) -> Option<Logged> {
             _ => {}
         }
     }
-    Some(logged)
+    logged
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ mod engine;
 mod pair;
 mod rollouts;
 
-pub(crate) use captured::{Place, of_lines};
+pub(crate) use captured::of_lines;
 pub(crate) use desk::{Asked, Desk, Progress, Refused, Shown};
 pub(crate) use pair::{Pair, Unfit, pair};
 pub(crate) use rollouts::{Kept, OnItsWay, on_their_way};
+pub(crate) use watch::log::Place;
 
 use crate::{app::App, engines::Local};
 use ::compare::{Asked as Question, Comparison, Options, Report};

@@ -1,7 +1,7 @@
 //! Drift per column: how recent requests differ from the data that the serving version was trained on.
 //!
-//! It explains alarms and raises none: on real traffic "no drift" is never true. The reconciler asks for it; reading
-//! the traffic log is in [`traffic`], everything else is pure.
+//! It explains alarms and raises none: on real traffic "no drift" is never true. The reconciler asks for it; what reads
+//! is in [`traffic`], everything else is pure.
 
 mod column;
 #[cfg(test)]

@@ -8,8 +8,9 @@ use parquet::schema::parser::parse_message_type;
 use serde_json::{Map, json};
 use stats::rng::Rng;
 
-use super::traffic::{Source, recent};
+use super::traffic::recent;
 use super::*;
+use crate::log::Place;
 
 fn profile() -> Json {
     let quantiles: Vec<f64> = (0..=20).map(f64::from).collect();
@@ -125,7 +126,7 @@ fn what_moved_is_named_first() {
 #[test]
 fn requests_are_read_from_the_newest_files_in_every_form() {
     let dir = tempfile::tempdir().unwrap();
-    let source = Source {
+    let source = Place {
         project: "flights".into(),
         environment: "prod".into(),
         service: "delay".into(),

@@ -14,6 +14,7 @@ use super::{Watcher, clear, route};
 use crate::alarm::{MONITOR, cleared, evidence};
 use crate::drift::{Report, traffic};
 use crate::error::Error;
+use crate::log::Place;
 use crate::memory::Memory;
 use crate::settings::Settings;
 
@@ -156,13 +157,13 @@ impl Watcher {
             .flatten()
             .map(|profile| without_redacted(profile, deployment))?;
         let folder = self.parts.traffic.join("log");
-        let source = traffic::Source {
+        let place = Place {
             project: deployment.project.clone(),
             environment: deployment.environment.clone(),
             service: deployment.service.clone(),
         };
         let report = tokio::task::spawn_blocking(move || {
-            traffic::recent(&folder, &source, REQUESTS).map(|rows| Report::of(&profile, &rows))
+            traffic::recent(&folder, &place, REQUESTS).map(|rows| Report::of(&profile, &rows))
         });
         match report.await {
             Ok(Ok(report)) => Some(report).filter(|report| report.rows > 0),

@@ -5,6 +5,7 @@ use super::*;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use std::{fs::File, sync::Arc};
 
 /// Service, status, body, and the columns of a newer log: protocol and whole length.
 type Line<'a> = (&'a str, i32, &'a [u8], Option<(&'a str, i64)>);
