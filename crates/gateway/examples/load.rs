@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use gateway::{Arm, Limits, Options, Route, RoutingTable};
+use gateway::{Arm, Options, Route, RoutingTable};
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -81,10 +81,8 @@ fn prepare(state: &Path, socket: &Path) -> Result<(), Failure> {
         project: project.into(),
         environment: "prod".into(),
         service: "m".into(),
-        root: false,
         sticky: key.map(str::to_owned),
         join: key.map(str::to_owned),
-        time: None,
         salt: "a".into(),
         arms: vec![Arm {
             version: 1,
@@ -92,10 +90,7 @@ fn prepare(state: &Path, socket: &Path) -> Result<(), Failure> {
             weight: 1.0,
             replicas: vec![PathBuf::from(socket)],
         }],
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     };
     let table = RoutingTable {
         generation: 1,

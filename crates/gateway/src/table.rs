@@ -28,7 +28,7 @@ pub struct RoutingTable {
 }
 
 /// A service of an environment, and how its traffic is shared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// First part of the address.

@@ -1,6 +1,7 @@
 //! What tests of this crate begin with: a deployment, a roll-out, a version, a store with one model, and what was
 //! booked in it.
 
+use gateway::{Health, ReplicaReport};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -8,6 +9,19 @@ use store::{
     Deployment, EventFilter, Events as _, GateState, ModelVersion, Models as _, Priority,
     RegisteredModel, Rollout, RolloutKind, RolloutState, StateDir, Store, StoreUrl,
 };
+
+/// What a gateway of two threads says of these replicas.
+pub(crate) fn health(replicas: Vec<ReplicaReport>) -> Health {
+    Health {
+        pid: 1,
+        address: ([127, 0, 0, 1], 1).into(),
+        generation: 1,
+        threads: 2,
+        replicas,
+        leaving: false,
+        loads: Vec::new(),
+    }
+}
 
 /// A store in a directory of its own, which has the model and nothing else.
 pub(crate) async fn store_with_model() -> (Store, StateDir, tempfile::TempDir) {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::{Arm, Limits, Route, RoutingTable, Speaks};
+use crate::table::{Arm, Route, RoutingTable, Speaks};
 
 fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
     Route {
@@ -11,20 +11,13 @@ fn route(project: &str, environment: &str, service: &str, root: bool) -> Route {
         environment: environment.into(),
         service: service.into(),
         root,
-        sticky: None,
-        join: None,
-        time: None,
-        salt: String::new(),
         arms: vec![Arm {
             version: 1,
             model: "m".into(),
             weight: 1.0,
             replicas: vec![],
         }],
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     }
 }
 

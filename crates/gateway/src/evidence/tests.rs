@@ -3,23 +3,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::table::{Limits, Route};
+use crate::table::Route;
 
 fn route(service: &str) -> Route {
     Route {
         project: "flights".into(),
         environment: "prod".into(),
         service: service.into(),
-        root: false,
-        sticky: None,
-        join: None,
-        time: None,
-        salt: String::new(),
-        arms: vec![],
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     }
 }
 

@@ -1,26 +1,19 @@
 //! Checks that what has no room is dropped and counted.
 
 use super::*;
-use crate::table::{Limits, Route};
+use crate::table::Route;
 
 fn route(salt: &str, version: u32) -> Route {
     Route {
         project: "flights".into(),
         environment: "prod".into(),
         service: "delay".into(),
-        root: false,
-        sticky: None,
-        join: None,
-        time: None,
         salt: salt.into(),
-        arms: vec![],
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
         mirror: Some(Mirror {
             version,
             share: 0.5,
         }),
+        ..Route::default()
     }
 }
 

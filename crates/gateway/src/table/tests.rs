@@ -18,16 +18,8 @@ fn route(address: &str, arms: Vec<Arm>) -> Route {
         project: next(),
         environment: next(),
         service: next(),
-        root: false,
-        sticky: None,
-        join: None,
-        time: None,
-        salt: String::new(),
         arms,
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     }
 }
 

@@ -9,23 +9,14 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use super::*;
 use crate::evidence::{Counters, VersionEvidence};
-use crate::table::{Limits, LogRules, Route};
+use crate::table::{LogRules, Route};
 
 fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
     let route = Route {
         project: "flights".into(),
         environment: "prod".into(),
         service: "delay".into(),
-        root: false,
-        sticky: None,
-        join: None,
-        time: None,
-        salt: String::new(),
-        arms: vec![],
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     };
     Row {
         time: 1_700_000_000_000_000 + i64::from(number),

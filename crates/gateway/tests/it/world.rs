@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gateway::{
-    Arm, Evidence, GatewayError, Handle, Health, Limits, Options, Route, RoutingTable,
-    VersionEvidence,
+    Arm, Evidence, GatewayError, Handle, Health, Options, Route, RoutingTable, VersionEvidence,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -274,10 +273,7 @@ pub(crate) fn delay(arms: Vec<Arm>) -> Route {
         time: Some("flown_at".into()),
         salt: "rollout-1".into(),
         arms,
-        limits: Limits::default(),
-        speaks: Default::default(),
-        log: Default::default(),
-        mirror: None,
+        ..Route::default()
     }
 }
 

@@ -93,6 +93,7 @@ impl<T: Traffic> Reconciler<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::health;
     use gateway::ReplicaReport;
     use platform::State;
 
@@ -108,22 +109,14 @@ mod tests {
                 since: Timestamp::UNIX_EPOCH,
             },
         };
-        let health = |in_flight: Option<usize>| Health {
-            pid: 1,
-            address: ([127, 0, 0, 1], 1).into(),
-            generation: 1,
-            threads: 2,
-            replicas: in_flight
-                .map(|in_flight| ReplicaReport {
-                    path: "/replica.sock".into(),
-                    connections: 2,
-                    in_flight,
-                    ..ReplicaReport::default()
-                })
-                .into_iter()
-                .collect(),
-            leaving: false,
-            loads: Vec::new(),
+        let health = |in_flight: Option<usize>| {
+            let report = in_flight.map(|in_flight| ReplicaReport {
+                path: "/replica.sock".into(),
+                connections: 2,
+                in_flight,
+                ..ReplicaReport::default()
+            });
+            health(report.into_iter().collect())
         };
         let begin = Instant::now();
         for (looks, expect) in [

@@ -93,6 +93,7 @@ impl<T: Traffic> Reconciler<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::health;
 
     fn unit(replica: &str, version: &str, over: bool) -> UnitStatus {
         let at = Timestamp::UNIX_EPOCH;
@@ -134,15 +135,7 @@ mod tests {
             for_good: matches!(letter, 'b' | 'o'),
             ..ReplicaReport::default()
         };
-        let health = Health {
-            pid: 1,
-            address: ([127, 0, 0, 1], 1).into(),
-            generation: 1,
-            threads: 2,
-            replicas: units.iter().zip(letters.chars()).map(report).collect(),
-            leaving: false,
-            loads: Vec::new(),
-        };
+        let health = health(units.iter().zip(letters.chars()).map(report).collect());
         let told = told.iter().map(|id| (*id).to_owned()).collect();
         let chosen = choose(&units, &told, &health);
         let ids: Vec<_> = chosen.iter().map(|(unit, _)| unit.id.as_str()).collect();
@@ -177,15 +170,7 @@ mod tests {
             connections: 2,
             ..ReplicaReport::default()
         };
-        let health = Health {
-            pid: 1,
-            address: ([127, 0, 0, 1], 1).into(),
-            generation: 1,
-            threads: 2,
-            replicas: vec![bad, good],
-            leaving: false,
-            loads: Vec::new(),
-        };
+        let health = health(vec![bad, good]);
         assert!(choose(&units, &BTreeSet::new(), &health).is_empty());
     }
 

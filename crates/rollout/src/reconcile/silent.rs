@@ -167,6 +167,7 @@ impl<T: Traffic> Reconciler<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures;
     use gateway::ReplicaReport;
 
     /// What a pass sees of the one replica.
@@ -210,15 +211,7 @@ mod tests {
             Answers => vec![report(2)],
             Silent | Over => vec![report(0)],
         };
-        Some(Health {
-            pid: 1,
-            address: ([127, 0, 0, 1], 1).into(),
-            generation: 1,
-            threads: 2,
-            replicas,
-            leaving: false,
-            loads: Vec::new(),
-        })
+        Some(fixtures::health(replicas))
     }
 
     /// At which seconds the replica is given up.
