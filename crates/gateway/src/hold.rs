@@ -9,8 +9,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::live::{LiveArm, LiveRoute};
+use crate::load::Stay;
+use crate::queue::Ticket;
+
+/// What a request hears that has waited long enough.
+pub(crate) const NO_REPLICA: &str = "this version has no replica at the moment; try again soon";
 /// What a request hears that may not wait.
 pub(crate) const NO_ROOM: &str = "this version has no replica yet, and all the requests that may \
                                   wait for one; try again in a moment";
@@ -42,6 +48,44 @@ pub(crate) struct Held {
 pub(crate) struct Hold {
     held: Held,
     bytes: usize,
+}
+
+/// Why a request is not held any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unheld {
+    /// As many as may be are.
+    NoRoom,
+    /// Its client does not wait any more.
+    Unwanted,
+    /// No replica came in time.
+    NoReplica,
+}
+
+impl LiveArm {
+    /// Holds a request of so many bytes until replicas or table change, which `changed` is told.
+    pub(crate) async fn hold(
+        &self,
+        route: &LiveRoute,
+        bytes: usize,
+        (stay, ticket): (&mut Option<Stay>, &mut Ticket),
+        changed: &Notify,
+    ) -> Result<(), Unheld> {
+        let changed = changed.notified();
+        let Some(stay) = stay else {
+            return Err(Unheld::NoRoom);
+        };
+        if !stay.is_held() {
+            let call = self.replicas.is_empty();
+            let hold = self.held.take(bytes, route.max_held, call);
+            stay.hold(hold.ok_or(Unheld::NoRoom)?);
+        }
+        let patience = ticket.hold(route.hold);
+        match tokio::time::timeout_at(patience.into(), changed).await {
+            Ok(()) => Ok(()),
+            Err(_) if ticket.is_over() => Err(Unheld::Unwanted),
+            Err(_) => Err(Unheld::NoReplica),
+        }
+    }
 }
 
 impl Holding {

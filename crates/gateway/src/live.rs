@@ -154,27 +154,6 @@ impl LiveArm {
         }
     }
 
-    /// Holds a request until a replica answers; answers whether `route` allows one more of that many
-    /// bytes.
-    pub(crate) fn hold(&self, route: &LiveRoute, bytes: usize, stay: &mut Option<Stay>) -> bool {
-        let Some(stay) = stay else {
-            return false;
-        };
-        if stay.is_held() {
-            return true;
-        }
-        let hold = self
-            .held
-            .take(bytes, route.max_held, self.replicas.is_empty());
-        match hold {
-            Some(hold) => {
-                stay.hold(hold);
-                true
-            }
-            None => false,
-        }
-    }
-
     /// Whether a replica answers.
     pub(crate) fn is_ready(&self) -> bool {
         self.replicas.iter().any(|replica| replica.is_up())

@@ -24,7 +24,7 @@ pub(crate) use attempt::Attempt;
 use crate::evidence::Outcome;
 use crate::fields::{self, Fields, FieldsError, REQUEST_ID, Rows, Wanted};
 use crate::grpc::{self, Head};
-use crate::hold;
+use crate::hold::{self, Unheld};
 use crate::live::{Live, LiveArm, LiveRoute};
 use crate::load::Stay;
 use crate::outlier::Conduct;
@@ -181,14 +181,11 @@ pub(crate) async fn predict(worker: &Worker, call: &Call) -> Predicted {
             }
             Step::Look => {}
             Step::Wait => {
-                let changed = worker.changed.notified();
-                if !chosen.arm.hold(chosen.route, call.body.len(), &mut stay) {
-                    return chosen.finish(worker, call, chosen.no_room());
-                }
-                let patience = ticket.hold(chosen.route.hold);
-                let until = tokio::time::timeout_at(patience.into(), changed);
-                if until.await.is_err() {
-                    let reached = chosen.give_up(call, began, &ticket);
+                let waits = (&mut stay, &mut ticket);
+                let (arm, length) = (chosen.arm, call.body.len());
+                let held = arm.hold(chosen.route, length, waits, &worker.changed);
+                if let Err(why) = held.await {
+                    let reached = chosen.give_up(call, began, why);
                     return chosen.finish(worker, call, reached);
                 }
             }
@@ -393,24 +390,26 @@ impl<'a> Chosen<'a> {
         }
     }
 
-    fn no_room(&self) -> Reached {
-        self.arm.counters.reject();
-        Reached::unavailable(hold::NO_ROOM, self.arm.retry_after())
-    }
-
     fn refuse(&self, call: &Call, error: &FieldsError) -> Reached {
         Attempt::begin(self.arm, call.pinned, call.began).ended(Outcome::ClientError);
         Reached::error(StatusCode::BAD_REQUEST, &error.to_string())
     }
 
-    fn give_up(&self, call: &Call, began: Instant, ticket: &Ticket) -> Reached {
-        if ticket.is_over() {
-            self.arm.counters.reject();
-            return Reached::unwanted();
+    fn give_up(&self, call: &Call, began: Instant, why: Unheld) -> Reached {
+        match why {
+            Unheld::NoRoom => {
+                self.arm.counters.reject();
+                Reached::unavailable(hold::NO_ROOM, self.arm.retry_after())
+            }
+            Unheld::Unwanted => {
+                self.arm.counters.reject();
+                Reached::unwanted()
+            }
+            Unheld::NoReplica => {
+                Attempt::begin(self.arm, call.pinned, began).ended(Outcome::Error);
+                Reached::unavailable(hold::NO_REPLICA, self.arm.retry_after())
+            }
         }
-        Attempt::begin(self.arm, call.pinned, began).ended(Outcome::Error);
-        let message = "this version has no replica at the moment; try again soon";
-        Reached::unavailable(message, self.arm.retry_after())
     }
 
     /// Logs what was answered and adds what only the gateway knows.

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::edge::{Received, collect};
 use crate::evidence::Outcome;
 use crate::fields::{self, REQUEST_ID, Wanted};
-use crate::hold;
+use crate::hold::{self, Unheld};
 use crate::live::{LiveArm, LiveRoute};
 use crate::load::Stay;
 use crate::outlier::Conduct;
@@ -129,26 +129,28 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
                 ticket.renew();
             }
             Tried::Wait => {
-                let changed = worker.changed.notified();
-                if !arm.hold(route, relayed.body.len(), &mut stay) {
-                    arm.counters.reject();
-                    return unavailable(arm, hold::NO_ROOM);
-                }
-                let patience = ticket.hold(route.hold);
-                if tokio::time::timeout_at(patience.into(), changed)
-                    .await
-                    .is_err()
-                {
-                    if ticket.is_over() {
-                        return unwanted(arm);
-                    }
-                    Attempt::begin(arm, wishes.version, Instant::now()).ended(Outcome::Error);
-                    return unavailable(
-                        arm,
-                        "this version has no replica at the moment; try again soon",
-                    );
+                let waits = (&mut stay, &mut ticket);
+                let held = arm.hold(route, relayed.body.len(), waits, &worker.changed);
+                if let Err(why) = held.await {
+                    return given_up(arm, relayed, why);
                 }
             }
+        }
+    }
+}
+
+/// A request that found no replica.
+fn given_up(arm: &LiveArm, relayed: &Relayed, why: Unheld) -> Answer {
+    match why {
+        Unheld::NoRoom => {
+            arm.counters.reject();
+            unavailable(arm, hold::NO_ROOM)
+        }
+        Unheld::Unwanted => unwanted(arm),
+        Unheld::NoReplica => {
+            let attempt = Attempt::begin(arm, relayed.wishes.version, Instant::now());
+            attempt.ended(Outcome::Error);
+            unavailable(arm, hold::NO_REPLICA)
         }
     }
 }
