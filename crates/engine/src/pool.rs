@@ -22,6 +22,8 @@ use crate::queue::Queue;
 
 /// A request slower than this, on a smoothed average, goes to a worker.
 const INLINE_MICROS: u32 = 200;
+/// A model that nobody knows is slow: the first requests find out. No request counts as slower.
+const UNKNOWN_MICROS: u32 = INLINE_MICROS * 2;
 /// A body above this goes to a worker: what is usual says little about it.
 const INLINE_BYTES: usize = 16 << 10;
 /// The newest request counts 1/8 in the average.
@@ -75,8 +77,7 @@ impl Pool {
         broken: CancellationToken,
     ) -> Arc<Self> {
         let runners = runners.into_iter().map(Mutex::new).collect();
-        // Unknown is slow: the first requests find out.
-        let pace_micros = AtomicU32::new(INLINE_MICROS * 2);
+        let pace_micros = AtomicU32::new(UNKNOWN_MICROS);
         Arc::new(Self {
             runners,
             queue: Queue::new(waiting),
@@ -205,7 +206,9 @@ impl Pool {
     /// Keeps the average time of a request.
     fn took(&self, started: Instant, requests: usize) {
         let each = started.elapsed() / u32::try_from(requests.max(1)).unwrap_or(u32::MAX);
+        // One that waited for a processor says little about the others.
         let took = u32::try_from(each.as_micros()).unwrap_or(u32::MAX);
+        let took = took.min(UNKNOWN_MICROS);
         let pace = self.pace_micros.load(Ordering::Relaxed);
         // Threads may overwrite each other's step; the average only steers.
         self.pace_micros.store(

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use inference::frame::{self, FrameError, Reply, Request};
@@ -23,6 +23,8 @@ use crate::pool::{Job, encode};
 const FULL: usize = 1 << 20;
 /// Room made for reading.
 const READ: usize = 1 << 16;
+/// How long the requests of one connection are computed before those of the others are.
+const SLICE: Duration = Duration::from_micros(500);
 /// A draining connection on which nothing came for this long is done.
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -74,8 +76,16 @@ impl Connection {
         let (mut reader, mut writer) = stream.split();
         let mut stop = pin!(shutdown.cancelled());
         let mut stopping = false;
+        let mut busy = Duration::ZERO;
         loop {
+            let started = Instant::now();
             self.take_requests()?;
+            busy += started.elapsed();
+            if busy > SLICE && self.output.is_empty() {
+                // Requests that come as fast as they are computed would keep the thread for themselves.
+                tokio::task::yield_now().await;
+                busy = Duration::ZERO;
+            }
             let idle = self.in_flight == 0 && self.output.is_empty();
             let read = !self.is_full();
             if read {

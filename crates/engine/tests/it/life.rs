@@ -1,9 +1,15 @@
 //! Start, load, overload, broken peers, shutdown.
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use engine::{EngineError, EngineOptions, WarmUp, Wire};
 use inference::frame::{self, Reply, Request};
 use tokio_util::sync::CancellationToken;
@@ -114,6 +120,81 @@ async fn many_clients_get_their_own_answers() {
         });
         futures_join(clients.collect()).await;
         replica.stop().await.unwrap();
+    }
+}
+
+#[test]
+fn a_connection_does_not_keep_the_thread_for_itself() {
+    let (options, _dir) = options(&onnx::columns(), |_| {});
+    let (socket, stop) = (options.socket.clone(), CancellationToken::new());
+    let running = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            runtime.block_on(engine::run(options, stop))
+        }
+    });
+    // On a machine that is busy otherwise the model may pass for a slow one, which is computed elsewhere.
+    assert!((0..5).any(|_| answered_before_another(&socket) < CROWD / 4));
+    stop.cancel();
+    running.join().unwrap().unwrap();
+}
+
+const CROWD: u64 = 40_000;
+
+/// How many of a crowd of requests on one connection are answered before a single one on another.
+fn answered_before_another(socket: &Path) -> u64 {
+    let frames = |count| {
+        let mut out = BytesMut::new();
+        for id in 0..count {
+            frame::encode_request(id, &rows(r#"{"a":1,"b":2}"#), &mut out).unwrap();
+        }
+        out
+    };
+    let mut crowd = connected(socket);
+    // It finds out that the model is quick.
+    for _ in 0..100 {
+        crowd.write_all(&frames(1)).unwrap();
+        assert!(crowd.read(&mut [0; 100]).unwrap() > 0);
+    }
+    let mut incoming = crowd.try_clone().unwrap();
+    let (first, heard) = std::sync::mpsc::channel();
+    let answered = Arc::new(AtomicU64::new(0));
+    let sending = std::thread::spawn(move || crowd.write_all(&frames(CROWD)).unwrap());
+    let receiving = std::thread::spawn({
+        let answered = Arc::clone(&answered);
+        move || {
+            let (mut input, mut piece) = (BytesMut::new(), vec![0; 1 << 16]);
+            while answered.load(Ordering::Relaxed) < CROWD {
+                let got = incoming.read(&mut piece).unwrap();
+                input.extend_from_slice(&piece[..got]);
+                while frame::decode_reply(&mut input).unwrap().is_some() {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                // Told once; later on nobody listens.
+                let _ = first.send(());
+            }
+        }
+    });
+    heard.recv().unwrap();
+    let mut alone = connected(socket);
+    alone.write_all(&frames(1)).unwrap();
+    assert!(alone.read(&mut [0; 100]).unwrap() > 0);
+    let before = answered.load(Ordering::Relaxed);
+    sending.join().unwrap();
+    receiving.join().unwrap();
+    before
+}
+
+fn connected(socket: &Path) -> UnixStream {
+    let began = Instant::now();
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => return stream,
+            Err(e) => assert!(began.elapsed() < Duration::from_secs(60), "{e}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
