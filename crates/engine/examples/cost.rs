@@ -15,6 +15,7 @@
 mod onnx;
 
 use std::io::{Read as _, Write as _};
+use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -89,7 +90,7 @@ fn main() {
 fn measure(name: &str, library: &Path, model: &[u8], request: &Request) {
     let (_, mut runners) = Model::check(model.to_vec(), 1 << 16)
         .unwrap()
-        .load(library, 1, Evaluator::Automatic)
+        .load(library, NonZeroUsize::MIN, Evaluator::Automatic)
         .unwrap();
     let mut compute = 0;
     let started = Instant::now();

@@ -13,6 +13,7 @@
 )]
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -75,7 +76,7 @@ fn main() {
 
 fn load(library: &Path, file: &Path, evaluator: Evaluator) -> Runner {
     let model = Model::read(file, 1 << 30, 1 << 16).unwrap();
-    let (_, mut runners) = model.load(library, 1, evaluator).unwrap();
+    let (_, mut runners) = model.load(library, NonZeroUsize::MIN, evaluator).unwrap();
     runners.remove(0)
 }
 

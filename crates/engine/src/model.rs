@@ -11,6 +11,7 @@ mod tensors;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +29,9 @@ use self::backend::Backend;
 use crate::library::LibraryError;
 use crate::options::Evaluator;
 use crate::runtime::{self, RuntimeError};
+
+/// What the sessions of a model may take beyond the first one, in bytes of its file: each has a copy.
+const COPIES: usize = 256 << 20;
 
 /// A model that cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -119,21 +123,23 @@ impl Model {
         self.description.clone()
     }
 
-    /// Loads the model `count` times with the ONNX Runtime library at `library`, and warms each
-    /// runner up. The bytes that were checked are the bytes that are loaded; they are let go of
-    /// afterwards. Trees that `evaluator` lets serve need one session, to be verified with.
+    /// Loads the model up to `most` times with the ONNX Runtime library at `library`, and warms each
+    /// runner up; fewer times if its sessions would need much memory. The bytes that were checked are the
+    /// bytes that are loaded; they are let go of afterwards. Trees that `evaluator` lets serve need one session, to be verified with.
     pub fn load(
         mut self,
         library: &Path,
-        count: usize,
+        most: NonZeroUsize,
         evaluator: Evaluator,
     ) -> Result<(Arc<Self>, Vec<Runner>), ModelError> {
         let environment = runtime::environment(library)?;
         let first = Backend::choose(&self, self.session(&environment)?, evaluator);
         let mut backends = vec![first];
-        while backends.len() < count {
+        let sessions = sessions(self.file.len(), most.get());
+        while backends.len() < most.get() {
             let another = match backends[0].again() {
                 Some(another) => another,
+                None if backends.len() == sessions => break,
                 None => Backend::session(self.session(&environment)?),
             };
             backends.push(another);
@@ -178,6 +184,12 @@ impl Model {
     }
 }
 
+/// How many sessions a model of `bytes` gets where `most` are asked for.
+fn sessions(bytes: usize, most: usize) -> usize {
+    let more = COPIES / bytes.max(1);
+    more.saturating_add(1).min(most)
+}
+
 /// Reads a regular file of at most `limit` bytes.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
     let unreadable = |source| ModelError::Read {
@@ -210,5 +222,18 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
         Err(too_large(bytes.len() as u64))
     } else {
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_models_are_not_copied() {
+        assert_eq!(sessions(0, 3), 3);
+        assert_eq!(sessions(100 << 20, 8), 3);
+        assert_eq!(sessions(COPIES, 8), 2);
+        assert_eq!(sessions(COPIES + 1, 8), 1);
     }
 }

@@ -6,7 +6,7 @@
 //! workers. The replica owns the pool; connections submit to it.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -61,6 +61,8 @@ pub(crate) struct Pool {
     runners: Vec<Mutex<Compute>>,
     queue: Queue<Job>,
     pace_micros: AtomicU32,
+    /// How many connections there are.
+    connections: AtomicUsize,
     /// How requests are gathered, if they are.
     batching: Option<Batching>,
     /// Cancelled when nothing can be computed any more.
@@ -82,6 +84,7 @@ impl Pool {
             runners,
             queue: Queue::new(waiting),
             pace_micros,
+            connections: AtomicUsize::new(0),
             batching,
             broken,
         })
@@ -114,13 +117,20 @@ impl Pool {
         self.queue.close();
     }
 
-    /// Answers at once, if the model is quick, the request short, and a runner is free. With several runners, only the
-    /// last request of a batch is: the others are better off in parallel.
+    /// Counts one more connection until what it gives is dropped.
+    pub(crate) fn connected(self: &Arc<Self>) -> Connected {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(Arc::clone(self))
+    }
+
+    /// Answers at once, if the model is quick, the request short, and a runner is free. Of those that came together,
+    /// only the last one is where runners would be left over: the others are better off in parallel.
     pub(crate) fn answer_here(&self, request: &Request, last: bool) -> Option<Answer> {
         let pace = self.pace_micros.load(Ordering::Relaxed);
+        let are_left_over = self.runners.len() > self.connections.load(Ordering::Relaxed);
         if self.batching.is_some()
             || !is_short(pace, request)
-            || (self.runners.len() > 1 && !last)
+            || (are_left_over && !last)
             || !self.queue.is_empty()
         {
             return None;
@@ -215,6 +225,15 @@ impl Pool {
             pace - pace / SMOOTHING + took / SMOOTHING,
             Ordering::Relaxed,
         );
+    }
+}
+
+/// A connection that is counted.
+pub(crate) struct Connected(Arc<Pool>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

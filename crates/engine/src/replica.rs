@@ -4,6 +4,7 @@
 //! after the model can answer, and taken away first when the replica is to stop.
 
 mod connection;
+mod lanes;
 
 use std::fs;
 use std::io;
@@ -26,6 +27,7 @@ use crate::model::{Model, ModelError};
 use crate::options::{EngineOptions, WarmUp};
 use crate::pool::Pool;
 use crate::pyfunc::{self, WorkerError};
+use lanes::Lanes;
 
 /// How long to wait before accepting again after accepting failed, as it does when the process has
 /// too many files open.
@@ -118,10 +120,11 @@ async fn listen_and_serve(
         path: options.socket.clone(),
         source,
     };
+    let lanes = Lanes::start(options.threads).map_err(EngineError::Threads)?;
     let listener = listen(&options.socket).map_err(refused)?;
     tracing::info!(socket = %options.socket.display(), "replica ready");
     tokio::select! {
-        () = serve(&listener, options, &shared, shutdown) => Ok(()),
+        () = serve(&listener, options, &lanes, &shared, shutdown) => Ok(()),
         () = pool.broken().cancelled() => {
             // Nobody new may find a replica that is gone.
             let _ = fs::remove_file(&options.socket);
@@ -174,7 +177,7 @@ fn read(
         std::env::var_os(library::VARIABLE),
     );
     let library = library.map_err(ModelError::from)?;
-    let (model, runners) = model.load(&library, options.threads.get(), options.evaluator)?;
+    let (model, runners) = model.load(&library, options.threads, options.evaluator)?;
     let runners = runners.into_iter().map(Compute::Here).collect();
     Ok((model.description(), runners))
 }
@@ -224,6 +227,7 @@ pub(crate) fn listen(socket: &Path) -> io::Result<UnixListener> {
 async fn serve(
     listener: &UnixListener,
     options: &EngineOptions,
+    lanes: &Lanes,
     shared: &Arc<Shared>,
     shutdown: &CancellationToken,
 ) {
@@ -234,7 +238,9 @@ async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection::serve(stream, Arc::clone(shared), shutdown.clone()));
+                    let (shared, shutdown) = (Arc::clone(shared), shutdown.clone());
+                    let serve = |stream| connection::serve(stream, shared, shutdown);
+                    lanes.spawn(&mut connections, stream, serve);
                 }
                 Err(e) => {
                     tracing::warn!(error = %e, "cannot accept a connection");

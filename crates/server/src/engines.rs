@@ -72,9 +72,10 @@ impl Local {
     async fn onnx(&self, model: &Digest, service: &Service) -> Result<Start, String> {
         let library = self.app.library()?.display().to_string();
         let file = format!("{UNIT_DIR}/{MODEL}.onnx");
-        let mut arguments = ["--model", &file, "--library", &library]
-            .map(str::to_owned)
-            .to_vec();
+        let threads = service.resources.cpu.whole().to_string();
+        let arguments = ["--model", &file, "--library", &library];
+        let mut arguments = arguments.map(str::to_owned).to_vec();
+        arguments.extend(["--threads".to_owned(), threads]);
         if let Some(batch) = &service.batch {
             let wait = batch.wait.get().as_micros().to_string();
             let requests = batch.requests.to_string();

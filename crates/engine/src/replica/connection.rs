@@ -42,6 +42,7 @@ struct Connection {
 
 /// Serves until the peer hangs up, breaks the protocol, or the shutdown has drained it.
 pub(super) async fn serve(stream: UnixStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let _counted = shared.pool.connected();
     let (finish, finished) = mpsc::channel(shared.backlog);
     let (input, output) = (BytesMut::with_capacity(READ), BytesMut::new());
     let mut connection = Connection {

@@ -3,6 +3,7 @@
 //!
 //! The files under `fixtures` are what converters make of real models (tests/trees/fixtures.py).
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use engine::Evaluator;
@@ -18,7 +19,9 @@ use crate::replica::{Replica, library, said};
 /// Loads a model for one thread.
 fn load(file: &[u8], evaluator: Evaluator) -> Runner {
     let model = Model::check(file.to_vec(), 1 << 16).unwrap();
-    let (_, mut runners) = model.load(&library(), 1, evaluator).unwrap();
+    let (_, mut runners) = model
+        .load(&library(), NonZeroUsize::MIN, evaluator)
+        .unwrap();
     runners.remove(0)
 }
 

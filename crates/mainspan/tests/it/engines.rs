@@ -1,6 +1,6 @@
 //! Services that are servers of their own, and models that the engine of their service cannot serve.
 
-use crate::world::World;
+use crate::world::{PROJECT, World};
 use serde_json::json;
 use testkit::until;
 
@@ -90,4 +90,19 @@ fn a_folder_without_onnx_needs_another_engine() {
     let run = world.run_of(&commit);
     let why = run["reason"].as_str().unwrap();
     assert!(why.contains("holds no .onnx file"), "{run}");
+}
+
+#[test]
+fn a_replica_computes_as_many_requests_at_a_time_as_it_has_processors() {
+    let world = World::applied(&PROJECT.replace("cpu: 0.1", "cpu: 1.5"));
+    world.ship(1.0);
+    world.answers("/delay", 1);
+    let processes = world.product.processes();
+    let threads = processes.iter().filter_map(|(_, words)| {
+        let at = words.iter().position(|word| word == "--threads")?;
+        let is_engine = words.get(1).is_some_and(|word| word == "engine");
+        is_engine.then(|| words[at + 1].as_str())
+    });
+    let threads: Vec<_> = threads.collect();
+    assert!(threads.contains(&"2") && threads.iter().all(|threads| *threads == "2"));
 }

@@ -26,6 +26,11 @@ impl Cpus {
         self.0
     }
 
+    /// Processors, the last one of which may be used in part.
+    pub const fn whole(self) -> u32 {
+        self.0.div_ceil(1000)
+    }
+
     /// Processors.
     pub fn get(self) -> f64 {
         f64::from(self.0) / 1000.0

@@ -89,6 +89,8 @@ fn cpus_and_shares() {
         ("1 CPU", "refused"),
         ("2000", "refused"),
     ]);
+    let whole = |text: &str| text.parse::<Cpus>().unwrap().whole();
+    assert_eq!(["0.001", "1", "1.5"].map(whole), [1, 1, 2]);
     check::<Percent>(&[
         ("5%", "5%"),
         ("99.9%", "99.9%"),
