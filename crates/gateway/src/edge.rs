@@ -19,7 +19,7 @@ use inference::frame::Wire;
 pub(crate) use admission::Admission;
 pub(crate) use body::{BodyError, collect};
 pub(crate) use connection::client;
-pub(crate) use plain::Date;
+pub(crate) use plain::{Date, Room};
 pub(crate) use received::Received;
 
 use crate::address::{self, AddressError, ModelTarget, Target};

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::edge::{self, Admission, Date};
+use crate::edge::{self, Admission, Date, Room};
 use crate::evidence::Ledger;
 use crate::hold::Holding;
 use crate::join::{JoinLog, Lane};
@@ -163,6 +163,8 @@ pub(crate) struct Worker {
     pub(crate) changed: Rc<Notify>,
     /// For the answers.
     pub(crate) date: Date,
+    /// For what clients send.
+    pub(crate) room: Room,
     random: Cell<u64>,
 }
 
@@ -194,6 +196,7 @@ impl Worker {
             keepers: RefCell::default(),
             changed: Rc::new(Notify::new()),
             date: Date::default(),
+            room: Room::default(),
             random: Cell::new(setup.random),
         });
         worker.swap(setup.index);

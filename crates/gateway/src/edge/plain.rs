@@ -9,13 +9,17 @@
 mod head;
 mod writing;
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::ready;
 
 use bytes::BytesMut;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
@@ -26,8 +30,10 @@ use writing::{Client, Writer};
 
 pub(crate) use writing::Date;
 
-/// Least room for reading.
-const ROOM: usize = 4 << 10;
+/// Most that is read at a time by way of the thread's [`Room`].
+const ROOM: usize = 64 << 10;
+/// Room made for what a client sends before the answer to what it sent before.
+const AHEAD: usize = 4 << 10;
 /// A client may send as much before the answer to what it sent before.
 const MOST_AHEAD: usize = 64 << 10;
 
@@ -57,10 +63,9 @@ pub(super) async fn serve(
             Ok(Some(head)) => head,
             Err(NotPlain) => return Next::Hyper,
             Ok(None) => {
-                buffer.reserve(ROOM);
                 tokio::select! {
                     biased;
-                    read = stream.read_buf(buffer) => match read {
+                    read = worker.room.read(stream, buffer) => match read {
                         Ok(0) | Err(_) => return Next::Closed,
                         Ok(_) => continue,
                     },
@@ -113,7 +118,11 @@ async fn whole(
         buffer.reserve(missing);
         let all = async {
             while buffer.len() < head.length {
-                if stream.read_buf(buffer).await.ok()? == 0 {
+                let read = match head.length - buffer.len() {
+                    little if little < ROOM => worker.room.read(stream, buffer).await,
+                    _ => stream.read_buf(buffer).await,
+                };
+                if read.ok()? == 0 {
                     return None;
                 }
             }
@@ -128,13 +137,38 @@ async fn whole(
     Some(head.request.map(|()| Received::Whole(body)))
 }
 
+/// Where a thread reads what is short, so that no connection keeps room for what may come, and one call
+/// nearly always finds all of it.
+#[derive(Debug)]
+pub(crate) struct Room(RefCell<Box<[u8]>>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(RefCell::new(vec![0; ROOM].into()))
+    }
+}
+
+impl Room {
+    /// Appends what has come, as soon as something has.
+    async fn read(&self, stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|context| {
+            let mut room = self.0.borrow_mut();
+            let mut room = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut room))?;
+            buffer.extend_from_slice(room.filled());
+            Ok(room.filled().len()).into()
+        })
+        .await
+    }
+}
+
 /// Returns when the client is gone. What it sends meanwhile is kept for later.
 async fn hung_up(stream: &TcpStream, buffer: &mut BytesMut) {
     while buffer.len() < MOST_AHEAD {
         if stream.readable().await.is_err() {
             return;
         }
-        buffer.reserve(ROOM);
+        buffer.reserve(AHEAD);
         match stream.try_read_buf(buffer) {
             Ok(0) => return,
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
