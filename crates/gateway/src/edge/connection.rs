@@ -26,6 +26,7 @@ use tokio::task::spawn_local;
 
 use super::plain::{self, Next};
 use super::{Received, answer};
+use crate::request_id;
 use crate::worker::{Ending, Worker};
 
 /// When stopping, how long a connection that never had a request is given to bring one that may
@@ -151,7 +152,14 @@ async fn two(
     let service = service_fn(move |request: Request<Incoming>| {
         let worker = Rc::clone(&worker);
         let request = request.map(Received::Coming);
-        async move { Ok::<_, Infallible>(answer(&worker, request).await) }
+        async move {
+            let mut answer = Box::pin(answer(&worker, request)).await;
+            // Each differs, so that to remember them for the connection would only cost.
+            if let Some(id) = answer.headers_mut().get_mut(request_id::HEADER) {
+                id.set_sensitive(true);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http2::Builder::new(Streams)
         .timer(TokioTimer::new())
