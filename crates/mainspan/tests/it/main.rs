@@ -18,6 +18,7 @@ mod freeze;
 mod hang;
 mod hostile;
 mod large;
+mod leak;
 mod mlflow;
 mod objects;
 mod outlook;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::traffic::Traffic;
 use jiff::Timestamp;
+use platform::Reason;
 use std::{collections::BTreeMap, sync::PoisonError};
 use store::{Digest, Models as _};
 
@@ -27,9 +28,24 @@ impl<T: Traffic> Reconciler<T> {
                 replica,
                 restart,
             } = due
-                && let Some(lacks) = self.start(situation, &place, replica, restart).await?
             {
-                waiting.insert(place, lacks);
+                match self.start(situation, &place, replica, restart).await? {
+                    Started::Yes => {
+                        let last = replicas::last_end(&units, &place, replica);
+                        if let Some(exit) = last.filter(|exit| exit.reason != Reason::Stopped) {
+                            let how = match exit.message.as_str() {
+                                "" => "it ended by itself",
+                                message => message,
+                            };
+                            let what = format!("was started again: {how}");
+                            self.record_end(&place, replica, &what, now).await?;
+                        }
+                    }
+                    Started::NoRoom(lacks) => {
+                        waiting.insert(place, lacks);
+                    }
+                    Started::No => {}
+                }
             }
         }
         let mut known = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,19 +74,19 @@ impl<T: Traffic> Reconciler<T> {
         unready.remove(place);
     }
 
-    /// Starts a replica; answers what is short when there is no room.
+    /// Starts a replica.
     async fn start(
         &self,
         situation: &Situation,
         place: &Place,
         replica: u32,
         restart: u32,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Started, Fault> {
         let Some(deployment) = situation
             .deployments()
             .find(|d| table::place(d, place.version) == *place)
         else {
-            return Ok(None);
+            return Ok(Started::No);
         };
         let (project, model, version) = (
             deployment.project.clone(),
@@ -84,16 +100,16 @@ impl<T: Traffic> Reconciler<T> {
             .await?;
         let Some(row) = row.filter(|row| row.artifact.is_some()) else {
             tracing::error!(version, "a version that should serve has no model");
-            return Ok(None);
+            return Ok(Started::No);
         };
         let Some(service) = table::service_of(deployment) else {
-            return Ok(None);
+            return Ok(Started::No);
         };
         let start = match self.parts.engines.start(&service, &row).await {
             Ok(start) => start,
             Err(why) => {
                 self.cannot_start(place, why);
-                return Ok(None);
+                return Ok(Started::No);
             }
         };
         self.can_start(place);
@@ -101,11 +117,22 @@ impl<T: Traffic> Reconciler<T> {
         let mut unit = start.unit(id, &place.project, &service, &self.parts.engine);
         unit.labels.extend(labels(place, replica, restart));
         match self.parts.platform.start(unit).await {
-            Ok(_) => Ok(None),
-            Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => Ok(Some(what)),
+            Ok(_) => Ok(Started::Yes),
+            Err(platform::Error::NoRoom(what) | platform::Error::TooLarge(what)) => {
+                Ok(Started::NoRoom(what))
+            }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What became of a start.
+enum Started {
+    Yes,
+    /// What is short.
+    NoRoom(String),
+    /// Something else is missing, which was said.
+    No,
 }
 
 /// Short, because a Unix socket's path may have 107 bytes; the labels say the rest.

@@ -1,6 +1,6 @@
 //! Which replica units should run: a pure comparison of what is wanted with what there is.
 
-use platform::{Reason, State, UnitStatus};
+use platform::{Exit, Reason, State, UnitStatus};
 use std::collections::BTreeMap;
 
 /// A version that needs replicas in one place.
@@ -147,6 +147,20 @@ pub(super) fn running<'a>(
         })
 }
 
+/// How the newest replica of a number ended, if it has.
+pub(super) fn last_end<'a>(
+    units: &'a [UnitStatus],
+    place: &Place,
+    replica: u32,
+) -> Option<&'a Exit> {
+    let known = units.iter().filter_map(read);
+    let mine = known.filter(|known| known.place == *place && known.replica == replica);
+    match &mine.max_by_key(|known| known.restart)?.unit.state {
+        State::Exited(exit) => Some(exit),
+        _ => None,
+    }
+}
+
 fn due(last: &Known<'_>, now: i64) -> bool {
     let (ended, ran) = match &last.unit.state {
         State::Exited(exit) if exit.reason != Reason::Stopped => (
@@ -237,6 +251,26 @@ mod tests {
             })
             .collect();
         assert_eq!(got, expect);
+    }
+
+    #[test]
+    fn the_newest_of_a_number_says_how_it_ended() {
+        let running = State::Running {
+            pid: 1,
+            since: at(0),
+        };
+        let mut units = vec![
+            unit("a", 1, 1, exited(5, 6)),
+            unit("b", 1, 0, exited(0, 4)),
+            unit("c", 2, 0, exited(7, 8)),
+        ];
+        let ended = |units: &[UnitStatus], replica| {
+            let exit = last_end(units, &place(1), replica);
+            exit.map(|exit| exit.at.as_second())
+        };
+        assert_eq!((ended(&units, 0), ended(&units, 1)), (Some(6), None));
+        units.push(unit("d", 1, 2, running));
+        assert_eq!(ended(&units, 0), None);
     }
 
     #[test]

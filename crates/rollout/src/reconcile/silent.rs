@@ -7,7 +7,7 @@
 
 use super::{
     Fault, Reconciler,
-    replicas::{is_replica, place_of},
+    replicas::{Place, is_replica, numbered},
 };
 use crate::{
     record::{RECONCILER, subject},
@@ -137,24 +137,33 @@ impl<T: Traffic> Reconciler<T> {
         grace: Option<Duration>,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let Some(place) = place_of(unit) else {
+        let Some((place, number)) = numbered(unit) else {
             return Ok(());
         };
-        let (number, version) = (&unit.labels["replica"], place.version);
-        let reason = format!(
-            "replica {number} of version {version} {what}: it was ended and is started again"
-        );
-        tracing::warn!(unit = unit.id, reason, "a replica is no good");
+        tracing::warn!(unit = unit.id, what, "a replica is no good");
         self.parts.platform.stop(&unit.id, grace).await?;
+        let what = format!("{what}: it was ended and is started again");
+        self.record_end(&place, number, &what, now).await
+    }
+
+    /// Records what became of a replica.
+    pub(super) async fn record_end(
+        &self,
+        place: &Place,
+        number: u32,
+        what: &str,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let version = place.version;
         let event = NewEvent {
-            project: Some(place.project),
+            project: Some(place.project.clone()),
             at: now,
             actor: RECONCILER.to_owned(),
             kind: "replica.ended".to_owned(),
             subject: subject(&place.service, &place.environment),
-            reason,
+            reason: format!("replica {number} of version {version} {what}"),
             before: None,
-            after: Some(json!({ "version": version, "replica": number })),
+            after: Some(json!({ "version": version, "replica": number.to_string() })),
         };
         self.parts
             .store

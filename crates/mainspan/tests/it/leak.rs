@@ -1,0 +1,87 @@
+//! A replica that takes more memory with each request, until it reaches its limit.
+
+use crate::world::World;
+use serde_json::json;
+use testkit::until;
+
+/// A server that keeps eight megabytes of each request, if it is the first one there is.
+const SERVER: &str = r#"import http.server, os
+try:
+    os.close(os.open("MARK", os.O_CREAT | os.O_EXCL))
+    size = 8 << 20
+except FileExistsError:
+    size = 0
+kept = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *words): pass
+    def answer(self, text):
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+    def do_GET(self):
+        self.answer(b"{}")
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        kept.append(b"x" * size)
+        self.answer(body)
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+const FILE: &str = r#"mainspan: 1
+project: tiny
+environments: [prod]
+pipelines:
+  train:
+    triggers: { push: [main] }
+    steps:
+      fit: { run: 'mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
+    register: { model: talk, from: fit.model, gate: fit.mae < 10.0 }
+services:
+  talk:
+    model: talk
+    engine: command
+    command: python3 "$MODEL/server.py"
+    ready: /
+    scale: { min: 2 }
+    resources: { cpu: 0.1, memory: 128MiB }
+"#;
+
+#[test]
+fn a_replica_that_leaks_is_replaced_and_loses_what_it_had_at_most() {
+    let world = World::new(FILE);
+    let mark = world.product.folder().join("first");
+    let server = SERVER.replace("MARK", &mark.display().to_string());
+    world.project.write("server.py", server);
+    world.apply();
+    world.project.commit("First");
+    let are_two = |when: &str| {
+        until(&format!("two replicas {when}"), || {
+            (world.ready(1) == 2).then_some(())
+        });
+    };
+    are_two("at first");
+    let (mut asked, mut lost) = (0, 0);
+    let ended = until("the end of one", || {
+        asked += 1;
+        let words = json!({ "number": asked });
+        let answer = world.product.predict("/talk/v1/say", &words).unwrap();
+        match answer.status {
+            200 => assert_eq!(answer.json(), words),
+            // A server of one's own is not asked twice.
+            502 => lost += 1,
+            other => panic!("{other}: {:?}", answer.json()),
+        }
+        let events = world
+            .product
+            .read("projects/tiny/events?kind=replica.ended");
+        events.as_array()?.first().cloned()
+    });
+    assert!(lost <= 1, "{lost} of {asked}");
+    assert_eq!(ended["subject"], "service/talk@prod", "{ended}");
+    let why = ended["reason"].as_str().unwrap();
+    let expect = "of version 1 was started again: it needed more than its 128MiB of memory";
+    assert!(why.contains(expect), "{why}");
+    are_two("again");
+}
