@@ -1,7 +1,8 @@
 //! What is done to a service every day, and what happens to one, under constant load from clients that never ask twice:
-//! roll-outs, roll-backs, replicas and servers that are killed, another gateway. No request may fail.
+//! roll-outs, roll-backs, more replicas and fewer, replicas and servers that are killed, another gateway. No request
+//! may fail.
 //!
-//! `MAINSPAN_RELIABILITY_ROUNDS` is how many of the first three there are; of the last two there are a fourth as many.
+//! `MAINSPAN_RELIABILITY_ROUNDS` is how many there are of each but the last two, of which there are a fourth as many.
 
 use crate::{upgrades, world::World};
 use serde_json::Value;
@@ -46,6 +47,9 @@ fn no_request_fails_whatever_is_done() {
         if !early {
             lose_a_replica(&world, new.into());
         }
+        for count in [3, 2] {
+            scale(&world, new.into(), count);
+        }
         serve(&world, &["rollback", "delay", "-o", "json"], old);
         serve(&world, &["rollback", "delay", "-o", "json"], new);
         if round % 4 == 0 {
@@ -69,6 +73,17 @@ fn serve(world: &World, words: &[&str], version: u32) {
     world.answers("/delay", version);
     until("the deployment", || {
         (world.deployment("prod")["version"] == version).then_some(())
+    });
+}
+
+/// Has as many replicas of a version, and waits until there are.
+fn scale(world: &World, version: u64, count: usize) {
+    let file = FILE.replace("min: 2", &format!("min: {count}"));
+    world.project.write("mainspan.yaml", file);
+    world.apply();
+    until(&format!("{count} replicas"), || {
+        let are_there = replicas(world, version).len() == count;
+        (are_there && world.ready(version) == count).then_some(())
     });
 }
 
