@@ -15,6 +15,9 @@ use super::{Tap, TrafficOptions};
 /// How often the taps are emptied.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
+/// How much less urgent writing is than answering.
+const NICE: i32 = 5;
+
 /// Starts the writer of `log/` and `labels/` in `folder`. It finishes its files and ends when what is returned first is
 /// dropped.
 pub(crate) fn start(
@@ -40,6 +43,8 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, stop: &Receiver<()>) {
+        // Of this thread alone. Where that is not allowed, it is as urgent as what it writes about.
+        let _ = rustix::process::setpriority_process(None, NICE);
         loop {
             let ended = matches!(stop.recv_timeout(TICK), Err(RecvTimeoutError::Disconnected));
             for tap in &self.taps {
