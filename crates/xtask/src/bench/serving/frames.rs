@@ -21,6 +21,13 @@ const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW: u8 = 8;
+/// The fields of a call's head, each shorter than 127 bytes.
+const FIELDS: [(&str, &str); 4] = [
+    (":path", "/inference.GRPCInferenceService/ModelInfer"),
+    (":authority", "localhost"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+];
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
@@ -120,6 +127,8 @@ struct Connection {
     next: u32,
     /// Bytes of data that came since the window was opened again.
     taken: u32,
+    /// Room to read into.
+    piece: Box<[u8]>,
 }
 
 impl Connection {
@@ -132,6 +141,7 @@ impl Connection {
             buffer: Vec::new(),
             next: 1,
             taken: 0,
+            piece: vec![0; 16 << 10].into(),
         })
     }
 
@@ -139,7 +149,7 @@ impl Connection {
     fn call(&mut self, message: &[u8]) -> anyhow::Result<()> {
         let stream = self.next;
         self.next += 2;
-        let mut out = frame(HEADERS, END_HEADERS, stream, &headers());
+        let mut out = frame(HEADERS, END_HEADERS, stream, &headers(stream == 1));
         out.extend(frame(DATA, END_STREAM, stream, message));
         if self.taken > 1 << 14 {
             out.extend(frame(WINDOW, 0, 0, &self.taken.to_be_bytes()));
@@ -182,10 +192,9 @@ impl Connection {
                     return Ok(found);
                 }
             }
-            let mut piece = [0; 16 << 10];
-            let got = self.stream.read(&mut piece)?;
+            let got = self.stream.read(&mut self.piece)?;
             ensure!(got > 0, "the server hung up");
-            self.buffer.extend(&piece[..got]);
+            self.buffer.extend(&self.piece[..got]);
         }
     }
 }
@@ -201,20 +210,20 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The head of a call, each field a literal that nobody need remember.
-fn headers() -> Vec<u8> {
-    let path = "/inference.GRPCInferenceService/ModelInfer";
-    // `:method: POST` and `:scheme: http` are in the static table.
+/// The head of a call, as gRPC's clients write it: the first one of a connection says what its fields are, to be
+/// remembered, and the others name them.
+fn headers(is_first: bool) -> Vec<u8> {
+    // `:method: POST` and `:scheme: http` are in the static table, which has 61 entries.
     let mut out = vec![0x83, 0x86];
-    for (name, value) in [
-        (":path", path),
-        (":authority", "localhost"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
-        out.push(0);
+    if !is_first {
+        // The latest one comes first in the dynamic table.
+        out.extend((0..FIELDS.len() as u8).rev().map(|at| 0x80 | (62 + at)));
+        return out;
+    }
+    for (name, value) in FIELDS {
+        out.push(0x40);
         for text in [name, value] {
-            out.push(u8::try_from(text.len()).unwrap_or(0));
+            out.push(text.len() as u8);
             out.extend(text.as_bytes());
         }
     }

@@ -8,13 +8,15 @@ mod bodies;
 mod echo;
 mod frames;
 mod peers;
+mod slow;
 mod stage;
 mod wrk;
 
-use super::report::Figure;
+use super::report::{Figure, median};
 use super::trees;
 use anyhow::Context as _;
 use bodies::{Bodies, Body};
+use slow::Slow;
 use stage::{Engine, Stage};
 use std::path::Path;
 use wrk::{Load, Wrk};
@@ -23,7 +25,14 @@ const BENCH: &str = "serving";
 /// Connections of the loaded cells.
 const MANY: usize = 64;
 
-/// Measures; takes two minutes, with the peers five.
+/// Clients that never get to the end of a request's head.
+const SLOW: usize = 1_000;
+/// Where the one service is asked.
+const PATH: &str = "/bench/prod/m0/v2/models/m0/infer";
+/// Requests that an engine computes at a time: it may use the machine's two cores, as the peers' two workers do.
+const THREADS: usize = 2;
+
+/// Measures; takes five minutes.
 pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let models = trees::models()?;
     let library = trees::library()?;
@@ -38,20 +47,28 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         model: models.join("gbt.onnx"),
         library: library.clone(),
         onnxruntime,
+        threads: THREADS,
     };
-    let stage = Stage::start(&engine(true), 1)?;
-    let path = "/bench/prod/m0/v2/models/m0/infer";
-    let ask = |body: Body, clients| wrk.load(stage.address, path, &bodies.of(body), clients);
+    let onnx = Stage::start(&engine(true), 1)?;
+    let ask = |body: Body, clients| wrk.load(onnx.address, PATH, &bodies.of(body), clients);
     let bare = |body: Body, clients| wrk.load(echo, "/", &bodies.of(body), clients);
 
-    let one = pair(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
+    let one = rounds(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
+    figures.push(Figure::told(
+        BENCH,
+        "echo_p99_of_p50_c64",
+        tail(&one.0),
+        "x",
+    ));
+    let onnx_tail = tail(&one.1);
+    let one = (middle(one.0)?, middle(one.1)?);
     figures.push(Figure::told(BENCH, "echo_b1_c64", one.0.rate, "1/s"));
     figures.push(Figure::told(BENCH, "onnx_b1_c64", one.1.rate, "1/s"));
     figures.push(share("onnx_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
     figures.push(Figure::at_most(
         BENCH,
-        "p99_of_p50_c64",
-        one.1.p99 / one.1.p50,
+        "onnx_p99_of_p50_c64",
+        onnx_tail,
         "x",
         3.0,
     ));
@@ -84,45 +101,68 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         1.2,
     ));
     let grpc = pair(
-        || frames::http(stage.address, path, &bodies, MANY),
-        || frames::grpc(stage.address, &bodies, MANY),
+        || frames::http(onnx.address, PATH, &bodies, MANY),
+        || frames::grpc(onnx.address, &bodies, MANY),
     )?;
     figures.push(least("grpc_of_json", grpc.1 / grpc.0, 0.8));
     figures.push(Figure::at_most(
         BENCH,
         "memory",
-        stage.memory()?,
+        onnx.memory()?,
         "MB",
         120.0,
     ));
-    let onnx = one.1.rate;
-    drop(stage);
 
-    let stage = Stage::start(&engine(false), 1)?;
-    let ask = |body: Body, clients| wrk.load(stage.address, path, &bodies.of(body), clients);
-    let one = pair(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
-    figures.push(Figure::told(
+    // In turn with none, so that both find the same machine.
+    let beside = || {
+        let _slow = Slow::open(onnx.address, SLOW)?;
+        ask(Body::Json1, MANY)
+    };
+    let (without, with) = rounds(|| ask(Body::Json1, MANY), beside)?;
+    let p99 = |cells: &[Load]| median(cells.iter().map(|cell| cell.p99).collect());
+    let figure = "p99_beside_1000_slow_of_alone";
+    figures.push(Figure::told(BENCH, figure, p99(&with) / p99(&without), "x"));
+    let rate = middle(with)?.rate / middle(without)?.rate;
+    figures.push(Figure::told(BENCH, "beside_1000_slow_of_alone", rate, "x"));
+
+    let trees = Stage::start(&engine(false), 1)?;
+    let ask = |body: Body, clients| wrk.load(trees.address, PATH, &bodies.of(body), clients);
+    let one = rounds(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
+    let trees_tail = tail(&one.1);
+    let one = (middle(one.0)?, middle(one.1)?);
+    figures.push(share("trees_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
+    figures.push(Figure::at_most(
         BENCH,
-        "trees_b1_c64_of_echo",
-        one.1.rate / one.0.rate,
+        "trees_p99_of_p50_c64",
+        trees_tail,
         "x",
+        3.0,
     ));
     let many = ask(Body::Json32, MANY)?;
     figures.push(share("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
-    drop(stage);
+    let single = Stage::start(
+        &Engine {
+            threads: 1,
+            ..engine(true)
+        },
+        1,
+    )?;
+    let many = wrk.load(single.address, PATH, &bodies.of(Body::Json32), MANY)?;
+    let figure = "onnx_b32_c64_of_in_process_one_thread";
+    figures.push(Figure::told(BENCH, figure, many.rate / limit, "x"));
+    drop(single);
 
     let hundred = Stage::start(&engine(true), 100)?;
-    let alone = Stage::start(&engine(true), 1)?;
     let services = pair(
-        || wrk.load(alone.address, path, &bodies.of(Body::Json1), MANY),
-        || wrk.load(hundred.address, path, &bodies.of(Body::Json1), MANY),
+        || wrk.load(onnx.address, PATH, &bodies.of(Body::Json1), MANY),
+        || wrk.load(hundred.address, PATH, &bodies.of(Body::Json1), MANY),
     )?;
     figures.push(share(
         "hundred_services_of_one",
         services.1.rate / services.0.rate,
         0.9,
     ));
-    drop((hundred, alone));
+    drop(hundred);
 
     figures.push(Figure::at_most(
         BENCH,
@@ -131,8 +171,9 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         "ms",
         150.0,
     ));
-    for (name, goal, rate) in peers::measure(&wrk, &models, &bodies)? {
-        figures.push(least(&format!("onnx_b1_c64_of_{name}"), onnx / rate, goal));
+    let ours = [("trees", trees.address), ("onnx", onnx.address)];
+    for (figure, goal, ratio) in peers::measure(&wrk, &models, &bodies, &ours)? {
+        figures.push(least(&figure, ratio, goal));
     }
     Ok(figures)
 }
@@ -159,21 +200,35 @@ const ROUNDS: usize = 3;
 
 /// Two cells in turn, and of each the round in the middle by its rate.
 fn pair<T: Rated>(
+    one: impl FnMut() -> anyhow::Result<T>,
+    other: impl FnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, T)> {
+    let (ones, others) = rounds(one, other)?;
+    Ok((middle(ones)?, middle(others)?))
+}
+
+/// Two cells in turn.
+fn rounds<T>(
     mut one: impl FnMut() -> anyhow::Result<T>,
     mut other: impl FnMut() -> anyhow::Result<T>,
-) -> anyhow::Result<(T, T)> {
+) -> anyhow::Result<(Vec<T>, Vec<T>)> {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ones.push(one()?);
         others.push(other()?);
     }
-    Ok((middle(ones)?, middle(others)?))
+    Ok((ones, others))
 }
 
 fn middle<T: Rated>(mut cells: Vec<T>) -> anyhow::Result<T> {
     cells.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
     let at = cells.len() / 2;
     cells.into_iter().nth(at).context("no cell was measured")
+}
+
+/// The slowest hundredth beside the middle of each round, and the median of that.
+fn tail(cells: &[Load]) -> f64 {
+    median(cells.iter().map(|cell| cell.p99 / cell.p50).collect())
 }
 
 /// A cell that can be ordered by how many requests it had.

@@ -1,7 +1,8 @@
 //! The servers that people use, on the same model, with the same load: started one after the other, each alone.
 //!
 //! FastAPI as lean as it gets (orjson, uvloop, an async handler, two workers, one ONNX Runtime thread each) is in the Python of
-//! the tests. MLServer with a runtime of its own gets a Python below `target`, the first time.
+//! the tests. MLServer with a runtime of its own, configured as it comes but for its worker process, which is left
+//! out, gets a Python below `target`, the first time.
 
 use super::bodies::{Bodies, Body};
 use super::wait;
@@ -22,12 +23,14 @@ const PATH: &str = "/v2/models/gbt/infer";
 const GOALS: [(&str, f64); 2] = [("fastapi", 6.0), ("mlserver", 30.0)];
 const LONG: Duration = Duration::from_secs(60);
 
-/// The name, the goal and the requests a second of each.
+/// How many times as fast as each peer each of ours is: both names, the goal and the ratio. `ours` are where gateways
+/// listen, and asked in turn with the peer.
 pub(super) fn measure(
     wrk: &Wrk,
     models: &Path,
     bodies: &Bodies,
-) -> anyhow::Result<Vec<(&'static str, f64, f64)>> {
+    ours: &[(&'static str, SocketAddr)],
+) -> anyhow::Result<Vec<(String, f64, f64)>> {
     let folder = tempfile::tempdir()?;
     let model = models.join("gbt.onnx");
     let mut cells = Vec::new();
@@ -39,10 +42,14 @@ pub(super) fn measure(
         };
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         server.until_it_listens(address)?;
+        let ask =
+            |address, path: &str| wrk.load(address, path, &bodies.of(Body::Json1), super::MANY);
         // The first seconds are for warming up.
-        wrk.load(address, PATH, &bodies.of(Body::Json1), super::MANY)?;
-        let load = wrk.load(address, PATH, &bodies.of(Body::Json1), super::MANY)?;
-        cells.push((name, goal, load.rate));
+        ask(address, PATH)?;
+        for (our, at) in ours {
+            let (peer, own) = super::pair(|| ask(address, PATH), || ask(*at, super::PATH))?;
+            cells.push((format!("{our}_of_{name}"), goal, own.rate / peer.rate));
+        }
     }
     Ok(cells)
 }
@@ -113,7 +120,7 @@ fn mlserver(folder: &Path, model: &Path, port: u16) -> anyhow::Result<Server> {
     let third = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let settings = serde_json::json!({
         "http_port": port, "grpc_port": other, "metrics_port": third, "host": "127.0.0.1",
-        "parallel_workers": 0, "debug": false,
+        "parallel_workers": 0,
     });
     let card = serde_json::json!({ "name": "gbt", "implementation": "runtime.Gbt" });
     fs::write(at.join("settings.json"), settings.to_string())?;

@@ -23,6 +23,8 @@ pub(super) struct Engine<'a> {
     pub(super) library: PathBuf,
     /// Whether ONNX Runtime computes, whatever the model is.
     pub(super) onnxruntime: bool,
+    /// How many requests are computed at a time.
+    pub(super) threads: usize,
 }
 
 /// Processes that end with this.
@@ -41,7 +43,8 @@ impl Engine<'_> {
         };
         let mut command = Command::new(self.binary);
         command
-            .args(["engine", "--evaluator", evaluator, "--model"])
+            .args(["engine", "--evaluator", evaluator])
+            .args(["--threads", &self.threads.to_string(), "--model"])
             .arg(&self.model)
             .arg("--library")
             .arg(&self.library)
