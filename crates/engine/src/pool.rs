@@ -117,6 +117,11 @@ impl Pool {
         self.queue.close();
     }
 
+    /// How many requests are computed at a time.
+    pub(crate) fn runners(&self) -> usize {
+        self.runners.len()
+    }
+
     /// Counts one more connection until what it gives is dropped.
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {
         self.connections.fetch_add(1, Ordering::Relaxed);

@@ -120,7 +120,7 @@ async fn listen_and_serve(
         path: options.socket.clone(),
         source,
     };
-    let lanes = Lanes::start(options.threads).map_err(EngineError::Threads)?;
+    let lanes = Lanes::start(pool.runners()).map_err(EngineError::Threads)?;
     let listener = listen(&options.socket).map_err(refused)?;
     tracing::info!(socket = %options.socket.display(), "replica ready");
     tokio::select! {

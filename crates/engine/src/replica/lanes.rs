@@ -4,7 +4,6 @@
 //! Each has a runtime of its own. One that shared its work would wake a second thread for nearly every request.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
@@ -35,10 +34,12 @@ impl Lane {
 
 impl Lanes {
     /// The caller's thread, and those that it takes to be `count`. Call it inside a runtime.
-    pub(super) fn start(count: NonZeroUsize) -> io::Result<Self> {
+    pub(super) fn start(count: usize) -> io::Result<Self> {
         let end = CancellationToken::new();
         let mut lanes = vec![Lane::new(Handle::current())];
-        for number in 1..count.get() {
+        // Those that were started end if another one cannot be.
+        let guard = end.clone().drop_guard();
+        for number in 1..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             lanes.push(Lane::new(runtime.handle().clone()));
             let ended = end.clone();
@@ -46,10 +47,7 @@ impl Lanes {
                 .name(format!("connections-{number}"))
                 .spawn(move || runtime.block_on(ended.cancelled()))?;
         }
-        Ok(Self {
-            lanes,
-            _end: end.drop_guard(),
-        })
+        Ok(Self { lanes, _end: guard })
     }
 
     /// Serves a connection on the thread that has the fewest.
