@@ -15,7 +15,7 @@ use super::{Tap, TrafficOptions};
 /// How often the taps are emptied.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// How much less urgent writing is than answering.
+/// How much less urgent writing is than answering, as `nice` has it.
 const NICE: i32 = 5;
 
 /// Starts the writer of `log/` and `labels/` in `folder`. It finishes its files and ends when what is returned first is
@@ -43,8 +43,8 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, stop: &Receiver<()>) {
-        // Of this thread alone. Where that is not allowed, it is as urgent as what it writes about.
-        let _ = rustix::process::setpriority_process(None, NICE);
+        // Of this thread alone. Where that is not allowed, it is as urgent as the others.
+        let _ = rustix::process::nice(NICE);
         loop {
             let ended = matches!(stop.recv_timeout(TICK), Err(RecvTimeoutError::Disconnected));
             for tap in &self.taps {
