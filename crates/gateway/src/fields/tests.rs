@@ -215,13 +215,15 @@ fn fuzz_fields() {
     let many = br#"[{"request_id":1,"user":"\u00e9"},{"us\u0065r":true}]"#;
     let oip = br#"{"id":"a","parameters":{"user":5},"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#;
     let v1 = br#"{"instances":[{"request_id":"a","user":1.5}]}"#;
-    fuzz::run("fields", &[one, many, oip, v1], |body| {
+    let large = br#"{"request_id":1e999,"user":-1e999}"#;
+    fuzz::run("fields", &[one, many, oip, v1, large], |body| {
         let rows = [rows(body, WANTED), instances(body, WANTED)];
         let understood = rows.iter().any(Result::is_ok);
         for row in rows.iter().flatten().flat_map(Rows::as_slice) {
             for raw in [row.id, row.value, row.time].into_iter().flatten() {
-                let scalar: Value = serde_json::from_str(raw).unwrap();
-                assert!(!scalar.is_object() && !scalar.is_array() && !scalar.is_null());
+                // It may be a number that no float holds: as text that is as good as another.
+                let scalar: &RawValue = serde_json::from_str(raw).unwrap();
+                assert!(!scalar.get().starts_with(['{', '[', 'n']));
                 let _ = text(raw);
             }
         }
