@@ -1,7 +1,7 @@
 //! Replicas that get no more than they take, and one that takes requests and does nothing good with
 //! them.
 
-use crate::world::World;
+use crate::world::{World, project};
 use serde_json::json;
 use std::sync::Barrier;
 use testkit::until;
@@ -39,24 +39,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: talk, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  talk:
-    model: talk
-    engine: command
+const FILE: &str = project!(
+    "talk",
+    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: command
     command: python3 "$MODEL/server.py" FIRST
     resources: { cpu: 0.1, memory: 128MiB }
     scale: SCALE
     queue: { length: 100, wait: 30s }
-"#;
+"#
+);
 
 /// A product that serves such a thing. Whether the first server is bad is up to the caller.
 fn serving(scale: &str, is_first_bad: bool) -> World {

@@ -1,6 +1,6 @@
 //! Services that are servers of their own, and models that the engine of their service cannot serve.
 
-use crate::world::{PROJECT, World};
+use crate::world::{PROJECT, World, project};
 use serde_json::json;
 use testkit::until;
 
@@ -28,24 +28,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'mkdir "$MAINSPAN_OUT_MODEL"; cp server.py words "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: talk, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  talk:
-    model: talk
-    engine: command
+const FILE: &str = project!(
+    "talk",
+    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py words "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: command
     command: python3 "$MODEL/server.py" "$PORT"
     ready: /ready
     warmup: { body: '{"to": "nobody"}', path: /warm, requests: 3 }
     resources: { cpu: 0.1, memory: 128MiB }
-"#;
+"#
+);
 
 #[test]
 fn a_command_is_rolled_out_and_taken_back() {

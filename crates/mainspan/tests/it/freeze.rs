@@ -1,25 +1,17 @@
 //! A frozen environment: nothing comes to it by itself, everything goes back, and a person may say why it comes all the same.
 
-use crate::world::World;
+use crate::world::{World, project};
 use serde_json::json;
 use testkit::until;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae "$(cat mae)"', writes: [model], metrics: [mae] }
-    register: { model: delay, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  delay:
-    model: delay
-    engine: onnx
+const FILE: &str = project!(
+    "delay",
+    r#"cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae "$(cat mae)""#,
+    r#"    engine: onnx
     resources: { cpu: 0.1, memory: 256MiB }
     rollout: { stages: STAGES, sticky: request_id, at_least: 20 requests }
-"#;
+"#
+);
 /// All of every week.
 const FROZEN: &str =
     "overrides: { prod: { freeze: [Mon 00:00 - Thu 00:00, Thu 00:00 - Mon 00:00] } }\n";

@@ -1,6 +1,6 @@
 //! A replica that takes more memory with each request, until it reaches its limit.
 
-use crate::world::World;
+use crate::world::{World, project};
 use serde_json::json;
 use testkit::until;
 
@@ -29,24 +29,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: talk, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  talk:
-    model: talk
-    engine: command
+const FILE: &str = project!(
+    "talk",
+    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: command
     command: python3 "$MODEL/server.py"
     ready: /
     scale: { min: 2 }
     resources: { cpu: 0.1, memory: 128MiB }
-"#;
+"#
+);
 
 #[test]
 fn a_replica_that_leaks_is_replaced_and_loses_what_it_had_at_most() {

@@ -4,29 +4,24 @@
 //!
 //! `MAINSPAN_RELIABILITY_ROUNDS` is how many there are of each but the last two, of which there are a fourth as many.
 
-use crate::{upgrades, world::World};
+use crate::{
+    upgrades,
+    world::{World, project},
+};
 use serde_json::Value;
 use testkit::{product::kill, until, until_or};
 
 const ROUNDS: u32 = 3;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: delay, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  delay:
-    model: delay
-    engine: onnx
+const FILE: &str = project!(
+    "delay",
+    r#"cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: onnx
     resources: { cpu: 0.1, memory: 128MiB }
     scale: { min: 2 }
     rollout: { stages: [50%], sticky: request_id, judge: [errors], at_least: 40 requests, keep_previous: 1h }
-"#;
+"#
+);
 
 #[test]
 fn no_request_fails_whatever_is_done() {

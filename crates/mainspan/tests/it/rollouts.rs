@@ -1,6 +1,9 @@
 //! Roll-outs that end by slowness or by a person's word, and what is left of the version before.
 
-use crate::{traffic::while_asking, world::World};
+use crate::{
+    traffic::while_asking,
+    world::{World, project},
+};
 use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -8,22 +11,14 @@ use std::{
 };
 use testkit::{onnx, until};
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae "$(cat mae)"', writes: [model], metrics: [mae] }
-    register: { model: delay, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  delay:
-    model: delay
-    engine: onnx
+const FILE: &str = project!(
+    "delay",
+    r#"cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae "$(cat mae)""#,
+    r#"    engine: onnx
     resources: { cpu: 0.1, memory: 256MiB }
     rollout: { stages: STAGES, sticky: request_id, judge: [errors, latency.p99], at_least: 100 requests, keep_previous: KEEP }
-"#;
+"#
+);
 
 fn world(stages: &str, keep: &str) -> World {
     let world = World::applied(&FILE.replace("STAGES", stages).replace("KEEP", keep));

@@ -2,7 +2,7 @@
 
 use crate::{
     traffic::while_asking,
-    world::{PROJECT, World},
+    world::{PROJECT, World, project},
 };
 use serde_json::{Value, json};
 use std::{
@@ -31,24 +31,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: talk, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  talk:
-    model: talk
-    engine: command
+const FILE: &str = project!(
+    "talk",
+    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: command
     command: python3 "$MODEL/server.py"
     ready: /
     scale: { min: 0, max: 3, concurrency: 2, window: 2s }
     resources: { cpu: 0.1, memory: 128MiB }
-"#;
+"#
+);
 
 /// Replicas of production that run.
 fn replicas(world: &World) -> usize {

@@ -1,27 +1,22 @@
 //! Roll-outs under traffic: canary and promotion, bad candidates, other inputs, pause and resume, backup.
 
-use crate::{traffic::while_asking, world::World};
+use crate::{
+    traffic::while_asking,
+    world::{World, project},
+};
 use serde_json::json;
 use std::time::Duration;
 use testkit::{onnx, until};
 
-const FILE: &str = r#"mainspan: 1
-project: tiny
-environments: [prod]
-pipelines:
-  train:
-    triggers: { push: [main] }
-    steps:
-      fit: { run: 'cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1', writes: [model], metrics: [mae] }
-    register: { model: delay, from: fit.model, gate: fit.mae < 10.0 }
-services:
-  delay:
-    model: delay
-    engine: onnx
+const FILE: &str = project!(
+    "delay",
+    r#"cp model.onnx "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: onnx
     resources: { cpu: 0.1, memory: 128MiB }
     rollout: { stages: [20%, 50%], sticky: request_id, judge: [errors, live.mae], at_least: 50 requests, keep_previous: 1h }
     monitor: { labels: { join: request_id, within: 1d } }
-"#;
+"#
+);
 
 /// Sends requests with values from 0 to 9, and the true value (twice the input) of each, while `work` runs.
 fn under_traffic<T>(world: &World, work: impl FnOnce() -> T) -> T {

@@ -24,6 +24,29 @@ else:
     sys.exit("the server does not come back")
 "#;
 
+/// A project for production alone: a pipeline of one step that takes a model by some commands and logs `mae`, and a
+/// service of that name with these further keys.
+macro_rules! project {
+    ($model:literal, $take:literal, $keys:literal) => {
+        concat!(
+            "mainspan: 1\nproject: tiny\nenvironments: [prod]\n",
+            "pipelines:\n  train:\n    triggers: { push: [main] }\n    steps:\n",
+            "      fit: { run: '",
+            $take,
+            "', writes: [model], metrics: [mae] }\n    register: { model: ",
+            $model,
+            ", from: fit.model, gate: fit.mae < 10.0 }\nservices:\n  ",
+            $model,
+            ":\n    model: ",
+            $model,
+            "\n",
+            $keys
+        )
+    };
+}
+
+pub(crate) use project;
+
 /// The usual project: a model that is copied, one figure, a gate on it, staging and production.
 pub(crate) const PROJECT: &str = r#"mainspan: 1
 project: tiny
