@@ -12,9 +12,10 @@ const POINTS: [(f64, f64); 5] = [
     (1.355_626_179_974_266, 0.222_075_922_005_613),
     (2.856_970_013_872_806, 0.011_257_411_327_720_7),
 ];
-/// Newton's steps towards the mode, and the longest of them.
-const STEPS: usize = 4;
+/// Newton's steps towards the mode, the longest of them, and one after which another is not worth it.
+const STEPS: usize = 8;
 const LONGEST: f64 = 2.0;
+const CLOSE: f64 = 1e-6;
 /// A belief is never surer than this, so that rounding makes no variance negative.
 const LEAST_VARIANCE: f64 = 1e-9;
 
@@ -78,6 +79,9 @@ impl Belief {
             let (slope, curved) = count.slope_and_curvature(mode);
             let step = (slope - (mode - self.mean) * precision) / (curved + precision);
             mode += step.clamp(-LONGEST, LONGEST);
+            if step.abs() < CLOSE {
+                break;
+            }
         }
         let (_, curved) = count.slope_and_curvature(mode);
         let width = 1.0 / (curved + precision).sqrt();
@@ -135,10 +139,11 @@ mod tests {
     fn check(prior: Belief, count: Count) {
         let sd = prior.variance.sqrt();
         let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
-        let top = (-800..=800)
+        let top = (-1600..=1600)
             .map(|i| count.log_likelihood(prior.mean + sd * f64::from(i) / 50.0))
             .fold(f64::NEG_INFINITY, f64::max);
-        for i in -8000..=8000 {
+        // A count may pull a belief away by more than fifteen of its standard deviations.
+        for i in -16_000..=16_000 {
             let at = f64::from(i) / 500.0;
             let x = prior.mean + sd * at;
             let mass = (count.log_likelihood(x) - top - 0.5 * at * at).exp()
@@ -178,6 +183,20 @@ mod tests {
             check(prior, Count::Coin { heads, all: f64::from(all), odds });
             check(prior, Count::Poisson { events: heads.min(40.0), expected: 8.0 });
         }
+    }
+
+    #[test]
+    fn a_count_far_from_what_was_believed_is_believed() {
+        let prior = Belief {
+            mean: -0.834,
+            variance: 0.0498,
+        };
+        let count = Count::Coin {
+            heads: 108.0,
+            all: 109.0,
+            odds: -2.882,
+        };
+        check(prior, count);
     }
 
     #[test]
