@@ -1,30 +1,22 @@
 //! Replicas that get no more than they take, and one that takes requests and does nothing good with
 //! them.
 
-use crate::world::{World, project};
+use crate::world::{World, project, server};
 use serde_json::json;
 use std::sync::Barrier;
 use testkit::until;
 
 /// A server that says how many requests it had at a time. The first one ever answers all of them
 /// with 500.
-const SERVER: &str = r#"import http.server, json, os, sys, threading, time
-try:
+const SERVER: &str = server!(
+    r#"try:
     os.mkdir(sys.argv[1])
     bad = True
 except FileExistsError:
     bad = False
 lock, now, most = threading.Lock(), 0, 0
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *words): pass
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-    def do_GET(self):
+"#,
+    r#"    def do_GET(self):
         self.answer(200, {})
     def do_POST(self):
         global now, most
@@ -36,8 +28,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             now -= 1
         self.answer(500 if bad else 200, {"most": most})
-http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"#;
+"#
+);
 
 const FILE: &str = project!(
     "talk",

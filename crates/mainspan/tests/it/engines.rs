@@ -1,22 +1,14 @@
 //! Services that are servers of their own, and models that the engine of their service cannot serve.
 
-use crate::world::{PROJECT, World, project};
+use crate::world::{PROJECT, World, project, server};
 use serde_json::json;
 use testkit::until;
 
 /// A server that says which version it is, and what it was asked. It is ready at its second look.
-const SERVER: &str = r#"import http.server, json, os, sys
-looks, warm = [], []
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *words): pass
-    def answer(self, status, body):
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-    def do_GET(self):
+const SERVER: &str = server!(
+    r#"looks, warm = [], []
+"#,
+    r#"    def do_GET(self):
         looks.append(self.path)
         self.answer(200 if len(looks) > 1 else 503, looks)
     def do_POST(self):
@@ -25,8 +17,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             warm.append(json.loads(body))
         said = open(os.environ["MODEL"] + "/words").read().strip()
         self.answer(200, {"said": said, "path": self.path, "asked": json.loads(body), "argument": sys.argv[1], "warm": warm})
-http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"#;
+"#
+);
 
 const FILE: &str = project!(
     "talk",
@@ -89,11 +81,10 @@ fn a_replica_computes_as_many_requests_at_a_time_as_it_has_processors() {
     let world = World::applied(&PROJECT.replace("cpu: 0.1", "cpu: 1.5"));
     world.ship(1.0);
     world.answers("/delay", 1);
-    let processes = world.product.processes();
-    let threads = processes.iter().filter_map(|(_, words)| {
+    let engines = world.engines("");
+    let threads = engines.iter().filter_map(|(_, words)| {
         let at = words.iter().position(|word| word == "--threads")?;
-        let is_engine = words.get(1).is_some_and(|word| word == "engine");
-        is_engine.then(|| words[at + 1].as_str())
+        Some(words[at + 1].as_str())
     });
     let threads: Vec<_> = threads.collect();
     assert!(threads.contains(&"2") && threads.iter().all(|threads| *threads == "2"));

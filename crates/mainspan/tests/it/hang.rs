@@ -24,12 +24,12 @@ fn up(world: &World, socket: &str) -> Option<(u64, u64)> {
 
 /// The replicas of production: process and socket.
 fn replicas(world: &World) -> Vec<(u32, String)> {
-    let of = |(pid, words): &(u32, Vec<String>)| {
-        let socket = words.iter().find(|word| word.ends_with("/engine.sock"))?;
-        let is_engine = words.get(1).is_some_and(|word| word == "engine");
-        (is_engine && socket.contains("-prod-")).then(|| (*pid, socket.clone()))
+    let of = |(pid, words): (u32, Vec<String>)| {
+        let mut words = words.into_iter();
+        let socket = words.find(|word| word.ends_with("/engine.sock"))?;
+        Some((pid, socket))
     };
-    world.product.processes().iter().filter_map(of).collect()
+    world.engines("-prod-").into_iter().filter_map(of).collect()
 }
 
 #[test]

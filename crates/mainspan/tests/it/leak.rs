@@ -1,33 +1,26 @@
 //! A replica that takes more memory with each request, until it reaches its limit.
 
-use crate::world::{World, project};
+use crate::world::{World, project, server};
 use serde_json::json;
 use testkit::until;
 
 /// A server that keeps eight megabytes of each request, if it is the first one there is.
-const SERVER: &str = r#"import http.server, os
-try:
+const SERVER: &str = server!(
+    r#"try:
     os.close(os.open("MARK", os.O_CREAT | os.O_EXCL))
     size = 8 << 20
 except FileExistsError:
     size = 0
 kept = []
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *words): pass
-    def answer(self, text):
-        self.send_response(200)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-    def do_GET(self):
-        self.answer(b"{}")
+"#,
+    r#"    def do_GET(self):
+        self.answer(200, b"{}")
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         kept.append(b"x" * size)
-        self.answer(body)
-http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"#;
+        self.answer(200, body)
+"#
+);
 
 const FILE: &str = project!(
     "talk",

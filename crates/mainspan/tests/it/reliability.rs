@@ -98,13 +98,8 @@ fn lose_a_replica(world: &World, version: u64) {
 }
 
 fn replicas(world: &World, version: u64) -> Vec<u32> {
-    let mark = format!("-v{version}-");
-    let all = world.product.processes().into_iter();
-    let engines = all.filter(|(_, words)| {
-        words.get(1).is_some_and(|word| word == "engine")
-            && words.iter().any(|word| word.contains(&mark))
-    });
-    engines.map(|(pid, _)| pid).collect()
+    let engines = world.engines(&format!("-v{version}-"));
+    engines.into_iter().map(|(pid, _)| pid).collect()
 }
 
 fn lose_the_server(world: &World) {

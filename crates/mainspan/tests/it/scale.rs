@@ -2,7 +2,7 @@
 
 use crate::{
     traffic::while_asking,
-    world::{PROJECT, World, project},
+    world::{PROJECT, World, project, server},
 };
 use serde_json::{Value, json};
 use std::{
@@ -13,23 +13,16 @@ use std::{
 use testkit::until;
 
 /// A server that takes a quarter of a second for an answer.
-const SERVER: &str = r#"import http.server, json, os, time
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *words): pass
-    def answer(self, text):
-        self.send_response(200)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-    def do_GET(self):
-        self.answer(b"{}")
+const SERVER: &str = server!(
+    "",
+    r#"    def do_GET(self):
+        self.answer(200, b"{}")
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         time.sleep(0.25)
-        self.answer(body)
-http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"#;
+        self.answer(200, body)
+"#
+);
 
 const FILE: &str = project!(
     "talk",
@@ -44,15 +37,7 @@ const FILE: &str = project!(
 
 /// Replicas of production that run.
 fn replicas(world: &World) -> usize {
-    let is_replica = |words: &[String]| {
-        words.get(1).is_some_and(|word| word == "engine")
-            && words.iter().any(|word| word.contains("-prod-"))
-    };
-    let processes = world.product.processes();
-    processes
-        .iter()
-        .filter(|(_, words)| is_replica(words))
-        .count()
+    world.engines("-prod-").len()
 }
 
 fn until_there_are(world: &World, count: usize) {

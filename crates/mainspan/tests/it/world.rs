@@ -47,6 +47,31 @@ macro_rules! project {
 
 pub(crate) use project;
 
+/// A server in Python for a service of its own: what it begins with, and the methods of its handler, which answers with a
+/// status and bytes or JSON.
+macro_rules! server {
+    ($setup:literal, $methods:literal) => {
+        concat!(
+            "import http.server, json, os, sys, threading, time\n",
+            $setup,
+            r#"class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *words): pass
+    def answer(self, status, body):
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+"#,
+            $methods,
+            "http.server.ThreadingHTTPServer((os.environ[\"HOST\"], int(os.environ[\"PORT\"])), Handler).serve_forever()\n"
+        )
+    };
+}
+
+pub(crate) use server;
+
 /// The usual project: a model that is copied, one figure, a gate on it, staging and production.
 pub(crate) const PROJECT: &str = r#"mainspan: 1
 project: tiny
@@ -171,6 +196,16 @@ impl World {
             (answer.status == 200 && answer.version == Some(version))
                 .then(|| answer.json()["prediction"].as_f64().unwrap())
         })
+    }
+
+    /// The engine processes that a word of their command line marks: pid and words.
+    pub(crate) fn engines(&self, mark: &str) -> Vec<(u32, Vec<String>)> {
+        let mut all = self.product.processes();
+        all.retain(|(_, words)| {
+            words.get(1).is_some_and(|word| word == "engine")
+                && words.iter().any(|word| word.contains(mark))
+        });
+        all
     }
 
     /// How many replicas of a version are connected on every thread of the gateway.
