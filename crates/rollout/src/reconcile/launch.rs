@@ -8,7 +8,7 @@ use super::{
 };
 use crate::traffic::Traffic;
 use jiff::Timestamp;
-use platform::Reason;
+use platform::{Reason, UnitStatus};
 use std::{collections::BTreeMap, sync::PoisonError};
 use store::{Digest, Models as _};
 
@@ -30,17 +30,7 @@ impl<T: Traffic> Reconciler<T> {
             } = due
             {
                 match self.start(situation, &place, replica, restart).await? {
-                    Started::Yes => {
-                        let last = replicas::last_end(&units, &place, replica);
-                        if let Some(exit) = last.filter(|exit| exit.reason != Reason::Stopped) {
-                            let how = match exit.message.as_str() {
-                                "" => "it ended by itself",
-                                message => message,
-                            };
-                            let what = format!("was started again: {how}");
-                            self.record_end(&place, replica, &what, now).await?;
-                        }
-                    }
+                    Started::Yes => self.tell_of_the_last(&units, &place, replica, now).await?,
                     Started::NoRoom(lacks) => {
                         waiting.insert(place, lacks);
                     }
@@ -57,6 +47,26 @@ impl<T: Traffic> Reconciler<T> {
             *known = waiting;
         }
         Ok(())
+    }
+
+    /// Records how the replica ended that had this number before, if nobody ended it.
+    async fn tell_of_the_last(
+        &self,
+        units: &[UnitStatus],
+        place: &Place,
+        replica: u32,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let last = replicas::last_end(units, place, replica);
+        let Some(exit) = last.filter(|exit| exit.reason != Reason::Stopped) else {
+            return Ok(());
+        };
+        let how = match exit.message.as_str() {
+            "" => "it ended by itself",
+            message => message,
+        };
+        let what = format!("was started again: {how}");
+        self.record_end(place, replica, &what, now).await
     }
 
     /// Says why a replica does not start yet, once for each reason.
