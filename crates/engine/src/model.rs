@@ -125,7 +125,8 @@ impl Model {
 
     /// Loads the model up to `most` times with the ONNX Runtime library at `library`, and warms each
     /// runner up; fewer times if its sessions would need much memory. The bytes that were checked are the
-    /// bytes that are loaded; they are let go of afterwards. Trees that `evaluator` lets serve need one session, to be verified with.
+    /// bytes that are loaded; they are let go of afterwards. Trees that `evaluator` lets serve need one
+    /// session, to be verified with.
     pub fn load(
         mut self,
         library: &Path,
