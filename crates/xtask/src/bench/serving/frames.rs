@@ -21,6 +21,9 @@ const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW: u8 = 8;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+const ACK: u8 = 1;
 /// The fields of a call's head, each shorter than 127 bytes.
 const FIELDS: [(&str, &str); 4] = [
     (":path", "/inference.GRPCInferenceService/ModelInfer"),
@@ -28,9 +31,6 @@ const FIELDS: [(&str, &str); 4] = [
     ("content-type", "application/grpc"),
     ("te", "trailers"),
 ];
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
 
 /// Requests a second of JSON.
 pub(super) fn http(
