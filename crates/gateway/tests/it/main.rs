@@ -11,6 +11,7 @@ mod addresses;
 mod doors;
 mod drain;
 mod engine;
+mod heads;
 mod held;
 mod labels;
 mod lost;
