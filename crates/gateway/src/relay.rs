@@ -9,6 +9,7 @@ mod headers;
 mod logged;
 mod openai;
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ use crate::worker::Worker;
 
 use logged::Logged;
 pub(crate) use openai::{by_model, completions, error as openai_error};
+
+/// How long it takes at most until a server that is gone is known to be: its connections end first.
+const NOTICE: Duration = Duration::from_millis(500);
 
 /// A request on its way.
 pub(crate) struct Relayed {
@@ -95,16 +99,17 @@ enum Tried {
     Wait,
     /// Nothing was sent, and replicas or table changed meanwhile.
     Look,
-    /// It was lost before its answer began.
-    Lost,
+    /// It was lost before its answer began, by this replica.
+    Lost(PathBuf),
 }
 
-/// Hands a request on and its answer back. One that is lost before its answer is tried once more.
+/// Hands a request on and its answer back. One that is lost before its answer is tried once more, at
+/// another replica if there is one.
 pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
     let random = worker.random();
     let wishes = relayed.wishes;
     let mut ticket = Ticket::new(relayed.began, wishes.priority, wishes.deadline);
-    let mut lost = false;
+    let mut lost: Option<PathBuf> = None;
     let mut stay: Option<Stay> = None;
     loop {
         let live = worker.live();
@@ -117,15 +122,17 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
             return openai_error(StatusCode::NOT_FOUND, &message);
         };
         arm.count_in(&mut stay);
-        match attempt(worker, route, arm, relayed, &mut ticket, &mut stay).await {
+        let avoid = lost.as_deref();
+        match attempt(worker, route, arm, relayed, avoid, &mut ticket, &mut stay).await {
             Tried::Answered(answer) => return *answer,
             Tried::Look => {}
-            Tried::Lost if lost => {
+            Tried::Lost(_) if lost.is_some() => {
                 let message = "the model's server went away twice with this request under way";
                 return from_version(openai_error(StatusCode::BAD_GATEWAY, message), &arm.header);
             }
-            Tried::Lost => {
-                lost = true;
+            Tried::Lost(replica) => {
+                gone(worker, arm, &replica).await;
+                lost = Some(replica);
                 ticket.renew();
             }
             Tried::Wait => {
@@ -137,6 +144,22 @@ pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
             }
         }
     }
+}
+
+/// Waits until an only replica that has lost a request is seen to be gone, so that the request is held
+/// for the next one. If it is not, it is to have the request again.
+async fn gone(worker: &Worker, arm: &LiveArm, replica: &Path) {
+    let noticed = async {
+        loop {
+            let changed = worker.changed.notified();
+            if arm.has_other(replica) || !arm.is_ready() {
+                return;
+            }
+            changed.await;
+        }
+    };
+    // Asked in vain, it is as up as before.
+    let _ = tokio::time::timeout(NOTICE, noticed).await;
 }
 
 /// A request that found no replica.
@@ -193,12 +216,13 @@ async fn attempt(
     route: &LiveRoute,
     arm: &LiveArm,
     relayed: &Relayed,
+    avoid: Option<&Path>,
     ticket: &mut Ticket,
     stay: &mut Option<Stay>,
 ) -> Tried {
     let (began, arrived) = (Instant::now(), clock::now_micros());
     let turn = arrived.unsigned_abs();
-    let place = match arm.admit(ticket, None, turn, &worker.changed).await {
+    let place = match arm.admit(ticket, avoid, turn, &worker.changed).await {
         Admitted::Place(place) => place,
         Admitted::Down => return Tried::Wait,
         Admitted::Changed => return Tried::Look,
@@ -214,7 +238,7 @@ async fn attempt(
     if relaying.connect(worker).await.is_err() {
         arm.note(relaying.place(), Conduct::Failed, first);
         attempt.ended(Outcome::Error);
-        return Tried::Lost;
+        return Tried::Lost(relaying.place().replica().path().to_owned());
     }
     let (Some(sender), Some(request)) = (relaying.sender(), request(relayed)) else {
         attempt.never_was();
@@ -242,7 +266,7 @@ async fn attempt(
             arm.note(relaying.place(), Conduct::Failed, first);
             attempt.ended(Outcome::Error);
             log.forget();
-            return Tried::Lost;
+            return Tried::Lost(relaying.place().replica().path().to_owned());
         }
         Err(_) if ticket.is_over() => {
             arm.note(relaying.place(), Conduct::Late, first);

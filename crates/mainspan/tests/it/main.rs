@@ -12,6 +12,7 @@ mod clients;
 mod compare;
 mod crash;
 mod crowded;
+mod dies;
 mod engines;
 mod files;
 mod freeze;

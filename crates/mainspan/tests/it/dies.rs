@@ -1,0 +1,51 @@
+//! A server of one's own that ends in the middle of a request.
+
+use crate::world::{World, project, server};
+use serde_json::json;
+use testkit::until;
+
+/// Its first process hangs up on whoever asks, and ends a moment later.
+const SERVER: &str = server!(
+    r#"import signal
+try:
+    os.close(os.open("MARK", os.O_CREAT | os.O_EXCL))
+    dies = True
+except FileExistsError:
+    dies = False
+"#,
+    r#"    def do_GET(self):
+        self.answer(200, b"{}")
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if dies:
+            threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            self.close_connection = True
+        else:
+            self.answer(200, body)
+"#
+);
+
+const FILE: &str = project!(
+    "talk",
+    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+    r#"    engine: command
+    command: python3 "$MODEL/server.py"
+    ready: /
+    scale: { min: 1 }
+    resources: { cpu: 0.1, memory: 128MiB }
+"#
+);
+
+#[test]
+fn a_request_whose_only_replica_dies_is_answered_by_the_next_one() {
+    let world = World::new(FILE);
+    let mark = world.product.folder().join("first");
+    let server = SERVER.replace("MARK", &mark.display().to_string());
+    world.project.write("server.py", server);
+    world.apply();
+    world.project.commit("First");
+    until("a replica", || (world.ready(1) == 1).then_some(()));
+    let words = json!({ "text": "as it was" });
+    let answer = world.product.predict("/talk/v1/say", &words).unwrap();
+    assert_eq!((answer.status, answer.json()), (200, words));
+}
