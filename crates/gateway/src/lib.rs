@@ -62,7 +62,7 @@ pub use queue::Priority;
 pub use seat::Seat;
 pub use start::{start, start_in};
 pub use table::{Arm, Limits, LogRules, Route, RoutingTable, Speaks, TableError};
-pub use traffic::TrafficOptions;
+pub use traffic::{TrafficOptions, names as traffic_names};
 pub use worker::ReplicaReport;
 
 /// A gateway that runs.

@@ -9,6 +9,7 @@
 mod file;
 mod files;
 mod label;
+pub mod names;
 mod redact;
 mod retention;
 mod row;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::file::{self, ParquetFile, Record};
-use super::{TrafficOptions, retention};
+use super::{TrafficOptions, names, retention};
 use crate::{clock, durable};
 
 /// A row group is written when it has this many rows,
@@ -66,7 +66,7 @@ impl<R: Record> Files<R> {
             if open.rows.len() >= GROUP_ROWS || open.bytes >= GROUP_BYTES {
                 let path = self
                     .folder
-                    .join(retention::name(R::PREFIX, clock::now_micros(), keep));
+                    .join(names::name(R::PREFIX, clock::now_micros(), keep));
                 open.group(path);
             }
         }
@@ -84,7 +84,7 @@ impl<R: Record> Files<R> {
             if !all && !long && open.since.elapsed() < options.file_age {
                 return true;
             }
-            open.group(folder.join(retention::name(R::PREFIX, clock::now_micros(), *keep)));
+            open.group(folder.join(names::name(R::PREFIX, clock::now_micros(), *keep)));
             open.finish();
             false
         });

@@ -1,38 +1,16 @@
 //! Which files of the traffic log go.
 //!
-//! A file's name says when it was begun and, if its service does, how long it is to be kept. Where the server copies
-//! files elsewhere (it makes `copied/` in their folder then, with an empty file for each that it has copied), those that
-//! it has not come to yet stay, until all together are four times what they may be: the disk comes first.
+//! Where the server copies files elsewhere ([`COPIED`]), those that it has not come to yet stay, until all together are
+//! four times what they may be: the disk comes first.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::TrafficOptions;
+use super::names::{COPIED, ENDING, told};
 
-/// The folder of marks.
-const COPIED: &str = "copied";
 /// What waits to be copied may be this many times what is kept otherwise.
 const WAITING: u64 = 4;
-
-/// The name of a file that was begun at a time, in microseconds since 1970. Names sort by it.
-pub(super) fn name(prefix: &str, micros: i64, keep_seconds: Option<u64>) -> String {
-    match keep_seconds {
-        None => format!("{prefix}-{micros:020}.parquet"),
-        Some(seconds) => format!("{prefix}-{micros:020}-{seconds}s.parquet"),
-    }
-}
-
-/// When a file was begun, and for how many seconds it is to be kept.
-fn told(path: &Path) -> Option<(i64, Option<u64>)> {
-    let stem = path.file_stem()?.to_str()?;
-    let mut parts = stem.split('-').skip(1);
-    let began = parts.next()?.parse().ok()?;
-    let keep = match parts.next() {
-        None => None,
-        Some(part) => Some(part.strip_suffix('s')?.parse().ok()?),
-    };
-    Some((began, keep))
-}
 
 /// A file that is there.
 struct Found {
@@ -51,26 +29,23 @@ pub(super) fn forget(folder: &Path, options: &TrafficOptions, now: i64) -> io::R
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let path = entry.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "parquet")
-        {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| name.ends_with(ENDING)) else {
             continue;
-        }
+        };
         // Another gateway of this state directory may have removed it.
         let Ok(metadata) = entry.metadata() else {
             continue;
         };
         let usual = options.keep_age.as_micros();
-        let (began, keep) = told(&path).unwrap_or((i64::MAX, None));
+        let (began, keep) = told(name).unwrap_or((i64::MAX, None));
         let keep = keep.map_or(usual, |seconds| u128::from(seconds) * 1_000_000);
         let age = u128::try_from(now.saturating_sub(began)).unwrap_or(0);
         files.push(Found {
             len: metadata.len(),
             old: age > keep,
-            waits: copies && !marks.join(entry.file_name()).exists(),
-            path,
+            waits: copies && !marks.join(name).exists(),
+            path: entry.path(),
         });
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));

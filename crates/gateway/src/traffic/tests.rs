@@ -175,7 +175,7 @@ fn files_go_when_their_time_is_over_and_wait_to_be_copied() {
     let folder = tempfile::tempdir().unwrap();
     let day = 24 * 3600 * 1_000_000;
     let begin = |n: i64, keep: Option<u64>| {
-        let name = retention::name("traffic", n * day, keep);
+        let name = names::name("traffic", n * day, keep);
         std::fs::write(folder.path().join(&name), "x").unwrap();
         name
     };

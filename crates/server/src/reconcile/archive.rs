@@ -5,6 +5,7 @@
 //! name. Every server copies its own gateway's files, whoever holds the lease: it writes no records.
 
 use crate::{app::App, shared};
+use gateway::traffic_names::{COPIED, ENDING, told};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use std::{
@@ -24,8 +25,6 @@ pub(super) const NAME: &str = "traffic-archive";
 const PERIOD: Duration = Duration::from_secs(5);
 /// The folders of the traffic log.
 const FOLDERS: [&str; 2] = ["log", "labels"];
-/// The folder of marks in each.
-const COPIED: &str = "copied";
 
 /// What it has done, for the API.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -133,16 +132,12 @@ impl Archive {
 
 /// Where a file is copied to: its folder, the day (in UTC) on which it was begun, its name with the server's.
 fn target(folder: &str, name: &str, server: &str) -> String {
-    let stem = name.strip_suffix(".parquet").unwrap_or(name);
-    let micros = stem
-        .split('-')
-        .nth(1)
-        .and_then(|micros| micros.parse().ok());
-    let began = micros
-        .and_then(|micros| Timestamp::from_microsecond(micros).ok())
+    let began = told(name)
+        .and_then(|(micros, _)| Timestamp::from_microsecond(micros).ok())
         .unwrap_or(Timestamp::UNIX_EPOCH);
     let day = began.to_zoned(TimeZone::UTC).date();
-    format!("{folder}/date={day}/{stem}-{server}.parquet")
+    let stem = name.strip_suffix(ENDING).unwrap_or(name);
+    format!("{folder}/date={day}/{stem}-{server}{ENDING}")
 }
 
 /// Finished files of a folder that have no mark, oldest first. Makes the folder of marks, and removes those whose file
@@ -163,7 +158,7 @@ fn names(folder: &Path) -> io::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        if let Some(name) = name.to_str().filter(|name| name.ends_with(".parquet")) {
+        if let Some(name) = name.to_str().filter(|name| name.ends_with(ENDING)) {
             found.insert(name.to_owned());
         }
     }
