@@ -1,6 +1,6 @@
 //! A server of one's own that ends in the middle of a request.
 
-use crate::world::{World, project, server};
+use crate::world::{World, project, server, talk};
 use serde_json::json;
 use testkit::until;
 
@@ -25,16 +25,7 @@ except FileExistsError:
 "#
 );
 
-const FILE: &str = project!(
-    "talk",
-    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
-    r#"    engine: command
-    command: python3 "$MODEL/server.py"
-    ready: /
-    scale: { min: 1 }
-    resources: { cpu: 0.1, memory: 128MiB }
-"#
-);
+const FILE: &str = talk!("{ min: 1 }");
 
 #[test]
 fn a_request_whose_only_replica_dies_is_answered_by_the_next_one() {

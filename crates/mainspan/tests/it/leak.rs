@@ -1,6 +1,6 @@
 //! A replica that takes more memory with each request, until it reaches its limit.
 
-use crate::world::{World, project, server};
+use crate::world::{World, project, server, talk};
 use serde_json::json;
 use testkit::until;
 
@@ -22,16 +22,7 @@ kept = []
 "#
 );
 
-const FILE: &str = project!(
-    "talk",
-    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
-    r#"    engine: command
-    command: python3 "$MODEL/server.py"
-    ready: /
-    scale: { min: 2 }
-    resources: { cpu: 0.1, memory: 128MiB }
-"#
-);
+const FILE: &str = talk!("{ min: 2 }");
 
 #[test]
 fn a_replica_that_leaks_is_replaced_and_loses_nothing() {

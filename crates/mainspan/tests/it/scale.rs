@@ -2,7 +2,7 @@
 
 use crate::{
     traffic::while_asking,
-    world::{PROJECT, World, project, server},
+    world::{PROJECT, World, project, server, talk},
 };
 use serde_json::{Value, json};
 use std::{
@@ -24,16 +24,7 @@ const SERVER: &str = server!(
 "#
 );
 
-const FILE: &str = project!(
-    "talk",
-    r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
-    r#"    engine: command
-    command: python3 "$MODEL/server.py"
-    ready: /
-    scale: { min: 0, max: 3, concurrency: 2, window: 2s }
-    resources: { cpu: 0.1, memory: 128MiB }
-"#
-);
+const FILE: &str = talk!("{ min: 0, max: 3, concurrency: 2, window: 2s }");
 
 /// Replicas of production that run.
 fn replicas(world: &World) -> usize {

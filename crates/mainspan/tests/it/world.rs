@@ -27,7 +27,7 @@ else:
 /// A project for production alone: a pipeline of one step that takes a model by some commands and logs `mae`, and a
 /// service of that name with these further keys.
 macro_rules! project {
-    ($model:literal, $take:literal, $keys:literal) => {
+    ($model:literal, $take:literal, $($keys:literal),+) => {
         concat!(
             "mainspan: 1\nproject: tiny\nenvironments: [prod]\n",
             "pipelines:\n  train:\n    triggers: { push: [main] }\n    steps:\n",
@@ -40,12 +40,31 @@ macro_rules! project {
             ":\n    model: ",
             $model,
             "\n",
-            $keys
+            $($keys),+
         )
     };
 }
 
 pub(crate) use project;
+
+/// Such a project whose model is `server.py`, a server of its own with so many replicas.
+macro_rules! talk {
+    ($scale:literal) => {
+        project!(
+            "talk",
+            r#"mkdir "$MAINSPAN_OUT_MODEL"; cp server.py "$MAINSPAN_OUT_MODEL"; python3 log.py mae 1"#,
+            r#"    engine: command
+    command: python3 "$MODEL/server.py"
+    ready: /
+    resources: { cpu: 0.1, memory: 128MiB }
+    scale: "#,
+            $scale,
+            "\n"
+        )
+    };
+}
+
+pub(crate) use talk;
 
 /// A server in Python for a service of its own: what it begins with, and the methods of its handler, which answers with a
 /// status and bytes or JSON.
