@@ -1,6 +1,6 @@
-"""Reads lines through the gateway: `python ask.py [LINE …]`, with tritonclient[http], pillow, and the model's file beside it.
+"""Reads lines through the gateway: `python ask.py [LINE …]`.
 
-The model's file is only needed for what its output stands for; `mainspan models` and MLflow's client both find it.
+The model's file is only needed for what its output stands for: its metadata has the characters.
 """
 
 import os
@@ -11,7 +11,7 @@ import tritonclient.http as triton
 
 import text
 
-model = onnx.load(os.environ.get("MODEL", "model.onnx"), load_external_data=False)
+model = onnx.load(text.model())
 characters = text.characters({entry.key: entry.value for entry in model.metadata_props})
 client = triton.InferenceServerClient(os.environ.get("ADDRESS", "127.0.0.1:7080"))
 [described] = client.get_model_metadata("reader")["inputs"]

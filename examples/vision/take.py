@@ -2,8 +2,8 @@
 
 import os
 import shutil
-from importlib.resources import files
 
-[model] = [file for file in (files("rapidocr_onnxruntime") / "models").iterdir() if "_rec_" in file.name]
-shutil.copyfile(model, os.environ["MAINSPAN_OUT_MODEL"])
-print(model.name)
+import text
+
+shutil.copyfile(text.model(), os.environ["MAINSPAN_OUT_MODEL"])
+print(text.model().name)

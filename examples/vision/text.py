@@ -1,4 +1,7 @@
-"""Pictures of text, as the model takes them, and the text of what it gives."""
+"""The model, pictures of text as it takes them, and the text of what it gives."""
+
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,6 +9,13 @@ from PIL import Image, ImageDraw, ImageFont
 # The model's input: three channels, 48 pixels high, as wide as the text.
 HEIGHT = 48
 LINES = ["Mainspan", "Hello World", "ONNX 2026", "Gateway", "bridge to production"]
+
+
+def model():
+    """The model's file in the wheel that it comes in; the package itself, which needs many others, is not imported."""
+    package = distribution("rapidocr-onnxruntime")
+    [file] = [file for file in package.files if "_rec_" in file.name and file.suffix == ".onnx"]
+    return Path(package.locate_file(file))
 
 
 def drawn(line):
