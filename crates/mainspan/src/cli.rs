@@ -214,3 +214,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<u8> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
