@@ -138,6 +138,14 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         "x",
         3.0,
     ));
+    let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
+    figures.push(Figure::at_most(
+        BENCH,
+        "trees_p50_one_client_of_echo",
+        alone.1.p50 / alone.0.p50,
+        "x",
+        2.2,
+    ));
     let many = ask(Body::Json32, MANY)?;
     figures.push(share("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
     let single = Stage::start(
