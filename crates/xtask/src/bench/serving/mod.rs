@@ -64,14 +64,8 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let one = (middle(one.0)?, middle(one.1)?);
     figures.push(Figure::told(BENCH, "echo_b1_c64", one.0.rate, "1/s"));
     figures.push(Figure::told(BENCH, "onnx_b1_c64", one.1.rate, "1/s"));
-    figures.push(share("onnx_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
-    figures.push(Figure::at_most(
-        BENCH,
-        "onnx_p99_of_p50_c64",
-        onnx_tail,
-        "x",
-        3.0,
-    ));
+    figures.push(least("onnx_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
+    figures.push(tail_of("onnx_p99_of_p50_c64", onnx_tail));
     let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
     figures.push(Figure::told(
         BENCH,
@@ -79,15 +73,9 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         alone.1.p50 * 1e6,
         "us",
     ));
-    figures.push(Figure::at_most(
-        BENCH,
-        "p50_one_client_of_echo",
-        alone.1.p50 / alone.0.p50,
-        "x",
-        2.2,
-    ));
+    figures.push(beside_echo("p50_one_client_of_echo", &alone));
     let many = ask(Body::Json32, MANY)?;
-    figures.push(share("onnx_b32_c64_of_in_process", many.rate / limit, 0.7));
+    figures.push(least("onnx_b32_c64_of_in_process", many.rate / limit, 0.7));
     let binary_body = pair(|| ask(Body::Json1, MANY), || ask(Body::Binary1, MANY))?;
     figures.push(least(
         "binary_b1_of_json",
@@ -130,24 +118,12 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let one = rounds(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
     let trees_tail = tail(&one.1);
     let one = (middle(one.0)?, middle(one.1)?);
-    figures.push(share("trees_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
-    figures.push(Figure::at_most(
-        BENCH,
-        "trees_p99_of_p50_c64",
-        trees_tail,
-        "x",
-        3.0,
-    ));
+    figures.push(least("trees_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
+    figures.push(tail_of("trees_p99_of_p50_c64", trees_tail));
     let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
-    figures.push(Figure::at_most(
-        BENCH,
-        "trees_p50_one_client_of_echo",
-        alone.1.p50 / alone.0.p50,
-        "x",
-        2.2,
-    ));
+    figures.push(beside_echo("trees_p50_one_client_of_echo", &alone));
     let many = ask(Body::Json32, MANY)?;
-    figures.push(share("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
+    figures.push(least("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
     let single = Stage::start(
         &Engine {
             threads: 1,
@@ -165,7 +141,7 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         || wrk.load(onnx.address, PATH, &bodies.of(Body::Json1), MANY),
         || wrk.load(hundred.address, PATH, &bodies.of(Body::Json1), MANY),
     )?;
-    figures.push(share(
+    figures.push(least(
         "hundred_services_of_one",
         services.1.rate / services.0.rate,
         0.9,
@@ -186,12 +162,18 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn share(figure: &str, value: f64, goal: f64) -> Figure {
+fn least(figure: &str, value: f64, goal: f64) -> Figure {
     Figure::at_least(BENCH, figure, value, "x", goal)
 }
 
-fn least(figure: &str, value: f64, goal: f64) -> Figure {
-    Figure::at_least(BENCH, figure, value, "x", goal)
+/// How long the middle request of an only client takes, of the echo's.
+fn beside_echo(figure: &str, (echo, ours): &(Load, Load)) -> Figure {
+    Figure::at_most(BENCH, figure, ours.p50 / echo.p50, "x", 2.2)
+}
+
+/// The tail of many clients, of their middle.
+fn tail_of(figure: &str, value: f64) -> Figure {
+    Figure::at_most(BENCH, figure, value, "x", 3.0)
 }
 
 /// Lets time pass: a cell lasts, and a process is asked again.
