@@ -29,12 +29,7 @@ const FILE: &str = talk!("{ min: 1 }");
 
 #[test]
 fn a_request_whose_only_replica_dies_is_answered_by_the_next_one() {
-    let world = World::new(FILE);
-    let mark = world.product.folder().join("first");
-    let server = SERVER.replace("MARK", &mark.display().to_string());
-    world.project.write("server.py", server);
-    world.apply();
-    world.project.commit("First");
+    let world = World::talking(FILE, SERVER);
     until("a replica", || (world.ready(1) == 1).then_some(()));
     let words = json!({ "text": "as it was" });
     let answer = world.product.predict("/talk/v1/say", &words).unwrap();

@@ -26,12 +26,7 @@ const FILE: &str = talk!("{ min: 2 }");
 
 #[test]
 fn a_replica_that_leaks_is_replaced_and_loses_nothing() {
-    let world = World::new(FILE);
-    let mark = world.product.folder().join("first");
-    let server = SERVER.replace("MARK", &mark.display().to_string());
-    world.project.write("server.py", server);
-    world.apply();
-    world.project.commit("First");
+    let world = World::talking(FILE, SERVER);
     let are_two = |when: &str| {
         until(&format!("two replicas {when}"), || {
             (world.ready(1) == 2).then_some(())

@@ -60,10 +60,7 @@ fn scale(world: &World) -> Value {
 
 #[test]
 fn replicas_come_with_the_requests_and_go_without_a_failure() {
-    let world = World::new(FILE);
-    world.project.write("server.py", SERVER);
-    world.apply();
-    world.project.commit("First");
+    let world = World::talking(FILE, SERVER);
     until("version 1", || {
         (world.deployment("prod")["version"] == 1).then_some(())
     });

@@ -152,6 +152,17 @@ impl World {
         world
     }
 
+    /// A project of [`talk`], applied and committed. `MARK` in the server stands for a path where nothing is.
+    pub(crate) fn talking(file: &str, server: &str) -> Self {
+        let world = Self::new(file);
+        let mark = world.product.folder().join("first");
+        let server = server.replace("MARK", &mark.display().to_string());
+        world.project.write("server.py", server);
+        world.apply();
+        world.project.commit("First");
+        world
+    }
+
     pub(crate) fn apply(&self) {
         self.say(&["apply", "--yes", "-o", "json"]).json();
     }
