@@ -103,6 +103,11 @@ enum Tried {
     Lost(PathBuf),
 }
 
+/// The replica went away with the request.
+fn lost_by(relaying: &Relaying) -> Tried {
+    Tried::Lost(relaying.place().replica().path().to_owned())
+}
+
 /// Hands a request on and its answer back. One that is lost before its answer is tried once more, at
 /// another replica if there is one.
 pub(crate) async fn relay(worker: &Rc<Worker>, relayed: &Relayed) -> Answer {
@@ -238,7 +243,7 @@ async fn attempt(
     if relaying.connect(worker).await.is_err() {
         arm.note(relaying.place(), Conduct::Failed, first);
         attempt.ended(Outcome::Error);
-        return Tried::Lost(relaying.place().replica().path().to_owned());
+        return lost_by(&relaying);
     }
     let (Some(sender), Some(request)) = (relaying.sender(), request(relayed)) else {
         attempt.never_was();
@@ -266,7 +271,7 @@ async fn attempt(
             arm.note(relaying.place(), Conduct::Failed, first);
             attempt.ended(Outcome::Error);
             log.forget();
-            return Tried::Lost(relaying.place().replica().path().to_owned());
+            return lost_by(&relaying);
         }
         Err(_) if ticket.is_over() => {
             arm.note(relaying.place(), Conduct::Late, first);
