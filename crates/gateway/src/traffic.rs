@@ -6,10 +6,12 @@
 //! footer when it has its name: while it is written it ends in `.tmp`. What a service does not want written is taken out
 //! before. Must never make a request wait.
 
+mod chunk;
 mod file;
 mod files;
 mod label;
 pub mod names;
+mod pace;
 mod redact;
 mod retention;
 mod row;
@@ -17,7 +19,7 @@ mod tap;
 mod writer;
 
 pub(crate) use label::LabelRow;
-pub(crate) use row::{Payload, Protocol, Row};
+pub(crate) use row::{Instance, Payload, Protocol, Row};
 pub(crate) use tap::Tap;
 pub(crate) use writer::start;
 

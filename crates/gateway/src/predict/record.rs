@@ -11,7 +11,7 @@ use crate::fields::{Fields, Rows, text};
 use crate::join::Prediction;
 use crate::live::{LiveArm, LiveRoute};
 use crate::request_id;
-use crate::traffic::{Payload, Protocol, Row, Tap};
+use crate::traffic::{Instance, Payload, Protocol, Row, Tap};
 use crate::worker::Worker;
 
 /// Most rows of a request whose ids and predictions the traffic log has.
@@ -61,33 +61,39 @@ impl Record<'_> {
         }
         let hides = self.route.route.hides_ids();
         let request_id = match hides {
-            true => request_id::minted(worker.random()),
-            false => self.id.to_owned(),
+            true => Cow::Owned(request_id::minted(worker.random())),
+            false => Cow::Borrowed(self.id),
         };
-        let rows = self.each().take(MAX_ROWS).enumerate();
-        let (row_ids, predictions) = rows
-            .map(|(at, (id, y, _))| {
-                let id = id.filter(|_| !hides).unwrap_or_else(|| match at {
-                    0 => Cow::Borrowed(&request_id),
-                    _ => numbered(&request_id, at),
-                });
-                (id.into_owned(), y.unwrap_or(f64::NAN))
-            })
-            .unzip::<String, f64, Vec<_>, Vec<_>>();
-        tap.push(Row {
-            time: self.call.arrived,
-            route: Arc::clone(&self.route.route),
-            version: self.arm.version,
-            request_id,
-            status: self.reached.status.as_u16(),
-            latency_micros: i64::try_from(self.call.began.elapsed().as_micros())
-                .unwrap_or(i64::MAX),
-            protocol: Protocol::of(self.call.wire),
-            body,
-            answer,
-            row_ids,
-            predictions,
-            counters: Arc::clone(&self.arm.counters),
+        tap.push(|chunk| {
+            let own = chunk.copy(request_id.as_bytes());
+            let rows = self.each().take(MAX_ROWS).enumerate();
+            let instance = |(at, (id, y, _)): (usize, (Option<Cow<'_, str>>, Option<f64>, _))| {
+                let id = id.filter(|_| !hides);
+                Instance {
+                    id: match (id, at) {
+                        (Some(id), _) if *id == *request_id => own.clone(),
+                        (Some(id), _) => chunk.copy(id.as_bytes()),
+                        (None, 0) => own.clone(),
+                        (None, _) => chunk.copy(numbered(&request_id, at).as_bytes()),
+                    },
+                    prediction: y.unwrap_or(f64::NAN),
+                }
+            };
+            let instances = rows.map(instance).collect();
+            Row {
+                time: self.call.arrived,
+                route: Arc::clone(&self.route.route),
+                version: self.arm.version,
+                request_id: own,
+                status: self.reached.status.as_u16(),
+                latency_micros: i64::try_from(self.call.began.elapsed().as_micros())
+                    .unwrap_or(i64::MAX),
+                protocol: Protocol::of(self.call.wire),
+                body,
+                answer,
+                instances,
+                counters: Arc::clone(&self.arm.counters),
+            }
         });
     }
 

@@ -48,7 +48,7 @@ impl Logged {
                 time: arrived,
                 route: Arc::clone(&route.route),
                 version: arm.version,
-                request_id: relayed.id.clone(),
+                request_id: relayed.id.clone().into(),
                 status: 0,
                 latency_micros: 0,
                 protocol: Protocol::Http,
@@ -58,8 +58,7 @@ impl Logged {
                     Payload::default()
                 },
                 answer,
-                row_ids: Vec::new(),
-                predictions: Vec::new(),
+                instances: Vec::new(),
                 counters: Arc::clone(&arm.counters),
             },
         }))
@@ -105,7 +104,7 @@ impl Drop for Logged {
         };
         row.answer.bytes = answer.freeze();
         if tap.admits([&row.body, &row.answer], &row.counters) {
-            tap.push(row);
+            tap.push(|_| row);
         }
     }
 }

@@ -7,14 +7,22 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::Compression;
-use parquet::data_type::DataType;
+use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
+use super::pace::Pace;
 use crate::durable;
+use crate::table::Route;
+
+/// Rows of a column that are written without a rest.
+const AT_ONCE: usize = 128;
+/// A page is packed, which takes a while, when it has about so many bytes.
+const PAGE_BYTES: usize = 64 << 10;
 
 /// What a file has a row of.
 pub(super) trait Record: Sized {
@@ -38,7 +46,7 @@ pub(super) trait Record: Sized {
     fn lost(&self);
 
     /// Writes the columns of rows.
-    fn columns(group: &mut Group<'_>, rows: &[Self]) -> Result<(), ParquetError>;
+    fn columns(columns: &mut Columns<'_, '_, Self>) -> Result<(), ParquetError>;
 }
 
 /// A file that is being written.
@@ -48,13 +56,14 @@ pub(super) struct ParquetFile<R> {
     rows: PhantomData<R>,
 }
 
-pub(super) type Group<'a> = SerializedRowGroupWriter<'a, File>;
-
 impl<R: Record> ParquetFile<R> {
     /// Makes `path` with `.tmp` after it, locked as long as it is written.
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
         let schema = parse_message_type(R::SCHEMA).map_err(io::Error::other)?;
-        let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_write_batch_size(AT_ONCE);
         for column in R::VARIED {
             properties = properties.set_column_dictionary_enabled((*column).into(), false);
         }
@@ -70,10 +79,11 @@ impl<R: Record> ParquetFile<R> {
     }
 
     /// Writes rows as one row group.
-    pub(super) fn group(&mut self, rows: &[R]) -> io::Result<()> {
-        let mut group = self.writer.next_row_group().map_err(io::Error::other)?;
-        R::columns(&mut group, rows).map_err(io::Error::other)?;
-        group.close().map_err(io::Error::other)?;
+    pub(super) fn group(&mut self, rows: &[R], pace: &Pace<'_>) -> io::Result<()> {
+        let group = self.writer.next_row_group().map_err(io::Error::other)?;
+        let mut columns = Columns { group, rows, pace };
+        R::columns(&mut columns).map_err(io::Error::other)?;
+        columns.group.close().map_err(io::Error::other)?;
         Ok(())
     }
 
@@ -122,57 +132,116 @@ fn temporary(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes a column; `defined` is 1 where an optional one has a value, which are the only ones in `values`.
-pub(super) fn column<T: DataType>(
-    group: &mut Group<'_>,
-    values: &[T::T],
-    defined: Option<&[i16]>,
-) -> Result<(), ParquetError> {
-    levels::<T>(group, values, defined, None)
+/// The columns of a row group, which are written one after the other.
+pub(super) struct Columns<'g, 'f, R> {
+    group: SerializedRowGroupWriter<'f, File>,
+    rows: &'g [R],
+    pace: &'g Pace<'g>,
 }
 
-/// Writes an optional column.
-pub(super) fn optional<T: DataType>(
-    group: &mut Group<'_>,
-    values: impl Iterator<Item = Option<T::T>> + Clone,
-) -> Result<(), ParquetError> {
-    let defined: Vec<i16> = values
-        .clone()
-        .map(|value| i16::from(value.is_some()))
-        .collect();
-    let values: Vec<T::T> = values.flatten().collect();
-    column::<T>(group, &values, Some(&defined))
-}
-
-/// Writes a column of lists of what is always there.
-pub(super) fn list<T: DataType>(
-    group: &mut Group<'_>,
-    lists: impl Iterator<Item = impl Iterator<Item = T::T>>,
-) -> Result<(), ParquetError> {
-    let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
-    for list in lists {
-        let before = values.len();
-        values.extend(list);
-        // An empty one has an entry without a value.
-        for at in 0..(values.len() - before).max(1) {
-            repeated.push(i16::from(at > 0));
-            defined.push(i16::from(values.len() > before));
-        }
+/// A text of their routes, as a column has it: rows that have the route before them share its copy.
+pub(super) fn shared(text: fn(&Route) -> &str) -> impl FnMut(&Arc<Route>) -> ByteArray {
+    let mut last: Option<(Arc<Route>, Bytes)> = None;
+    move |route| {
+        let same = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, route));
+        let copy = match same {
+            Some((_, copy)) => copy.clone(),
+            None => {
+                let copy = Bytes::copy_from_slice(text(route).as_bytes());
+                last = Some((Arc::clone(route), copy.clone()));
+                copy
+            }
+        };
+        copy.into()
     }
-    levels::<T>(group, &values, Some(&defined), Some(&repeated))
 }
 
-fn levels<T: DataType>(
-    group: &mut Group<'_>,
-    values: &[T::T],
-    defined: Option<&[i16]>,
-    repeated: Option<&[i16]>,
-) -> Result<(), ParquetError> {
-    let Some(mut column) = group.next_column()? else {
-        return Err(ParquetError::General(
-            "more columns than the schema has".into(),
-        ));
-    };
-    column.typed::<T>().write_batch(values, defined, repeated)?;
-    column.close()
+/// What some rows have in a column.
+struct Levels<T: DataType> {
+    /// Of those that have any.
+    values: Vec<T::T>,
+    /// 1 where there is a value, unless there always is.
+    defined: Option<Vec<i16>>,
+    /// 1 where a value belongs to the row of the one before, in a column of lists.
+    repeated: Option<Vec<i16>>,
+}
+
+impl<R> Columns<'_, '_, R> {
+    /// Writes one that every row has.
+    pub(super) fn each<T: DataType>(
+        &mut self,
+        of: impl FnMut(&R) -> T::T,
+    ) -> Result<(), ParquetError> {
+        let mut of = of;
+        self.next::<T>(|rows| Levels {
+            values: rows.iter().map(&mut of).collect(),
+            defined: None,
+            repeated: None,
+        })
+    }
+
+    /// Writes an optional one.
+    pub(super) fn optional<T: DataType>(
+        &mut self,
+        of: impl Fn(&R) -> Option<T::T>,
+    ) -> Result<(), ParquetError> {
+        self.next::<T>(|rows| {
+            let all: Vec<_> = rows.iter().map(&of).collect();
+            Levels {
+                defined: Some(all.iter().map(|value| i16::from(value.is_some())).collect()),
+                values: all.into_iter().flatten().collect(),
+                repeated: None,
+            }
+        })
+    }
+
+    /// Writes one of lists of what is always there; `append` says which.
+    pub(super) fn lists<T: DataType>(
+        &mut self,
+        append: impl Fn(&R, &mut Vec<T::T>),
+    ) -> Result<(), ParquetError> {
+        self.next::<T>(|rows| {
+            let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+            for row in rows {
+                let before = values.len();
+                append(row, &mut values);
+                // An empty one has an entry without a value.
+                for at in 0..(values.len() - before).max(1) {
+                    repeated.push(i16::from(at > 0));
+                    defined.push(i16::from(values.len() > before));
+                }
+            }
+            Levels {
+                values,
+                defined: Some(defined),
+                repeated: Some(repeated),
+            }
+        })
+    }
+
+    fn next<T: DataType>(
+        &mut self,
+        mut of: impl FnMut(&[R]) -> Levels<T>,
+    ) -> Result<(), ParquetError> {
+        let Some(mut column) = self.group.next_column()? else {
+            return Err(ParquetError::General(
+                "more columns than the schema has".into(),
+            ));
+        };
+        for rows in self.rows.chunks(AT_ONCE) {
+            let Levels {
+                values,
+                defined,
+                repeated,
+            } = of(rows);
+            let (defined, repeated) = (defined.as_deref(), repeated.as_deref());
+            column
+                .typed::<T>()
+                .write_batch(&values, defined, repeated)?;
+            self.pace.breathe();
+        }
+        column.close()?;
+        self.pace.breathe();
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::file::{self, ParquetFile, Record};
+use super::pace::Pace;
 use super::{TrafficOptions, names, retention};
 use crate::{clock, durable};
 
@@ -56,8 +57,9 @@ impl<R: Record> Files<R> {
     }
 
     /// Takes rows.
-    pub(super) fn add(&mut self, rows: Vec<R>) {
+    pub(super) fn add(&mut self, rows: Vec<R>, pace: &Pace<'_>) {
         for mut row in rows {
+            pace.breathe();
             row.prepare();
             let keep = row.keep_seconds();
             let open = self.open.entry(keep).or_insert_with(Open::new);
@@ -67,13 +69,13 @@ impl<R: Record> Files<R> {
                 let path = self
                     .folder
                     .join(names::name(R::PREFIX, clock::now_micros(), keep));
-                open.group(path);
+                open.group(path, pace);
             }
         }
     }
 
     /// Finishes the files that are old or long enough, or all; and removes those that are not kept any longer.
-    pub(super) fn close_due(&mut self, all: bool) {
+    pub(super) fn close_due(&mut self, all: bool, pace: &Pace<'_>) {
         let (folder, options) = (&self.folder, &self.options);
         let before = self.open.len();
         self.open.retain(|keep, open| {
@@ -84,7 +86,8 @@ impl<R: Record> Files<R> {
             if !all && !long && open.since.elapsed() < options.file_age {
                 return true;
             }
-            open.group(folder.join(names::name(R::PREFIX, clock::now_micros(), *keep)));
+            let path = folder.join(names::name(R::PREFIX, clock::now_micros(), *keep));
+            open.group(path, pace);
             open.finish();
             false
         });
@@ -110,26 +113,30 @@ impl<R: Record> Open<R> {
     }
 
     /// Writes the rows at hand, into a file at `path` if there is none yet; or drops and counts them.
-    fn group(&mut self, path: PathBuf) {
+    fn group(&mut self, path: PathBuf, pace: &Pace<'_>) {
         if self.rows.is_empty() {
             return;
         }
-        if let Err(error) = self.write(path) {
+        if let Err(error) = self.write(path, pace) {
             // What the file already had goes with it: without a footer nobody can read it.
             self.file = None;
             tracing::error!(%error, rows = self.rows.len(), "traffic not logged");
             self.rows.iter().for_each(Record::lost);
         }
-        self.rows.clear();
+        // Giving back what they take is work, too.
+        for row in self.rows.drain(..) {
+            drop(row);
+            pace.breathe();
+        }
         self.bytes = 0;
     }
 
-    fn write(&mut self, path: PathBuf) -> io::Result<()> {
+    fn write(&mut self, path: PathBuf, pace: &Pace<'_>) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(ParquetFile::create(path)?),
         };
-        file.group(&self.rows)
+        file.group(&self.rows, pace)
     }
 
     fn finish(&mut self) {

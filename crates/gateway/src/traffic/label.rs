@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 
-use super::file::{Group, Record, column, optional};
+use super::file::{Columns, Record, shared};
 use crate::evidence::Counters;
 use crate::table::Route;
 
@@ -56,18 +56,16 @@ impl Record for LabelRow {
         self.counters.traffic_dropped(1);
     }
 
-    fn columns(group: &mut Group<'_>, rows: &[Self]) -> Result<(), ParquetError> {
-        let text = |of: fn(&Self) -> &str| -> Vec<ByteArray> {
-            rows.iter().map(|row| ByteArray::from(of(row))).collect()
-        };
-        let times: Vec<_> = rows.iter().map(|row| row.time).collect();
-        let labels: Vec<_> = rows.iter().map(|row| row.label).collect();
-        column::<Int64Type>(group, &times, None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.project), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.environment), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.service), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.request_id), None)?;
-        column::<DoubleType>(group, &labels, None)?;
-        optional::<Int64Type>(group, rows.iter().map(|row| row.event_time))
+    fn columns(columns: &mut Columns<'_, '_, Self>) -> Result<(), ParquetError> {
+        columns.each::<Int64Type>(|row| row.time)?;
+        let mut project = shared(|route| &route.project);
+        columns.each::<ByteArrayType>(|row| project(&row.route))?;
+        let mut environment = shared(|route| &route.environment);
+        columns.each::<ByteArrayType>(|row| environment(&row.route))?;
+        let mut service = shared(|route| &route.service);
+        columns.each::<ByteArrayType>(|row| service(&row.route))?;
+        columns.each::<ByteArrayType>(|row| ByteArray::from(row.request_id.as_str()))?;
+        columns.each::<DoubleType>(|row| row.label)?;
+        columns.optional::<Int64Type>(|row| row.event_time)
     }
 }

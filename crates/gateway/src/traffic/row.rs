@@ -7,7 +7,8 @@ use inference::frame::Wire;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 
-use super::file::{Group, Record, column, list, optional};
+use super::chunk::Chunk;
+use super::file::{Columns, Record, shared};
 use super::redact::{Names, redact};
 use crate::evidence::Counters;
 use crate::table::Route;
@@ -22,7 +23,7 @@ pub(crate) struct Row {
     /// Who answered.
     pub(crate) version: u32,
     /// The client's, or else the gateway's.
-    pub(crate) request_id: String,
+    pub(crate) request_id: Bytes,
     /// HTTP status of the answer.
     pub(crate) status: u16,
     /// From arrival to answer.
@@ -33,12 +34,19 @@ pub(crate) struct Row {
     pub(crate) body: Payload,
     /// The answer's.
     pub(crate) answer: Payload,
-    /// By what each row's label comes back.
-    pub(crate) row_ids: Vec<String>,
-    /// First output of each row; NaN where it is no number.
-    pub(crate) predictions: Vec<f64>,
+    /// The rows that it has.
+    pub(crate) instances: Vec<Instance>,
     /// Who counts it if it is dropped.
     pub(crate) counters: Arc<Counters>,
+}
+
+/// A row of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    /// By what its label comes back.
+    pub(crate) id: Bytes,
+    /// Its first output; NaN where that is no number.
+    pub(crate) prediction: f64,
 }
 
 /// A body, or its beginning.
@@ -83,8 +91,8 @@ impl Payload {
     }
 
     /// Cuts it there. A slice would keep the buffer that it came in.
-    pub(super) fn cut(&mut self, max: usize) {
-        self.bytes = Bytes::copy_from_slice(&self.bytes[..self.kept(max)]);
+    pub(super) fn cut(&mut self, max: usize, chunk: &mut Chunk) {
+        self.bytes = chunk.copy(&self.bytes[..self.kept(max)]);
     }
 
     fn json_bytes(&self) -> Option<i64> {
@@ -148,7 +156,9 @@ impl Row {
             self.answer.json = 0;
         } else if redact(&mut self.answer, self.protocol, names) {
             // Predictions are the first output's, which may be what was taken out.
-            self.predictions.fill(f64::NAN);
+            for instance in &mut self.instances {
+                instance.prediction = f64::NAN;
+            }
         }
     }
 }
@@ -184,8 +194,8 @@ impl Record for Row {
     }
 
     fn len(&self) -> usize {
-        let ids: usize = self.row_ids.iter().map(String::len).sum();
-        let lists = ids + self.predictions.len() * size_of::<f64>();
+        let list = |instance: &Instance| instance.id.len() + size_of::<f64>();
+        let lists: usize = self.instances.iter().map(list).sum();
         self.body.bytes.len() + self.answer.bytes.len() + self.request_id.len() + lists
     }
 
@@ -197,47 +207,41 @@ impl Record for Row {
         self.counters.traffic_dropped(1);
     }
 
-    fn columns(group: &mut Group<'_>, rows: &[Self]) -> Result<(), ParquetError> {
-        let text = |of: fn(&Self) -> &str| -> Vec<ByteArray> {
-            rows.iter().map(|row| ByteArray::from(of(row))).collect()
-        };
-        let small = |of: fn(&Self) -> i32| -> Vec<i32> { rows.iter().map(of).collect() };
-        let whole = |of: fn(&Self) -> i64| -> Vec<i64> { rows.iter().map(of).collect() };
-        let bytes = |of: fn(&Self) -> &Payload| -> Vec<ByteArray> {
-            let bytes = rows.iter().map(|row| Bytes::clone(&of(row).bytes));
-            bytes.map(ByteArray::from).collect()
-        };
+    fn columns(columns: &mut Columns<'_, '_, Self>) -> Result<(), ParquetError> {
         let length = |payload: &Payload| i64::try_from(payload.whole).unwrap_or(i64::MAX);
-        let known = |row: &Self| row.predictions.first().copied().filter(|y| !y.is_nan());
+        let bytes = |payload: &Payload| ByteArray::from(Bytes::clone(&payload.bytes));
+        let known = |row: &Self| {
+            let first = row.instances.first()?;
+            Some(first.prediction).filter(|y| !y.is_nan())
+        };
 
-        column::<Int64Type>(group, &whole(|row| row.time), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.project), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.environment), None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.route.service), None)?;
+        columns.each::<Int64Type>(|row| row.time)?;
+        let mut project = shared(|route| &route.project);
+        columns.each::<ByteArrayType>(|row| project(&row.route))?;
+        let mut environment = shared(|route| &route.environment);
+        columns.each::<ByteArrayType>(|row| environment(&row.route))?;
+        let mut service = shared(|route| &route.service);
+        columns.each::<ByteArrayType>(|row| service(&row.route))?;
         // Parquet has no unsigned type of this width without an annotation that few readers honour.
-        let versions = small(|row| i32::try_from(row.version).unwrap_or(i32::MAX));
-        column::<Int32Type>(group, &versions, None)?;
-        column::<ByteArrayType>(group, &text(|row| &row.request_id), None)?;
-        column::<Int32Type>(group, &small(|row| i32::from(row.status)), None)?;
-        column::<Int64Type>(group, &whole(|row| row.latency_micros), None)?;
-        column::<ByteArrayType>(group, &bytes(|row| &row.body), None)?;
-        optional::<DoubleType>(group, rows.iter().map(known))?;
-        column::<ByteArrayType>(group, &text(|row| row.protocol.name()), None)?;
-        let lengths: Vec<_> = rows.iter().map(|row| length(&row.body)).collect();
-        column::<Int64Type>(group, &lengths, None)?;
-        optional::<Int64Type>(group, rows.iter().map(|row| row.body.json_bytes()))?;
-        column::<ByteArrayType>(group, &bytes(|row| &row.answer), None)?;
-        let lengths: Vec<_> = rows.iter().map(|row| length(&row.answer)).collect();
-        column::<Int64Type>(group, &lengths, None)?;
-        optional::<Int64Type>(group, rows.iter().map(|row| row.answer.json_bytes()))?;
-        list::<ByteArrayType>(
-            group,
-            rows.iter()
-                .map(|row| row.row_ids.iter().map(|id| id.as_str().into())),
-        )?;
-        list::<DoubleType>(
-            group,
-            rows.iter().map(|row| row.predictions.iter().copied()),
-        )
+        columns.each::<Int32Type>(|row| i32::try_from(row.version).unwrap_or(i32::MAX))?;
+        columns.each::<ByteArrayType>(|row| Bytes::clone(&row.request_id).into())?;
+        columns.each::<Int32Type>(|row| i32::from(row.status))?;
+        columns.each::<Int64Type>(|row| row.latency_micros)?;
+        columns.each::<ByteArrayType>(|row| bytes(&row.body))?;
+        columns.optional::<DoubleType>(known)?;
+        columns.each::<ByteArrayType>(|row| {
+            Bytes::from_static(row.protocol.name().as_bytes()).into()
+        })?;
+        columns.each::<Int64Type>(|row| length(&row.body))?;
+        columns.optional::<Int64Type>(|row| row.body.json_bytes())?;
+        columns.each::<ByteArrayType>(|row| bytes(&row.answer))?;
+        columns.each::<Int64Type>(|row| length(&row.answer))?;
+        columns.optional::<Int64Type>(|row| row.answer.json_bytes())?;
+        columns.lists::<ByteArrayType>(|row, ids| {
+            ids.extend(row.instances.iter().map(|one| Bytes::clone(&one.id).into()));
+        })?;
+        columns.lists::<DoubleType>(|row, predictions| {
+            predictions.extend(row.instances.iter().map(|one| one.prediction));
+        })
     }
 }

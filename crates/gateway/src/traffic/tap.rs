@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::chunk::Chunk;
 use super::file::Record;
 use super::label::LabelRow;
 use super::row::{Payload, Row};
@@ -15,13 +16,13 @@ const MAX_LABELS: usize = 65_536;
 /// Most bytes of either that wait.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Bounded buffers. The locks are held for a move only.
+/// Bounded buffers. The locks are held for a copy only.
 #[derive(Debug)]
 pub(crate) struct Tap {
     max_body: usize,
     /// Bytes of bodies and answers between two looks of the writer.
     budget: usize,
-    rows: Mutex<Waiting<Row>>,
+    rows: Mutex<(Waiting<Row>, Chunk)>,
     labels: Mutex<Waiting<LabelRow>>,
     share: Mutex<Share>,
 }
@@ -77,7 +78,7 @@ impl Tap {
         Self {
             max_body,
             budget,
-            rows: Mutex::new(Waiting::new(MAX_ROWS)),
+            rows: Mutex::new((Waiting::new(MAX_ROWS), Chunk::default())),
             labels: Mutex::new(Waiting::new(MAX_LABELS)),
             share: Mutex::new(Share {
                 offered: 0,
@@ -114,12 +115,14 @@ impl Tap {
     }
 
     /// Takes a row, or counts it as dropped.
-    pub(crate) fn push(&self, mut row: Row) {
-        row.body.cut(self.max_body);
-        row.answer.cut(self.max_body);
-        let mut waiting = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn push(&self, row: impl FnOnce(&mut Chunk) -> Row) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let (waiting, chunk) = &mut *rows;
+        let mut row = row(chunk);
+        row.body.cut(self.max_body, chunk);
+        row.answer.cut(self.max_body, chunk);
         let pushed = waiting.push(row);
-        drop(waiting);
+        drop(rows);
         if let Err(row) = pushed {
             row.lost();
         }
@@ -141,8 +144,8 @@ impl Tap {
         let offered = std::mem::take(&mut share.offered);
         share.kept = (self.budget as f64 / offered.max(1) as f64).min(1.0);
         drop(share);
-        let mut waiting = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.take()
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.0.take()
     }
 
     /// Takes all labels out.

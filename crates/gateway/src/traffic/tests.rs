@@ -22,17 +22,19 @@ fn row(number: u16, body: &'static str, counters: &Arc<Counters>) -> Row {
         time: 1_700_000_000_000_000 + i64::from(number),
         route: Arc::new(route),
         version: 3,
-        request_id: format!("req-{number}"),
+        request_id: format!("req-{number}").into(),
         status: if number.is_multiple_of(2) { 200 } else { 500 },
         latency_micros: 250,
         protocol: Protocol::Rows,
         body: Payload::body(&Bytes::from_static(body.as_bytes()), 0),
         answer: Payload::answer(&Bytes::from_static(b"{\"prediction\":1.5}"), 0),
-        row_ids: vec![format!("req-{number}")],
-        predictions: vec![if number.is_multiple_of(2) {
-            1.5
-        } else {
-            f64::NAN
+        instances: vec![Instance {
+            id: format!("req-{number}").into(),
+            prediction: if number.is_multiple_of(2) {
+                1.5
+            } else {
+                f64::NAN
+            },
         }],
         counters: Arc::clone(counters),
     }
@@ -67,7 +69,7 @@ fn a_finished_file_has_every_row_in_its_columns() {
     let (running, thread) = start(folder.path(), options, vec![Arc::clone(&tap)]).unwrap();
     assert!(files(log, "tmp").is_empty());
     for number in 0..10 {
-        tap.push(row(number, "{\"dep_delay\":5.0}", &counters));
+        tap.push(|_| row(number, "{\"dep_delay\":5.0}", &counters));
     }
     drop(running);
     thread.join().unwrap();
@@ -123,7 +125,7 @@ fn a_full_tap_drops_and_counts() {
     let tap = Tap::new(1 << 20, usize::MAX);
     let counters = Arc::new(Counters::new());
     for number in 0..5000 {
-        tap.push(row(number, "{}", &counters));
+        tap.push(|_| row(number, "{}", &counters));
     }
     let kept = tap.take().len() as u64;
     assert!(kept > 0);
@@ -151,7 +153,7 @@ fn the_oldest_files_go_first() {
             keep_bytes,
             ..options.clone()
         };
-        tap.push(row(0, "{}", &counters));
+        tap.push(|_| row(0, "{}", &counters));
         let (running, thread) = start(folder.path(), options, vec![Arc::clone(&tap)]).unwrap();
         drop(running);
         thread.join().unwrap();
@@ -241,7 +243,7 @@ fn a_service_s_wishes_are_obeyed_before_anything_is_written() {
     };
     own.route = Arc::new(route);
     own.status = 200;
-    own.predictions = vec![1.5];
+    own.instances[0].prediction = 1.5;
     tap.label(vec![LabelRow {
         time: 1,
         route: Arc::clone(&own.route),
@@ -250,8 +252,8 @@ fn a_service_s_wishes_are_obeyed_before_anything_is_written() {
         event_time: None,
         counters: Arc::clone(&counters),
     }]);
-    tap.push(own);
-    tap.push(row(2, "{}", &counters));
+    tap.push(|_| own);
+    tap.push(|_| row(2, "{}", &counters));
     drop(running);
     thread.join().unwrap();
     let mut found = files(&folder.path().join("log"), "parquet");

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::files::Files;
 use super::label::LabelRow;
+use super::pace::Pace;
 use super::row::Row;
 use super::{Tap, TrafficOptions};
 
@@ -45,14 +46,15 @@ impl Writer {
     fn run(mut self, stop: &Receiver<()>) {
         // Of this thread alone. Where that is not allowed, it is as urgent as the others.
         let _ = rustix::process::nice(NICE);
+        let pace = Pace::new(stop);
         loop {
-            let ended = matches!(stop.recv_timeout(TICK), Err(RecvTimeoutError::Disconnected));
+            let ended = pace.rest(TICK);
             for tap in &self.taps {
-                self.rows.add(tap.take());
-                self.labels.add(tap.take_labels());
+                self.rows.add(tap.take(), &pace);
+                self.labels.add(tap.take_labels(), &pace);
             }
-            self.rows.close_due(ended);
-            self.labels.close_due(ended);
+            self.rows.close_due(ended, &pace);
+            self.labels.close_due(ended, &pace);
             if ended {
                 return;
             }
