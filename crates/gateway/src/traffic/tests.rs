@@ -68,7 +68,9 @@ fn a_finished_file_has_every_row_in_its_columns() {
     let counters = Arc::new(Counters::new());
     let (running, thread) = start(folder.path(), options, vec![Arc::clone(&tap)]).unwrap();
     assert!(files(log, "tmp").is_empty());
-    for number in 0..10 {
+    // More than are written of a column without a rest.
+    let count = 300;
+    for number in 0..count {
         tap.push(|_| row(number, "{\"dep_delay\":5.0}", &counters));
     }
     drop(running);
@@ -95,7 +97,18 @@ fn a_finished_file_has_every_row_in_its_columns() {
         .into_iter()
         .map(|row| row.unwrap().to_string())
         .collect();
-    assert_eq!(rows.len(), 10);
+    assert_eq!(rows.len(), usize::from(count));
+    for (number, row) in rows.iter().enumerate() {
+        for part in [
+            format!("request_id: \"req-{number}\""),
+            format!("row_ids: [\"req-{number}\"]"),
+        ] {
+            assert!(row.contains(&part), "{row} lacks {part}");
+        }
+        let is_known = number.is_multiple_of(2);
+        assert_eq!(row.contains("prediction: 1.5"), is_known, "{row}");
+        assert_eq!(row.contains("predictions: [1.5]"), is_known, "{row}");
+    }
     for part in [
         "project: \"flights\"",
         "version: 3",
