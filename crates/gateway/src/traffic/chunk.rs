@@ -1,5 +1,5 @@
-//! Where the bytes of many rows stand, one after the other: what a thread keeps of a request costs it no
-//! allocation, and the writer, who gives it back, none of the thread's locks.
+//! Where the bytes of many rows stand, one after the other: what a thread keeps of a request costs it
+//! hardly an allocation, and the writer, who gives it back, hardly one of the thread's locks.
 
 use bytes::{Bytes, BytesMut};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, DataType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -140,7 +140,7 @@ pub(super) struct Columns<'g, 'f, R> {
 }
 
 /// A text of their routes, as a column has it: rows that have the route before them share its copy.
-pub(super) fn shared(text: fn(&Route) -> &str) -> impl FnMut(&Arc<Route>) -> ByteArray {
+fn shared(text: fn(&Route) -> &str) -> impl FnMut(&Arc<Route>) -> ByteArray {
     let mut last: Option<(Arc<Route>, Bytes)> = None;
     move |route| {
         let same = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, route));
@@ -167,12 +167,30 @@ struct Levels<T: DataType> {
 }
 
 impl<R> Columns<'_, '_, R> {
+    /// Writes those that every file begins with: when, and whose.
+    pub(super) fn first(
+        &mut self,
+        time: impl Fn(&R) -> i64,
+        route: impl Fn(&R) -> &Arc<Route>,
+    ) -> Result<(), ParquetError> {
+        self.each::<Int64Type>(time)?;
+        let texts: [fn(&Route) -> &str; 3] = [
+            |route| &route.project,
+            |route| &route.environment,
+            |route| &route.service,
+        ];
+        for text in texts {
+            let mut text = shared(text);
+            self.each::<ByteArrayType>(|row| text(route(row)))?;
+        }
+        Ok(())
+    }
+
     /// Writes one that every row has.
     pub(super) fn each<T: DataType>(
         &mut self,
-        of: impl FnMut(&R) -> T::T,
+        mut of: impl FnMut(&R) -> T::T,
     ) -> Result<(), ParquetError> {
-        let mut of = of;
         self.next::<T>(|rows| Levels {
             values: rows.iter().map(&mut of).collect(),
             defined: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 
-use super::file::{Columns, Record, shared};
+use super::file::{Columns, Record};
 use crate::evidence::Counters;
 use crate::table::Route;
 
@@ -57,13 +57,7 @@ impl Record for LabelRow {
     }
 
     fn columns(columns: &mut Columns<'_, '_, Self>) -> Result<(), ParquetError> {
-        columns.each::<Int64Type>(|row| row.time)?;
-        let mut project = shared(|route| &route.project);
-        columns.each::<ByteArrayType>(|row| project(&row.route))?;
-        let mut environment = shared(|route| &route.environment);
-        columns.each::<ByteArrayType>(|row| environment(&row.route))?;
-        let mut service = shared(|route| &route.service);
-        columns.each::<ByteArrayType>(|row| service(&row.route))?;
+        columns.first(|row| row.time, |row| &row.route)?;
         columns.each::<ByteArrayType>(|row| ByteArray::from(row.request_id.as_str()))?;
         columns.each::<DoubleType>(|row| row.label)?;
         columns.optional::<Int64Type>(|row| row.event_time)

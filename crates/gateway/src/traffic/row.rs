@@ -8,7 +8,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64T
 use parquet::errors::ParquetError;
 
 use super::chunk::Chunk;
-use super::file::{Columns, Record, shared};
+use super::file::{Columns, Record};
 use super::redact::{Names, redact};
 use crate::evidence::Counters;
 use crate::table::Route;
@@ -215,13 +215,7 @@ impl Record for Row {
             Some(first.prediction).filter(|y| !y.is_nan())
         };
 
-        columns.each::<Int64Type>(|row| row.time)?;
-        let mut project = shared(|route| &route.project);
-        columns.each::<ByteArrayType>(|row| project(&row.route))?;
-        let mut environment = shared(|route| &route.environment);
-        columns.each::<ByteArrayType>(|row| environment(&row.route))?;
-        let mut service = shared(|route| &route.service);
-        columns.each::<ByteArrayType>(|row| service(&row.route))?;
+        columns.first(|row| row.time, |row| &row.route)?;
         // Parquet has no unsigned type of this width without an annotation that few readers honour.
         columns.each::<Int32Type>(|row| i32::try_from(row.version).unwrap_or(i32::MAX))?;
         columns.each::<ByteArrayType>(|row| Bytes::clone(&row.request_id).into())?;
