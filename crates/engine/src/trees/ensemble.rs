@@ -5,6 +5,7 @@
 
 use super::masks::Masked;
 use super::nodes::{ABREAST, Forest, TOGETHER, key};
+use super::ranks::Ranked;
 use super::scores::Finish;
 
 /// What leaves add. A leaf is a number that the forest gives.
@@ -18,10 +19,19 @@ pub(super) enum Leaves {
     Each(Vec<f32>),
 }
 
+/// Room to compute a row in.
+#[derive(Debug, Default)]
+pub(super) struct RowRoom {
+    keys: Vec<[u32; 1]>,
+    ranks: Vec<usize>,
+}
+
 /// An ensemble that reads slots of a row and writes others.
 #[derive(Debug)]
 pub(super) struct Ensemble {
     pub(super) forest: Forest,
+    /// The same without a way down, where that is better for single rows.
+    pub(super) ranked: Option<Ranked>,
     /// By tree: the same without a way down, where that is better for blocks.
     pub(super) masked: Vec<Option<Masked>>,
     /// Slots and thresholds of all splits, for choosing inputs to try.
@@ -39,46 +49,36 @@ pub(super) struct Ensemble {
 }
 
 impl Ensemble {
-    /// Computes one row. `keys` and `sums` are room to compute in.
+    /// Computes one row.
     pub(super) fn row<const S: usize>(
         &self,
         slots: &mut [[f32; 1]],
-        keys: &mut Vec<[u32; 1]>,
+        room: &mut RowRoom,
         sums: &mut Vec<f32>,
     ) {
-        keys.resize(S, [0]);
-        for (key_of, slot) in keys.iter_mut().zip(&slots[..self.read]) {
-            *key_of = slot.map(key);
-        }
-        keys[self.read] = [0];
         sums.clear();
         sums.resize(self.targets, 0.0);
-        if let Some(window) = keys.first_chunk::<S>() {
-            match &self.leaves {
-                Leaves::First => sums[0] = self.single::<S>(window),
-                Leaves::Tree(targets) => {
-                    let groups = self.forest.groups().iter();
-                    for (group, targets) in groups.zip(targets.chunks(ABREAST)) {
-                        let leaves = self.forest.row::<S>(group, window);
-                        for (leaf, target) in leaves.iter().zip(targets) {
-                            sums[*target as usize] += f32::from_bits(*leaf);
-                        }
-                    }
-                }
-                Leaves::Each(values) => {
-                    let mut left = self.forest.roots().len();
-                    for group in self.forest.groups() {
-                        let leaves = self.forest.row::<S>(group, window);
-                        for leaf in leaves.iter().take(left) {
-                            let leaf = &values[*leaf as usize * sums.len()..][..sums.len()];
-                            sums.iter_mut()
-                                .zip(leaf)
-                                .for_each(|(sum, value)| *sum += value);
-                        }
-                        left = left.saturating_sub(ABREAST);
-                    }
-                }
+        let sums = sums.as_mut_slice();
+        match &self.leaves {
+            Leaves::First => {
+                let mut sum = 0.0;
+                self.each::<S>(slots, room, |leaf| sum += f32::from_bits(leaf));
+                sums[0] = sum;
             }
+            Leaves::Tree(targets) => {
+                let mut targets = targets.iter();
+                self.each::<S>(slots, room, |leaf| {
+                    if let Some(target) = targets.next() {
+                        sums[*target as usize] += f32::from_bits(leaf);
+                    }
+                });
+            }
+            Leaves::Each(values) => self.each::<S>(slots, room, |leaf| {
+                let leaf = &values[leaf as usize * sums.len()..][..sums.len()];
+                sums.iter_mut()
+                    .zip(leaf)
+                    .for_each(|(sum, value)| *sum += value);
+            }),
         }
         let class = self.finish.finish(sums);
         for (slot, score) in slots[self.scores..].iter_mut().zip(&*sums) {
@@ -89,16 +89,36 @@ impl Ensemble {
         }
     }
 
+    /// Gives each tree's leaf for one row, in the order of the trees.
     #[inline(always)]
-    fn single<const S: usize>(&self, window: &[[u32; 1]; S]) -> f32 {
-        let mut sum = 0.0;
+    fn each<const S: usize>(
+        &self,
+        slots: &[[f32; 1]],
+        room: &mut RowRoom,
+        mut leaf: impl FnMut(u32),
+    ) {
+        if let Some(ranked) = &self.ranked {
+            return ranked.row(|slot| slots[slot][0], &mut room.ranks, leaf);
+        }
+        let keys = &mut room.keys;
+        keys.resize(S, [0]);
+        for (key_of, slot) in keys.iter_mut().zip(&slots[..self.read]) {
+            *key_of = slot.map(key);
+        }
+        keys[self.read] = [0];
+        let Some(window) = keys.first_chunk::<S>() else {
+            return;
+        };
+        let mut left = self.forest.roots().len();
         for group in self.forest.groups() {
-            // What fills the last group adds zero, which changes no sum that began at zero.
-            for leaf in self.forest.row::<S>(group, window) {
-                sum += f32::from_bits(leaf);
+            let leaves = self.forest.row::<S>(group, window);
+            if left >= ABREAST {
+                leaves.into_iter().for_each(&mut leaf);
+                left -= ABREAST;
+            } else {
+                leaves.into_iter().take(left).for_each(&mut leaf);
             }
         }
-        sum
     }
 
     /// Computes blocks of rows; those of a block lie `stride` slots behind those of the block before.

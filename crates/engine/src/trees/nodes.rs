@@ -184,6 +184,12 @@ impl Forest {
         self.nodes.len() - 1
     }
 
+    /// The most steps that a single row takes.
+    pub(super) fn steps(&self) -> usize {
+        let steps = |group: &Group| group.depth as usize * ABREAST;
+        self.groups.iter().map(steps).sum()
+    }
+
     pub(super) fn roots(&self) -> &[Root] {
         &self.roots
     }
@@ -250,4 +256,4 @@ impl Forest {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,6 +9,7 @@ mod step;
 use inference::answer::Output;
 use inference::tensor::{Data, Tensor};
 
+use super::ensemble::RowRoom;
 use super::nodes::{MAX_SLOTS, TOGETHER};
 use super::program::{Content, InputShape, Labels, Op, Program, Source};
 
@@ -22,7 +23,7 @@ const FEW_SLOTS: usize = 256;
 pub(crate) struct Scratch {
     row: Vec<[f32; 1]>,
     rows: Vec<[f32; TOGETHER]>,
-    row_keys: Vec<[u32; 1]>,
+    row_room: RowRoom,
     rows_keys: Vec<[u32; TOGETHER]>,
     row_sums: Vec<f32>,
     rows_sums: Vec<[f32; TOGETHER]>,
@@ -100,8 +101,8 @@ impl Program {
             for op in &self.ops {
                 match op {
                     Op::Trees(ensemble) => {
-                        let (keys, sums) = (&mut scratch.row_keys, &mut scratch.row_sums);
-                        ensemble.row::<S>(&mut scratch.row, keys, sums);
+                        let (room, sums) = (&mut scratch.row_room, &mut scratch.row_sums);
+                        ensemble.row::<S>(&mut scratch.row, room, sums);
                     }
                     _ => op.run(inputs, row, &mut scratch.row),
                 }

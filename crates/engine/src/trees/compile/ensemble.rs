@@ -9,9 +9,11 @@ use super::leaves::{self, Added};
 use super::splits::{Derived, Lists, branches, settle};
 use super::{Compiler, Symbol, Unsupported, floats, int, ints, texts, unsupported, word};
 use crate::trees::ensemble::{Ensemble, Leaves};
+use crate::trees::flat::Flat;
 use crate::trees::masks::Masked;
 use crate::trees::nodes::{Branch, Forest};
 use crate::trees::program::{Labels, Op, Place};
+use crate::trees::ranks::Ranked;
 use crate::trees::scores::{Finish, Transform};
 
 /// A list of floats, which may come as a tensor.
@@ -50,7 +52,7 @@ impl Compiler<'_> {
             weights,
         };
         let (mut splits, mut masked) = (Vec::new(), Vec::new());
-        let (leaves, mut forest) = {
+        let (leaves, mut forest, flat) = {
             let ids = leaves::Places::new(&ranges, lists.trees, lists.ids)?;
             let is_leaf: Vec<bool> = lists.modes.iter().map(|mode| *mode == "LEAF").collect();
             let (leaves, names) = leaves::read(&added, &ids, &ranges, &is_leaf, targets)?;
@@ -58,6 +60,7 @@ impl Compiler<'_> {
             let branches = branches(&lists, &ids, &ranges, &slots, &names, &mut derived)?;
             let first = self.change(derived.from, derived.changes)?;
             let mut forest = Forest::new(self.slots);
+            let mut flat = Vec::with_capacity(branches.len());
             for tree in &branches {
                 let tree: Vec<Branch> = tree.iter().map(|branch| settle(*branch, first)).collect();
                 splits.extend(tree.iter().filter_map(|branch| match branch {
@@ -69,11 +72,15 @@ impl Compiler<'_> {
                 let Some(depth) = forest.add(&tree) else {
                     return unsupported("a tree of the ensemble is none, or is too large");
                 };
-                masked.push(Masked::new(&tree, depth));
+                let small = Flat::new(&tree);
+                masked.push(small.as_ref().and_then(|tree| Masked::new(tree, depth)));
+                flat.push(small);
             }
-            (leaves, forest)
+            (leaves, forest, flat)
         };
         forest.finish();
+        let flat: Option<Vec<Flat>> = flat.into_iter().collect();
+        let ranked = flat.and_then(|trees| Ranked::new(&trees, forest.steps()));
         let finish = match &labels {
             Some(_) => classify(node, targets, &leaves, &added)?,
             None => regress(node, targets, ranges.len())?,
@@ -84,6 +91,7 @@ impl Compiler<'_> {
         let binary = matches!(finish, Finish::Classify { binary: true, .. });
         self.ops.push(Op::Trees(Box::new(Ensemble {
             forest,
+            ranked,
             masked,
             splits,
             read,

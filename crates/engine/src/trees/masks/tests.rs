@@ -1,6 +1,7 @@
 //! Which trees are masked; that they lead to the right leaves is tested beside the flat nodes.
 
 use super::*;
+use crate::trees::nodes::Branch;
 
 /// A tree of `splits` splits in a row, or as wide as can be.
 fn tree(splits: usize, chain: bool) -> Vec<Branch> {
@@ -39,7 +40,7 @@ fn only_small_trees_that_are_not_flat_are_masked() {
         // Cheaper to go down five levels than to try 31 splits.
         (tree(31, false), 5, false),
     ] {
-        let masked = Masked::new(&tree, depth);
+        let masked = Flat::new(&tree).and_then(|tree| Masked::new(&tree, depth));
         assert_eq!(masked.is_some(), expect, "{} nodes", tree.len());
     }
 }

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::trees::flat::Flat;
 use crate::trees::masks::Masked;
 
 /// A tree of up to `splits` splits, leaves named in order, over four slots.
-fn tree(mut seed: u64, splits: usize) -> Vec<Branch> {
+pub(in crate::trees) fn tree(mut seed: u64, splits: usize) -> Vec<Branch> {
     let mut next = move |end: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (seed >> 33) as usize % end
@@ -29,7 +30,7 @@ fn tree(mut seed: u64, splits: usize) -> Vec<Branch> {
 }
 
 /// What thresholds and rows are made of; the last is no threshold.
-const VALUES: [f32; 9] = [
+pub(in crate::trees) const VALUES: [f32; 9] = [
     -1.0,
     0.0,
     -0.0,
@@ -41,7 +42,7 @@ const VALUES: [f32; 9] = [
     f32::NAN,
 ];
 
-fn walk(tree: &[Branch], row: &[f32]) -> u32 {
+pub(in crate::trees) fn walk(tree: &[Branch], row: &[f32]) -> u32 {
     let mut at = 0;
     loop {
         match tree[at] {
@@ -111,7 +112,7 @@ proptest! {
         for ((tree, root), depth) in trees.iter().zip(forest.roots()).zip(depths) {
             let expect = rows.map(|row| walk(tree, &row));
             prop_assert_eq!(forest.rows::<8>(*root, &keys), expect);
-            if let Some(masked) = Masked::new(tree, depth) {
+            if let Some(masked) = Flat::new(tree).and_then(|tree| Masked::new(&tree, depth)) {
                 prop_assert_eq!(masked.rows::<8>(&slots), expect);
             }
         }
