@@ -23,9 +23,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use inference::frame::{self, Reply, Request};
 use inference::model::Understands;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 
 use crate::outlier::Standing;
@@ -190,7 +188,7 @@ impl Replica {
         pause: &mut Duration,
         changed: &Notify,
     ) -> io::Result<()> {
-        let (read, write) = stream.into_split();
+        let (read, write) = pipe::halves(stream)?;
         self.ask(&Request::Describe);
         let traffic = pin!(async {
             // Reading comes first, so that silence is judged when all that came is read.
@@ -212,16 +210,17 @@ impl Replica {
         }
     }
 
-    async fn write(&self, mut write: OwnedWriteHalf) -> io::Result<()> {
+    async fn write(&self, mut write: pipe::Writer) -> io::Result<()> {
         let mut batch = BytesMut::new();
         loop {
             while self.out.borrow().is_empty() {
                 self.filled.notified().await;
             }
             std::mem::swap(&mut batch, &mut *self.out.borrow_mut());
-            write.write_all(&batch).await?;
-            batch.clear();
-            if batch.capacity() > KEEP_BYTES {
+            // Of what is sent, the room is no longer counted.
+            let room = batch.capacity();
+            write.write_all(&mut batch).await?;
+            if room > KEEP_BYTES {
                 batch = BytesMut::new();
             }
         }
@@ -259,13 +258,13 @@ impl Replica {
 
     async fn read(
         &self,
-        mut read: OwnedReadHalf,
+        mut read: pipe::Reader,
         pause: &mut Duration,
         changed: &Notify,
     ) -> io::Result<()> {
         let mut buffer = BytesMut::with_capacity(READ_BYTES);
         loop {
-            if read.read_buf(&mut buffer).await? == 0 {
+            if read.read(&mut buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             while let Some((id, reply)) =

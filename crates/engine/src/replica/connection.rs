@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use inference::frame::{self, FrameError, Reply, Request};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
@@ -71,10 +70,10 @@ enum Broken {
 impl Connection {
     async fn converse(
         &mut self,
-        mut stream: UnixStream,
+        stream: UnixStream,
         shutdown: &CancellationToken,
     ) -> Result<(), Broken> {
-        let (mut reader, mut writer) = stream.split();
+        let (mut reader, mut writer) = pipe::halves(stream)?;
         let mut stop = pin!(shutdown.cancelled());
         let mut stopping = false;
         let mut busy = Duration::ZERO;
@@ -94,18 +93,18 @@ impl Connection {
             }
             tokio::select! {
                 biased;
-                wrote = writer.write_buf(&mut self.output), if !self.output.is_empty() => {
+                wrote = writer.write(&mut self.output), if !self.output.is_empty() => {
                     wrote?;
                 }
                 Some(reply) = self.finished.recv(), if self.in_flight > 0 => self.put(&reply),
-                got = reader.read_buf(&mut self.input), if read => {
+                got = reader.read(&mut self.input), if read => {
                     if got? == 0 {
                         return Ok(());
                     }
                 }
                 // In a block, so that the timer is only made when it is needed.
                 () = async { tokio::time::sleep(QUIET).await }, if stopping && idle => {
-                    return Ok(writer.shutdown().await?);
+                    return Ok(writer.shutdown()?);
                 }
                 () = &mut stop, if !stopping => stopping = true,
             }

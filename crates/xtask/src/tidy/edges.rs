@@ -14,8 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("moving", &["mlflow"]),
     ("store", &[]),
     ("platform", &[]),
-    ("engine", &["inference"]),
-    ("gateway", &["inference", "compare"]),
+    ("pipe", &[]),
+    ("engine", &["inference", "pipe"]),
+    ("gateway", &["inference", "compare", "pipe"]),
     (
         "pipeline",
         &["spec", "store", "platform", "inference", "mlflow"],
