@@ -32,11 +32,10 @@ const PATH: &str = "/bench/prod/m0/v2/models/m0/infer";
 /// Requests that an engine computes at a time: it may use the machine's two cores, as the peers' two workers do.
 const THREADS: usize = 2;
 
-/// Measures; takes five minutes.
+/// Measures; takes seven minutes.
 pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let models = trees::models()?;
     let library = trees::library()?;
-    let limit = trees::limit()?;
     let bodies = Bodies::write(&models)?;
     let wrk = Wrk::find()?;
     let echo = echo::start()?;
@@ -53,41 +52,7 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     let ask = |body: Body, clients| wrk.load(onnx.address, PATH, &bodies.of(body), clients);
     let bare = |body: Body, clients| wrk.load(echo, "/", &bodies.of(body), clients);
 
-    let one = rounds(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
-    figures.push(Figure::told(
-        BENCH,
-        "echo_p99_of_p50_c64",
-        tail(&one.0),
-        "x",
-    ));
-    let onnx_tail = tail(&one.1);
-    let one = (middle(one.0)?, middle(one.1)?);
-    figures.push(Figure::told(BENCH, "echo_b1_c64", one.0.rate, "1/s"));
-    figures.push(Figure::told(BENCH, "onnx_b1_c64", one.1.rate, "1/s"));
-    figures.push(least("onnx_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
-    figures.push(tail_of("onnx_p99_of_p50_c64", onnx_tail));
-    let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
-    figures.push(Figure::told(
-        BENCH,
-        "p50_one_client",
-        alone.1.p50 * 1e6,
-        "us",
-    ));
-    figures.push(beside_echo("p50_one_client_of_echo", &alone));
-    let many = ask(Body::Json32, MANY)?;
-    figures.push(least("onnx_b32_c64_of_in_process", many.rate / limit, 0.7));
-    let binary_body = pair(|| ask(Body::Json1, MANY), || ask(Body::Binary1, MANY))?;
-    figures.push(least(
-        "binary_b1_of_json",
-        binary_body.1.rate / binary_body.0.rate,
-        1.2,
-    ));
-    let binary_body = pair(|| ask(Body::Json32, MANY), || ask(Body::Binary32, MANY))?;
-    figures.push(least(
-        "binary_b32_of_json",
-        binary_body.1.rate / binary_body.0.rate,
-        1.2,
-    ));
+    figures.extend(compared("onnx", 0.7, bare, ask)?);
     let grpc = pair(
         || frames::http(onnx.address, PATH, &bodies, MANY),
         || frames::grpc(onnx.address, &bodies, MANY),
@@ -106,7 +71,7 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         let _slow = Slow::open(onnx.address, SLOW)?;
         ask(Body::Json1, MANY)
     };
-    let (without, with) = rounds(|| ask(Body::Json1, MANY), beside)?;
+    let (without, with) = rounds(ROUNDS, || ask(Body::Json1, MANY), beside)?;
     let p99 = |cells: &[Load]| median(cells.iter().map(|cell| cell.p99).collect());
     let figure = "p99_beside_1000_slow_of_alone";
     figures.push(Figure::told(BENCH, figure, p99(&with) / p99(&without), "x"));
@@ -115,15 +80,14 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
 
     let trees = Stage::start(&engine(false), 1)?;
     let ask = |body: Body, clients| wrk.load(trees.address, PATH, &bodies.of(body), clients);
-    let one = rounds(|| bare(Body::Json1, MANY), || ask(Body::Json1, MANY))?;
-    let trees_tail = tail(&one.1);
-    let one = (middle(one.0)?, middle(one.1)?);
-    figures.push(least("trees_b1_c64_of_echo", one.1.rate / one.0.rate, 0.65));
-    figures.push(tail_of("trees_p99_of_p50_c64", trees_tail));
-    let alone = pair(|| bare(Body::Json1, 1), || ask(Body::Json1, 1))?;
-    figures.push(beside_echo("trees_p50_one_client_of_echo", &alone));
-    let many = ask(Body::Json32, MANY)?;
-    figures.push(least("trees_b32_c64_of_in_process", many.rate / limit, 1.0));
+    figures.extend(compared("trees", 1.0, bare, ask)?);
+    for (figure, json, raw) in [
+        ("binary_b1_of_json", Body::Json1, Body::Binary1),
+        ("binary_b32_of_json", Body::Json32, Body::Binary32),
+    ] {
+        let (json, raw) = pair(|| ask(json, MANY), || ask(raw, MANY))?;
+        figures.push(least(figure, raw.rate / json.rate, 1.2));
+    }
     let single = Stage::start(
         &Engine {
             threads: 1,
@@ -131,9 +95,10 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         },
         1,
     )?;
-    let many = wrk.load(single.address, PATH, &bodies.of(Body::Json32), MANY)?;
+    let many =
+        beside_in_process(|| wrk.load(single.address, PATH, &bodies.of(Body::Json32), MANY))?;
     let figure = "onnx_b32_c64_of_in_process_one_thread";
-    figures.push(Figure::told(BENCH, figure, many.rate / limit, "x"));
+    figures.push(Figure::told(BENCH, figure, many, "x"));
     drop(single);
 
     let hundred = Stage::start(&engine(true), 100)?;
@@ -162,18 +127,57 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// An engine beside the echo, with many clients and with one, and beside a loop in process, of which it should do `share`.
+fn compared(
+    engine: &str,
+    share: f64,
+    bare: impl Fn(Body, usize) -> anyhow::Result<Load>,
+    ask: impl Fn(Body, usize) -> anyhow::Result<Load>,
+) -> anyhow::Result<Vec<Figure>> {
+    let name = |figure: &str| format!("{engine}_{figure}");
+    let turns = |times, clients| {
+        rounds(
+            times,
+            || bare(Body::Json1, clients),
+            || ask(Body::Json1, clients),
+        )
+    };
+    let (echo, ours) = turns(ROUNDS, MANY)?;
+    let tails = (tail(&echo), tail(&ours));
+    let (echo, ours) = (middle(echo)?.rate, middle(ours)?.rate);
+    let (echo_alone, ours_alone) = turns(ROUNDS_ALONE, 1)?;
+    let p50 = median(ours_alone.iter().map(|cell| cell.p50).collect());
+    let in_process = beside_in_process(|| ask(Body::Json32, MANY))?;
+    Ok(vec![
+        Figure::told(BENCH, name("echo_b1_c64"), echo, "1/s"),
+        Figure::told(BENCH, name("echo_p99_of_p50_c64"), tails.0, "x"),
+        Figure::told(BENCH, name("b1_c64"), ours, "1/s"),
+        least(&name("b1_c64_of_echo"), ours / echo, 0.65),
+        Figure::at_most(BENCH, name("p99_of_p50_c64"), tails.1, "x", 3.0),
+        Figure::told(BENCH, name("p50_one_client"), p50 * 1e6, "us"),
+        beside_echo(&name("p50_one_client_of_echo"), &echo_alone, &ours_alone),
+        least(&name("b32_c64_of_in_process"), in_process, share),
+    ])
+}
+
 fn least(figure: &str, value: f64, goal: f64) -> Figure {
     Figure::at_least(BENCH, figure, value, "x", goal)
 }
 
-/// How long the middle request of an only client takes, of the echo's.
-fn beside_echo(figure: &str, (echo, ours): &(Load, Load)) -> Figure {
-    Figure::at_most(BENCH, figure, ours.p50 / echo.p50, "x", 2.2)
+/// How long the middle request of an only client takes, of the echo's in the same round.
+fn beside_echo(figure: &str, echo: &[Load], ours: &[Load]) -> Figure {
+    let rounds = echo.iter().zip(ours);
+    let ratio = median(rounds.map(|(echo, ours)| ours.p50 / echo.p50).collect());
+    Figure::at_most(BENCH, figure, ratio, "x", 2.2)
 }
 
-/// The tail of many clients, of their middle.
-fn tail_of(figure: &str, value: f64) -> Figure {
-    Figure::at_most(BENCH, figure, value, "x", 3.0)
+/// How many requests there are, of the calls that a loop in process makes in the same round.
+fn beside_in_process(ask: impl FnMut() -> anyhow::Result<Load>) -> anyhow::Result<f64> {
+    let (calls, asked) = rounds(ROUNDS, trees::limit, ask)?;
+    let rounds = calls.iter().zip(asked);
+    Ok(median(
+        rounds.map(|(calls, asked)| asked.rate / calls).collect(),
+    ))
 }
 
 /// Lets time pass: a cell lasts, and a process is asked again.
@@ -187,23 +191,26 @@ fn wait(time: std::time::Duration) {
 
 /// Rounds of a comparison.
 const ROUNDS: usize = 3;
+/// Rounds with an only client.
+const ROUNDS_ALONE: usize = 15;
 
 /// Two cells in turn, and of each the round in the middle by its rate.
 fn pair<T: Rated>(
     one: impl FnMut() -> anyhow::Result<T>,
     other: impl FnMut() -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, T)> {
-    let (ones, others) = rounds(one, other)?;
+    let (ones, others) = rounds(ROUNDS, one, other)?;
     Ok((middle(ones)?, middle(others)?))
 }
 
 /// Two cells in turn.
-fn rounds<T>(
-    mut one: impl FnMut() -> anyhow::Result<T>,
-    mut other: impl FnMut() -> anyhow::Result<T>,
-) -> anyhow::Result<(Vec<T>, Vec<T>)> {
+fn rounds<A, B>(
+    times: usize,
+    mut one: impl FnMut() -> anyhow::Result<A>,
+    mut other: impl FnMut() -> anyhow::Result<B>,
+) -> anyhow::Result<(Vec<A>, Vec<B>)> {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..times {
         ones.push(one()?);
         others.push(other()?);
     }

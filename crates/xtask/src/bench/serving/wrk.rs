@@ -4,8 +4,10 @@ use super::bodies::Kind;
 use anyhow::{Context as _, bail, ensure};
 use std::{net::SocketAddr, process::Command};
 
-/// What a cell lasts, in seconds.
-const SECONDS: &str = "3s";
+/// What a cell lasts.
+const LASTS: &str = "3s";
+/// What one with an only client lasts: there are many of them, as such a client is at the mercy of each neighbour.
+const ALONE_LASTS: &str = "1s";
 
 /// Takes the bodies in turn; each request is written once, before the load begins.
 const SCRIPT: &str = r#"
@@ -74,7 +76,7 @@ impl Wrk {
             .args([
                 "-t1",
                 "-d",
-                SECONDS,
+                if clients == 1 { ALONE_LASTS } else { LASTS },
                 "--latency",
                 &format!("-c{clients}"),
                 "-s",
