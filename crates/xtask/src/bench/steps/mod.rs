@@ -1,4 +1,5 @@
-//! Topic `steps`: starting up, idling, what the platform adds to a step, and how long a commit takes to answer.
+//! Topic `steps`: starting up, idling, what the platform adds to a step, and how long a commit and
+//! a service without a replica take to answer.
 
 mod bare;
 mod overhead;
@@ -26,6 +27,7 @@ pub(super) fn measure(binary: &Path) -> anyhow::Result<Vec<Figure>> {
         // Work first, so that starting is measured on a state directory that has something in it.
         let (server, _gateway) = (product.server()?, product.gateway()?);
         figures.extend(ship::measure(&product, folder.path())?);
+        figures.extend(ship::from_zero(&product, folder.path())?);
         figures.extend(overhead::measure(&product, folder.path(), server.pid())?);
         ship::end(&product, folder.path())?;
     }

@@ -1,12 +1,14 @@
-//! From `git commit` to the first answer of the new version, with a step that copies a finished file and no waiting.
+//! From `git commit` to the first answer of the new version, with a step that copies a finished file and no waiting; and to
+//! the first answer of a service that has no replica.
 
 use super::BENCH;
 use crate::bench::{
     onnx,
-    product::{Product, git, until},
+    product::{Product, git, pause, until},
     report::{Figure, median},
 };
-use serde_json::json;
+use anyhow::ensure;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
@@ -16,6 +18,11 @@ use std::{
 /// How many commits are timed, after a first one that starts the service.
 const COMMITS: u16 = 7;
 const GOAL: f64 = 2000.0;
+/// How many answers without a replica are timed.
+const ZEROS: usize = 5;
+const ZERO_GOAL: f64 = 500.0;
+/// What the last replica has for its end.
+const REST: Duration = Duration::from_secs(1);
 
 const PROJECT: &str = r#"mainspan: 1
 project: ship
@@ -102,6 +109,61 @@ fn answers(product: &Product, number: u16) -> anyhow::Result<()> {
             Ok((answer.status == 200 && answer.version == Some(u32::from(number))).then_some(()))
         },
     )
+}
+
+/// Times the first answers of a service whose replicas all have gone.
+pub(super) fn from_zero(product: &Product, folder: &Path) -> anyhow::Result<Vec<Figure>> {
+    let project = folder.join("ship");
+    let scaled = PROJECT.replace(
+        "engine: onnx",
+        "engine: onnx\n    scale: { min: 0, max: 1, window: 2s }",
+    );
+    fs::write(project.join("mainspan.yaml"), scaled)?;
+    product.verb(&project, &["apply", "--yes"])?;
+    let row = json!({ "request_id": "bench", "dep_delay": 1.0 });
+    let count = |expect: u64| {
+        until(
+            &format!("{expect} replicas"),
+            Duration::from_millis(50),
+            || {
+                let status = product.read("projects/ship/status")?;
+                // Former versions are kept for going back to, and scale, too.
+                let versions = status["scales"].as_array().filter(|all| !all.is_empty());
+                let replicas = |all: &Vec<Value>| {
+                    let each = all.iter().filter_map(|one| one["replicas"].as_u64());
+                    each.sum::<u64>() == expect
+                };
+                Ok(versions.is_some_and(replicas).then_some(()))
+            },
+        )
+    };
+    let mut times = Vec::new();
+    for _ in 0..ZEROS {
+        count(0)?;
+        pause(REST);
+        let begun = Instant::now();
+        let answer = product.predict("shifted", &row)?;
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
+        count(1)?;
+    }
+    let worst = times.iter().copied().fold(0.0, f64::max);
+    Ok(vec![
+        Figure::at_most(
+            BENCH,
+            "from_zero_to_answer_ms",
+            median(times),
+            "ms",
+            ZERO_GOAL,
+        ),
+        Figure::at_most(
+            BENCH,
+            "from_zero_to_answer_worst_ms",
+            worst,
+            "ms",
+            ZERO_GOAL,
+        ),
+    ])
 }
 
 /// Takes the service away again, so that idle planes are idle.
