@@ -73,11 +73,7 @@ pub(super) fn measure(product: &Product, folder: &Path) -> anyhow::Result<Vec<Fi
     for number in 2..=COMMITS + 1 {
         times.push(one(product, &project, number)?.as_secs_f64() * 1000.0);
     }
-    let worst = times.iter().copied().fold(0.0, f64::max);
-    Ok(vec![
-        Figure::at_most(BENCH, "commit_to_answer_ms", median(times), "ms", GOAL),
-        Figure::at_most(BENCH, "commit_to_answer_worst_ms", worst, "ms", GOAL),
-    ])
+    Ok(middle_and_worst("commit_to_answer", times, GOAL))
 }
 
 /// One commit of a new model, timed from `git commit` on.
@@ -147,23 +143,16 @@ pub(super) fn from_zero(product: &Product, folder: &Path) -> anyhow::Result<Vec<
         ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
         count(1)?;
     }
+    Ok(middle_and_worst("from_zero_to_answer", times, ZERO_GOAL))
+}
+
+/// Two figures of times in milliseconds.
+fn middle_and_worst(figure: &str, times: Vec<f64>, goal: f64) -> Vec<Figure> {
     let worst = times.iter().copied().fold(0.0, f64::max);
-    Ok(vec![
-        Figure::at_most(
-            BENCH,
-            "from_zero_to_answer_ms",
-            median(times),
-            "ms",
-            ZERO_GOAL,
-        ),
-        Figure::at_most(
-            BENCH,
-            "from_zero_to_answer_worst_ms",
-            worst,
-            "ms",
-            ZERO_GOAL,
-        ),
-    ])
+    vec![
+        Figure::at_most(BENCH, format!("{figure}_ms"), median(times), "ms", goal),
+        Figure::at_most(BENCH, format!("{figure}_worst_ms"), worst, "ms", goal),
+    ]
 }
 
 /// Takes the service away again, so that idle planes are idle.
