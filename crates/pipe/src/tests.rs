@@ -19,6 +19,11 @@ fn pair() -> ((Reader, Writer), (Reader, Writer)) {
     (halves(one).unwrap(), halves(other).unwrap())
 }
 
+async fn send(writer: &mut Writer, all: &mut BytesMut) {
+    timeout(LONG, writer.write_all(all)).await.unwrap().unwrap();
+    assert!(all.is_empty());
+}
+
 async fn read_to_end(mut reader: Reader) -> Vec<u8> {
     let mut all = BytesMut::new();
     while timeout(LONG, reader.read(&mut all)).await.unwrap().unwrap() > 0 {}
@@ -33,11 +38,7 @@ async fn what_is_sent_comes_whole_and_in_order_though_it_is_more_than_there_is_r
         let (head, rest) = sent.split_at(3);
         for part in [head, rest] {
             let mut part = BytesMut::from(part);
-            timeout(LONG, writer.write_all(&mut part))
-                .await
-                .unwrap()
-                .unwrap();
-            assert!(part.is_empty());
+            send(&mut writer, &mut part).await;
         }
         writer.shutdown().unwrap();
     };
@@ -59,10 +60,7 @@ async fn a_write_that_is_given_up_sends_nothing_twice() {
     first.await;
     assert!(!left.is_empty() && left.len() < sent.len());
     let rest = async {
-        timeout(LONG, writer.write_all(&mut left))
-            .await
-            .unwrap()
-            .unwrap();
+        send(&mut writer, &mut left).await;
         writer.shutdown().unwrap();
     };
     let ((), got) = tokio::join!(rest, read_to_end(reader));

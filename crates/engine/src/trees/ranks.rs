@@ -171,7 +171,7 @@ impl Column {
     }
 
     /// The places of the ranks whose values are above a threshold.
-    fn above(&self, threshold: f32) -> std::ops::RangeInclusive<usize> {
+    fn ranks_above(&self, threshold: f32) -> std::ops::RangeInclusive<usize> {
         let sorted = self.thresholds.as_flattened();
         let below = sorted.partition_point(|other| *other < threshold);
         self.first + below + 1..=self.first + self.count
@@ -240,7 +240,7 @@ impl<M: Bits, const N: usize, const LEAVES: usize> Table<M, N, LEAVES> {
         for (place, tree) in trees.iter().enumerate() {
             for test in &tree.tests {
                 let column = columns.iter().find(|column| column.slot == test.slot)?;
-                for rank in column.above(test.threshold) {
+                for rank in column.ranks_above(test.threshold) {
                     let mask = &mut lines[rank * groups + place / N].0[place % N];
                     *mask = *mask & M::of(test.keep);
                 }
